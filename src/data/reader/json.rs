@@ -1,0 +1,106 @@
+//! A JSON array of records, or an object whose `records` is one, read element by element.
+
+use std::fs::File;
+use std::io::{BufReader, Seek};
+
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::limit::{LimitedReader, RecordBudget};
+use super::jsonl::{self, Columns};
+use super::check_columns;
+use crate::data::{DataError, Limits, Sink};
+
+pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
+    // The columns are the union of all keys, so the file is read twice and never held.
+    let mut columns = Columns::default();
+    each(file, limits, &mut |row, value| columns.note(row, &value))?;
+    let names = columns.into_names();
+    check_columns(&names, limits)?;
+    sink.columns(&names)?;
+    let mut cells = Vec::with_capacity(names.len());
+    each(file, limits, &mut |row, value| {
+        jsonl::cells(value, row, &names, limits, &mut cells)?;
+        sink.record(&cells)
+    })
+}
+
+type Each<'a> = &'a mut dyn FnMut(u64, Value) -> Result<(), DataError>;
+
+fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<(), DataError> {
+    file.rewind()?;
+    let budget = RecordBudget::new(limits.record_bytes);
+    let reader = BufReader::new(LimitedReader::new(file, budget.clone()));
+    let mut state = State { row: 0, budget: &budget, visit, failed: None, found: false };
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let outcome = Document(&mut state).deserialize(&mut deserializer);
+    let outcome = outcome.and_then(|()| deserializer.end());
+    let State { row, failed, found, .. } = state;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if let Err(error) = outcome {
+        return Err(if budget.is_spent() {
+            DataError::RecordTooLong { row: row + 1, limit: limits.record_bytes }
+        } else if error.is_io() {
+            DataError::Io(error.into())
+        } else {
+            DataError::Json { row: row + 1, message: error.to_string() }
+        });
+    }
+    match (found, row) {
+        (false, _) => Err(DataError::NoHeader { reason: "the object has no `records`".into() }),
+        (true, 0) => Err(DataError::NoRecords),
+        _ => Ok(()),
+    }
+}
+
+struct State<'a, 'b> {
+    row: u64,
+    budget: &'a RecordBudget,
+    visit: Each<'b>,
+    failed: Option<DataError>,
+    found: bool,
+}
+
+struct Document<'a, 'b, 'c>(&'a mut State<'b, 'c>);
+
+impl<'de> DeserializeSeed<'de> for Document<'_, '_, '_> {
+    type Value = ();
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array of records, or an object whose `records` is one")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.0.found = true;
+        loop {
+            self.0.budget.reset();
+            let Some(value) = seq.next_element::<Value>()? else { return Ok(()) };
+            self.0.row += 1;
+            if let Err(error) = (self.0.visit)(self.0.row, value) {
+                self.0.failed = Some(error);
+                return Err(A::Error::custom("stopped"));
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "records" {
+                map.next_value_seed(Document(self.0))?;
+            } else {
+                self.0.budget.reset();
+                map.next_value::<serde::de::IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}

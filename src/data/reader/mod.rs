@@ -1,0 +1,100 @@
+//! Readers: a file in, cells out. One format per file; [`read`] chooses.
+
+mod csv;
+mod json;
+mod jsonl;
+mod limit;
+mod parquet;
+
+use std::fs::File;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Cell, DataError, Limits, Sink};
+
+/// A format that datasets are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Comma, semicolon or tab separated values with a header line.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+    /// One JSON array of objects, or an object that holds it as `records`.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// The format that a media type names, parameters left out.
+    pub fn from_media_type(media_type: &str) -> Option<Self> {
+        match media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase().as_str() {
+            "text/csv" | "application/csv" | "text/tab-separated-values" => Some(Self::Csv),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl"
+            | "application/x-jsonlines" | "application/jsonlines" => Some(Self::Jsonl),
+            "application/json" => Some(Self::Json),
+            "application/vnd.apache.parquet" | "application/x-parquet" | "application/parquet" => {
+                Some(Self::Parquet)
+            }
+            _ => None,
+        }
+    }
+
+    /// The format that a file's name ends with.
+    pub fn from_file_name(name: &str) -> Option<Self> {
+        match name.rsplit('.').next().unwrap_or("").to_ascii_lowercase().as_str() {
+            "csv" | "tsv" => Some(Self::Csv),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "json" => Some(Self::Json),
+            "parquet" | "pq" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+}
+
+/// Reads `file` as `format` into `sink`. On an error the sink may hold a part; throw it away.
+pub fn read(
+    format: Format,
+    file: &File,
+    limits: &Limits,
+    sink: &mut dyn Sink,
+) -> Result<(), DataError> {
+    if file.metadata()?.len() == 0 {
+        return Err(DataError::Empty);
+    }
+    match format {
+        Format::Csv => csv::read(file, limits, sink),
+        Format::Jsonl => jsonl::read(file, limits, sink),
+        Format::Json => json::read(file, limits, sink),
+        Format::Parquet => parquet::read(file, limits, sink),
+    }
+}
+
+fn check_columns(names: &[String], limits: &Limits) -> Result<(), DataError> {
+    if names.len() > limits.columns {
+        return Err(DataError::TooManyColumns { found: names.len(), limit: limits.columns });
+    }
+    let mut seen = std::collections::HashSet::new();
+    for (index, name) in names.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(DataError::NoHeader { reason: format!("column {} has no name", index + 1) });
+        }
+        if !seen.insert(name.as_str()) {
+            return Err(DataError::DuplicateColumn { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn text_cell(text: &str, row: u64, column: &str, limits: &Limits) -> Result<Cell, DataError> {
+    if text.len() > limits.cell_bytes {
+        let (found, limit) = (text.len(), limits.cell_bytes);
+        return Err(DataError::CellTooLong { row, column: column.to_owned(), found, limit });
+    }
+    if text.contains('\0') {
+        return Err(DataError::Nul { row, column: column.to_owned() });
+    }
+    Ok(Cell::Text(text.to_owned()))
+}

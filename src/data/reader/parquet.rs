@@ -1,0 +1,110 @@
+//! Parquet, through the `parquet` crate's record interface.
+
+use std::fs::File;
+
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::record::Field;
+
+use super::{check_columns, text_cell};
+use crate::data::{Cell, DataError, Limits, Sink};
+
+pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
+    let bad = |error: ::parquet::errors::ParquetError| DataError::Parquet {
+        message: error.to_string(),
+    };
+    let reader = SerializedFileReader::new(file.try_clone()?).map_err(bad)?;
+    let metadata = reader.metadata();
+    let bytes: u64 = metadata
+        .row_groups()
+        .iter()
+        .map(|group| u64::try_from(group.total_byte_size()).unwrap_or(u64::MAX))
+        .fold(0, u64::saturating_add);
+    if bytes > limits.expanded_bytes {
+        return Err(DataError::Expands { bytes, limit: limits.expanded_bytes });
+    }
+    let schema = metadata.file_metadata().schema();
+    let names: Vec<String> = schema.get_fields().iter().map(|f| f.name().to_owned()).collect();
+    check_columns(&names, limits)?;
+    if names.is_empty() {
+        return Err(DataError::NoHeader { reason: "the schema has no column".to_owned() });
+    }
+    sink.columns(&names)?;
+
+    let mut row = 0;
+    let mut cells = Vec::with_capacity(names.len());
+    for record in reader.get_row_iter(None).map_err(bad)? {
+        row += 1;
+        let record = record.map_err(bad)?;
+        cells.clear();
+        let mut bytes = 0;
+        for ((_, field), column) in record.get_column_iter().zip(&names) {
+            let value = cell(field, row, column, limits)?;
+            bytes += if let Cell::Text(text) = &value { text.len() } else { 0 };
+            cells.push(value);
+        }
+        if bytes > limits.record_bytes {
+            return Err(DataError::RecordTooLong { row, limit: limits.record_bytes });
+        }
+        sink.record(&cells)?;
+    }
+    if row == 0 { Err(DataError::NoRecords) } else { Ok(()) }
+}
+
+fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, DataError> {
+    Ok(match field {
+        Field::Null => Cell::Null,
+        Field::Bool(value) => Cell::Bool(*value),
+        Field::Byte(value) => Cell::Integer((*value).into()),
+        Field::Short(value) => Cell::Integer((*value).into()),
+        Field::Int(value) => Cell::Integer((*value).into()),
+        Field::Long(value) => Cell::Integer(*value),
+        Field::UByte(value) => Cell::Integer((*value).into()),
+        Field::UShort(value) => Cell::Integer((*value).into()),
+        Field::UInt(value) => Cell::Integer((*value).into()),
+        Field::ULong(value) => {
+            i64::try_from(*value).map_or(Cell::Number(*value as f64), Cell::Integer)
+        }
+        Field::Float16(value) => number(f64::from(f32::from(*value)), row, column)?,
+        Field::Float(value) => number(f64::from(*value), row, column)?,
+        Field::Double(value) => number(*value, row, column)?,
+        Field::Str(text) if text.is_empty() => Cell::Null,
+        Field::Str(text) => text_cell(text, row, column, limits)?,
+        Field::Decimal(_)
+        | Field::Date(_)
+        | Field::TimeMillis(_)
+        | Field::TimeMicros(_)
+        | Field::TimestampMillis(_)
+        | Field::TimestampMicros(_) => Cell::Text(field.to_string()),
+        Field::Bytes(bytes) => match bytes.as_utf8() {
+            Ok(text) => text_cell(text, row, column, limits)?,
+            Err(_) => return Err(nested(row, column, "binary data")),
+        },
+        Field::ListInternal(list) => {
+            let mut values = Vec::new();
+            for element in list.elements() {
+                match cell(element, row, column, limits)? {
+                    Cell::List(_) => return Err(nested(row, column, "a list of lists")),
+                    Cell::Null => return Err(nested(row, column, "a list with a null or an empty text")),
+                    other => values.extend(other.to_text()),
+                }
+            }
+            Cell::List(values)
+        }
+        Field::Group(_) | Field::MapInternal(_) => return Err(nested(row, column, "an object")),
+    })
+}
+
+/// pandas writes a missing number as NaN, so NaN is missing; an infinite number is an error.
+fn number(value: f64, row: u64, column: &str) -> Result<Cell, DataError> {
+    if value.is_nan() {
+        Ok(Cell::Null)
+    } else if value.is_infinite() {
+        Err(DataError::NotFinite { row, column: column.to_owned() })
+    } else {
+        Ok(Cell::Number(value))
+    }
+}
+
+fn nested(row: u64, column: &str, found: &'static str) -> DataError {
+    DataError::Nested { row, column: column.to_owned(), found }
+}
