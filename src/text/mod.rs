@@ -1,0 +1,9 @@
+//! Text to features: tokens with their place in the text, n-grams of words and of characters, and
+//! the vocabulary that tells the known from the unknown.
+
+pub mod ngrams;
+pub mod tokenizer;
+pub mod vectorizer;
+pub mod vocabulary;
+
+pub use vectorizer::{Encoded, Vectorizer, VectorizerSpec};

@@ -1,0 +1,363 @@
+//! Text to a weighted bag of known n-grams, with what was unknown on the side.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ngrams;
+use super::tokenizer::{self, TokenKind};
+use super::vocabulary::{Frequency, Keep, KeyMap, Vocabulary, bucket};
+
+/// Stands for a token that the vocabulary does not hold.
+pub const UNKNOWN: u32 = u32::MAX;
+
+/// Lengths of character n-grams, in characters, the boundary marks of a word counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CharacterNgrams {
+    /// Shortest.
+    #[schema(minimum = 1, maximum = 10)]
+    pub min: usize,
+    /// Longest.
+    #[schema(minimum = 1, maximum = 10)]
+    pub max: usize,
+}
+
+/// How n-grams are weighted in the bag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// Smoothed inverse document frequency, ln((1 + N) / (1 + n)) + 1, for N texts of which n hold it.
+    Idf,
+    /// All alike.
+    Uniform,
+}
+
+/// How text becomes features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VectorizerSpec {
+    /// Whether `The` and `the` are one word (full Unicode case folding).
+    pub case_folding: bool,
+    /// Longest run of tokens that is a feature of its own.
+    #[schema(minimum = 1, maximum = 5)]
+    pub word_ngrams: usize,
+    /// Character n-grams; `null` leaves them out.
+    pub character_ngrams: Option<CharacterNgrams>,
+    /// Weight of all character n-grams of a text against all its word n-grams.
+    #[schema(minimum = 0.0, maximum = 100.0)]
+    pub character_weight: f32,
+    /// How n-grams are weighted within their kind.
+    pub weighting: Weighting,
+    /// Occurrences in training that a single word needs to be known.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub min_word_count: u32,
+    /// Occurrences in training that any other n-gram needs to be known.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub min_ngram_count: u32,
+    /// Known n-grams at most: single words first, then the most frequent.
+    #[schema(minimum = 1, maximum = 100_000_000)]
+    pub max_vocabulary: usize,
+    /// Hash all n-grams but single words into this many buckets, instead of a vocabulary.
+    #[schema(minimum = 1, maximum = 100_000_000)]
+    pub hash_buckets: Option<u32>,
+}
+
+impl Default for VectorizerSpec {
+    fn default() -> Self {
+        Self {
+            case_folding: true,
+            word_ngrams: 2,
+            character_ngrams: Some(CharacterNgrams { min: 2, max: 5 }),
+            character_weight: 0.5,
+            weighting: Weighting::Idf,
+            min_word_count: 1,
+            min_ngram_count: 2,
+            max_vocabulary: 1_000_000,
+            hash_buckets: None,
+        }
+    }
+}
+
+/// A token that training never saw. Offsets count characters, the end excluded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnknownToken {
+    /// The token as it stands in the text.
+    pub text: String,
+    /// First character.
+    pub start: usize,
+    /// One past the last character.
+    pub end: usize,
+}
+
+/// A text as the network sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Encoded {
+    /// Known n-grams, ascending, each once.
+    pub ids: Vec<u32>,
+    /// Weight of each; the weights of the text's whole word block sum to 1, unknown n-grams
+    /// included, and those of its character block to `character_weight`.
+    pub weights: Vec<f32>,
+    /// The id of each word token in order, or [`UNKNOWN`].
+    pub words: Vec<u32>,
+    /// Share of the word tokens that are known, in \[0, 1\]; 0 for a text without any.
+    pub token_coverage: f32,
+    /// Share of the n-gram weight that is known, in \[0, 1\]; 0 for a text without any.
+    pub ngram_coverage: f32,
+    /// Word tokens that are not known.
+    pub unknown: Vec<UnknownToken>,
+}
+
+/// A fitted vectorizer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectorizer {
+    spec: VectorizerSpec,
+    vocabulary: Vocabulary,
+    weights: Vec<f32>,
+    unknown_weight: f32,
+}
+
+impl Vectorizer {
+    /// Learns the vocabulary from training texts. Runs on the current rayon pool; the result does
+    /// not depend on how many threads that has.
+    pub fn fit(spec: &VectorizerSpec, texts: &[&str]) -> Self {
+        let counts = texts
+            .par_chunks(512)
+            .map(|texts| {
+                let mut counts = Counts::default();
+                texts.iter().for_each(|text| counts.add(spec, text));
+                counts
+            })
+            .reduce(Counts::default, Counts::merge);
+        let keep = Keep {
+            min_word_count: spec.min_word_count,
+            min_ngram_count: spec.min_ngram_count,
+            max_size: spec.max_vocabulary,
+            buckets: spec.hash_buckets,
+        };
+        let total = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+        Self::new(spec.clone(), Vocabulary::build(&counts.words, &counts.ngrams, total, keep))
+    }
+
+    /// Puts a stored vectorizer together again.
+    pub fn new(spec: VectorizerSpec, vocabulary: Vocabulary) -> Self {
+        let total = vocabulary.total_texts() as f32;
+        let weight = |texts: f32| match spec.weighting {
+            Weighting::Idf => ((1.0 + total) / (1.0 + texts)).ln() + 1.0,
+            Weighting::Uniform => 1.0,
+        };
+        let weights = vocabulary.texts().iter().map(|&texts| weight(texts as f32)).collect();
+        let unknown_weight = weight(0.0);
+        Self { spec, vocabulary, weights, unknown_weight }
+    }
+
+    /// How it was made.
+    pub fn spec(&self) -> &VectorizerSpec {
+        &self.spec
+    }
+
+    /// What it knows.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// The features of a text.
+    pub fn encode(&self, text: &str) -> Encoded {
+        let mut bag = Bag::default();
+        let mut encoded = Encoded::default();
+        let mut keys = Vec::new();
+        for token in tokenizer::tokens(text, self.spec.case_folding) {
+            let key = ngrams::word(&token.text);
+            keys.push(key);
+            let id = self.vocabulary.word(key);
+            bag.words.add(id, self.weight(id));
+            if token.kind == TokenKind::Word {
+                encoded.words.push(id.unwrap_or(UNKNOWN));
+                if id.is_none() {
+                    let (start, end) = (token.start, token.end);
+                    encoded.unknown.push(UnknownToken { text: token.raw.to_owned(), start, end });
+                }
+                if let Some(CharacterNgrams { min, max }) = self.spec.character_ngrams {
+                    ngrams::character_ngrams(&token.text, min, max, |key| {
+                        let id = self.vocabulary.ngram(key);
+                        bag.characters.add(id, self.weight(id));
+                    });
+                }
+            }
+        }
+        ngrams::word_ngrams(&keys, self.spec.word_ngrams, |key| {
+            let id = self.vocabulary.ngram(key);
+            bag.words.add(id, self.weight(id));
+        });
+        let known = encoded.words.len() - encoded.unknown.len();
+        encoded.token_coverage = known as f32 / encoded.words.len().max(1) as f32;
+        bag.finish(self.spec.character_weight, &mut encoded);
+        encoded
+    }
+
+    fn weight(&self, id: Option<u32>) -> f32 {
+        id.map_or(self.unknown_weight, |id| self.weights[id as usize])
+    }
+}
+
+/// The n-grams of one kind in a text.
+#[derive(Default)]
+struct Block {
+    known: Vec<(u32, f32)>,
+    known_weight: f32,
+    total_weight: f32,
+}
+
+impl Block {
+    fn add(&mut self, id: Option<u32>, weight: f32) {
+        self.total_weight += weight;
+        if let Some(id) = id {
+            self.known.push((id, weight));
+            self.known_weight += weight;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Bag {
+    words: Block,
+    characters: Block,
+}
+
+impl Bag {
+    /// Each block sums to its share, what is unknown included, so that unknown n-grams count as
+    /// zero vectors and little coverage shrinks the logits.
+    fn finish(self, character_weight: f32, encoded: &mut Encoded) {
+        let mut entries = Vec::with_capacity(self.words.known.len() + self.characters.known.len());
+        let (mut known, mut total) = (0.0, 0.0);
+        for (block, share) in [(self.words, 1.0), (self.characters, character_weight)] {
+            if block.total_weight > 0.0 {
+                let scale = share / block.total_weight;
+                entries.extend(block.known.into_iter().map(|(id, weight)| (id, weight * scale)));
+                known += block.known_weight * scale;
+                total += share;
+            }
+        }
+        // A stable sort keeps equal ids in text order, so that sums are the same every time.
+        entries.sort_by_key(|(id, _)| *id);
+        for (id, weight) in entries {
+            match (encoded.ids.last(), encoded.weights.last_mut()) {
+                (Some(&last), Some(sum)) if last == id => *sum += weight,
+                _ => {
+                    encoded.ids.push(id);
+                    encoded.weights.push(weight);
+                }
+            }
+        }
+        encoded.ngram_coverage = if total > 0.0 { (known / total).clamp(0.0, 1.0) } else { 0.0 };
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    words: KeyMap<Frequency>,
+    ngrams: KeyMap<Frequency>,
+}
+
+impl Counts {
+    fn add(&mut self, spec: &VectorizerSpec, text: &str) {
+        let mut words = Vec::new();
+        let mut others = Vec::new();
+        for token in tokenizer::tokens(text, spec.case_folding) {
+            words.push(ngrams::word(&token.text));
+            if let (TokenKind::Word, Some(range)) = (token.kind, spec.character_ngrams) {
+                ngrams::character_ngrams(&token.text, range.min, range.max, |key| others.push(key));
+            }
+        }
+        ngrams::word_ngrams(&words, spec.word_ngrams, |key| others.push(key));
+        if let Some(buckets) = spec.hash_buckets {
+            others.iter_mut().for_each(|key| *key = bucket(*key, buckets as usize) as u64);
+        }
+        count(&mut self.words, words);
+        count(&mut self.ngrams, others);
+    }
+
+    fn merge(self, other: Self) -> Self {
+        Self { words: merge(self.words, other.words), ngrams: merge(self.ngrams, other.ngrams) }
+    }
+}
+
+fn count(map: &mut KeyMap<Frequency>, mut keys: Vec<u64>) {
+    keys.sort_unstable();
+    for run in keys.chunk_by(|a, b| a == b) {
+        let frequency = map.entry(run[0]).or_default();
+        frequency.count = frequency.count.saturating_add(run.len() as u32);
+        frequency.texts += 1;
+    }
+}
+
+fn merge(mut into: KeyMap<Frequency>, mut from: KeyMap<Frequency>) -> KeyMap<Frequency> {
+    if into.len() < from.len() {
+        std::mem::swap(&mut into, &mut from);
+    }
+    for (key, frequency) in from {
+        let sum = into.entry(key).or_default();
+        sum.count = sum.count.saturating_add(frequency.count);
+        sum.texts += frequency.texts;
+    }
+    into
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXTS: [&str; 3] =
+        ["I love this product", "this is a great product", "I hate this product"];
+
+    #[test]
+    fn training_words_are_covered_and_others_are_named() {
+        let vectorizer = Vectorizer::fit(&VectorizerSpec::default(), &TEXTS);
+        let known = vectorizer.encode("I love this great product");
+        assert_eq!(known.token_coverage, 1.0);
+        assert!(known.unknown.is_empty());
+        let unknown = vectorizer.encode("This interface is clunky");
+        assert_eq!(unknown.token_coverage, 0.5);
+        let clunky = UnknownToken { text: "clunky".to_owned(), start: 18, end: 24 };
+        assert_eq!(unknown.unknown[1], clunky);
+        assert!(unknown.ngram_coverage < known.ngram_coverage);
+    }
+
+    #[test]
+    fn weights_sum_to_the_coverage() {
+        let spec = VectorizerSpec { character_ngrams: None, ..VectorizerSpec::default() };
+        let vectorizer = Vectorizer::fit(&spec, &TEXTS);
+        for text in ["I love this product", "I love this gadget", "nothing", ""] {
+            let encoded = vectorizer.encode(text);
+            let sum: f32 = encoded.weights.iter().sum();
+            assert!((sum - encoded.ngram_coverage).abs() < 1e-6, "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_words_share_character_ngrams() {
+        let spec = VectorizerSpec { min_ngram_count: 1, ..VectorizerSpec::default() };
+        let vectorizer = Vectorizer::fit(&spec, &TEXTS);
+        let encoded = vectorizer.encode("products");
+        assert_eq!(encoded.token_coverage, 0.0);
+        assert!(encoded.ngram_coverage > 0.0);
+    }
+
+    #[test]
+    fn buckets_bound_the_size() {
+        let spec = VectorizerSpec { hash_buckets: Some(50), ..VectorizerSpec::default() };
+        let vectorizer = Vectorizer::fit(&spec, &TEXTS);
+        assert_eq!(vectorizer.vocabulary().len(), vectorizer.vocabulary().words() + 50);
+        let encoded = vectorizer.encode(TEXTS[0]);
+        assert!(encoded.ids.iter().all(|&id| (id as usize) < vectorizer.vocabulary().len()));
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_matter() {
+        let texts: Vec<String> = (0..2_000).map(|i| format!("word{} and word{}", i % 97, i % 31)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let fit = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Vectorizer::fit(&VectorizerSpec::default(), &texts))
+        };
+        assert_eq!(fit(1), fit(3));
+    }
+}
