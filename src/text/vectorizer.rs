@@ -34,6 +34,7 @@ pub enum Weighting {
 
 /// How text becomes features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 pub struct VectorizerSpec {
     /// Whether `The` and `the` are one word (full Unicode case folding).
     pub case_folding: bool,
@@ -56,7 +57,8 @@ pub struct VectorizerSpec {
     /// Known n-grams at most: single words first, then the most frequent.
     #[schema(minimum = 1, maximum = 100_000_000)]
     pub max_vocabulary: usize,
-    /// Hash all n-grams but single words into this many buckets, instead of a vocabulary.
+    /// Hash all n-grams but single words into this many buckets, instead of giving each frequent
+    /// one an id; `max_vocabulary` then bounds the single words.
     #[schema(minimum = 1, maximum = 100_000_000)]
     pub hash_buckets: Option<u32>,
 }
@@ -96,6 +98,8 @@ pub struct Encoded {
     /// Weight of each; the weights of the text's whole word block sum to 1, unknown n-grams
     /// included, and those of its character block to `character_weight`.
     pub weights: Vec<f32>,
+    /// N-grams of both kinds, unknown ones and repeats included.
+    pub ngrams: u32,
     /// The id of each word token in order, or [`UNKNOWN`].
     pub words: Vec<u32>,
     /// Share of the word tokens that are known, in \[0, 1\]; 0 for a text without any.
@@ -201,6 +205,7 @@ impl Vectorizer {
 /// The n-grams of one kind in a text.
 #[derive(Default)]
 struct Block {
+    count: u32,
     known: Vec<(u32, f32)>,
     known_weight: f32,
     total_weight: f32,
@@ -208,6 +213,7 @@ struct Block {
 
 impl Block {
     fn add(&mut self, id: Option<u32>, weight: f32) {
+        self.count += 1;
         self.total_weight += weight;
         if let Some(id) = id {
             self.known.push((id, weight));
@@ -229,6 +235,7 @@ impl Bag {
         let mut entries = Vec::with_capacity(self.words.known.len() + self.characters.known.len());
         let (mut known, mut total) = (0.0, 0.0);
         for (block, share) in [(self.words, 1.0), (self.characters, character_weight)] {
+            encoded.ngrams += block.count;
             if block.total_weight > 0.0 {
                 let scale = share / block.total_weight;
                 entries.extend(block.known.into_iter().map(|(id, weight)| (id, weight * scale)));

@@ -46,7 +46,7 @@ pub struct Keep {
     pub min_word_count: u32,
     /// Occurrences any other n-gram needs.
     pub min_ngram_count: u32,
-    /// Ids at most, single words first, then the most frequent n-grams.
+    /// Ids at most, single words first, then the most frequent n-grams; buckets come on top.
     pub max_size: usize,
     /// Ids that all n-grams other than single words share, instead of one id each.
     pub buckets: Option<u32>,
@@ -87,7 +87,7 @@ impl Vocabulary {
         let mut buckets = 0;
         let mut bucket_texts = Vec::new();
         if let Some(count) = keep.buckets {
-            buckets = (count as usize).min(keep.max_size - word_count);
+            buckets = count as usize;
             bucket_texts = vec![0; buckets];
             for (&bucket, frequency) in ngrams {
                 if frequency.count >= keep.min_ngram_count {

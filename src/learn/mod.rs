@@ -1,0 +1,36 @@
+//! Networks and how they learn. The only layer that names candle.
+//!
+//! Knows nothing of text, files or metrics: features come as [`rows::SparseRows`], targets as
+//! numbers, and whoever trains listens through [`trainer::Monitor`].
+
+
+pub mod kernels;
+pub mod loss;
+pub mod network;
+pub mod optimizer;
+pub mod regularize;
+pub mod rows;
+pub mod schedule;
+pub mod trainer;
+
+use crate::arrays::ArraysError;
+
+/// Why training could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// The loss was NaN or infinite before one epoch was complete.
+    #[error("the loss became {loss} at step {step}, before one epoch was complete")]
+    Diverged { step: u64, loss: f32 },
+    /// A trainable parameter had no gradient.
+    #[error("parameter {name} has no gradient")]
+    NoGradient { name: String },
+    /// A checkpoint does not fit the network it should resume.
+    #[error("the checkpoint does not fit: {0}")]
+    Checkpoint(#[from] ArraysError),
+    /// Training was told to drop everything.
+    #[error("training was interrupted")]
+    Interrupted,
+    /// The tensor library failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

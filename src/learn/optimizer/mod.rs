@@ -1,0 +1,87 @@
+//! Optimisers. A new one is a file here, a variant of [`OptimizerSpec`] and a line in each `match`.
+
+mod adam;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use adam::{AdamSpec, AdamWSpec};
+
+use crate::arrays::{Arrays, ArraysError};
+
+/// Which optimiser, with its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum OptimizerSpec {
+    /// Adam (Kingma and Ba 2015).
+    Adam(AdamSpec),
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+    AdamW(AdamWSpec),
+}
+
+impl Default for OptimizerSpec {
+    fn default() -> Self {
+        Self::Adam(AdamSpec::default())
+    }
+}
+
+impl OptimizerSpec {
+    /// The learning rate before any schedule.
+    pub fn learning_rate(&self) -> f64 {
+        match self {
+            Self::Adam(spec) => spec.learning_rate,
+            Self::AdamW(spec) => spec.learning_rate,
+        }
+    }
+
+    /// Decoupled weight decay.
+    pub fn weight_decay(&self) -> f64 {
+        match self {
+            Self::Adam(_) => 0.0,
+            Self::AdamW(spec) => spec.weight_decay,
+        }
+    }
+
+    /// Numbers that the optimiser keeps for every parameter.
+    pub fn state_per_parameter(&self) -> usize {
+        match self {
+            Self::Adam(_) | Self::AdamW(_) => 2,
+        }
+    }
+
+    /// An optimiser for parameters of these lengths.
+    pub fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer> {
+        match self {
+            Self::Adam(spec) => Box::new(adam::Adam::new(&spec.with_decay(0.0), lengths)),
+            Self::AdamW(spec) => Box::new(adam::Adam::new(spec, lengths)),
+        }
+    }
+}
+
+/// Changes parameters by their gradients. Parameters are named by their position in the list that
+/// the optimiser was built with.
+pub trait Optimizer: Send {
+    /// Starts a step at a learning rate; every update until the next call belongs to it.
+    fn begin_step(&mut self, learning_rate: f32);
+
+    /// Updates a whole parameter.
+    fn update(&mut self, parameter: usize, values: &mut [f32], gradient: &[f32]);
+
+    /// Updates only `rows` of a table with `dimension` columns; `gradient` holds those rows, in
+    /// order. Rows that are not named have a gradient of zero and are left for later: see the
+    /// optimiser for what that means.
+    fn update_rows(
+        &mut self,
+        parameter: usize,
+        table: &mut [f32],
+        dimension: usize,
+        rows: &[u32],
+        gradient: &[f32],
+    );
+
+    /// Everything that a resumed run needs.
+    fn save(&self, into: &mut Arrays);
+
+    /// Takes up the state that [`Optimizer::save`] gave.
+    fn restore(&mut self, from: &Arrays) -> Result<(), ArraysError>;
+}

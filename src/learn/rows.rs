@@ -1,0 +1,99 @@
+//! What a network learns from: weighted bags of feature ids, and targets.
+
+/// Records as compressed sparse rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SparseRows {
+    ends: Vec<usize>,
+    ids: Vec<u32>,
+    weights: Vec<f32>,
+    sizes: Vec<u32>,
+}
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SparseRow<'a> {
+    /// Feature ids, ascending, each once.
+    pub ids: &'a [u32],
+    /// Weight of each.
+    pub weights: &'a [f32],
+    /// Features counted before unknown ones were left out, for pooling by √n.
+    pub size: u32,
+}
+
+impl SparseRows {
+    /// Adds a record.
+    pub fn push(&mut self, ids: &[u32], weights: &[f32], size: u32) {
+        assert_eq!(ids.len(), weights.len(), "a weight for each id");
+        self.ids.extend_from_slice(ids);
+        self.weights.extend_from_slice(weights);
+        self.ends.push(self.ids.len());
+        self.sizes.push(size);
+    }
+
+    /// Records.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The record at `index`.
+    pub fn row(&self, index: usize) -> SparseRow<'_> {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let range = start..self.ends[index];
+        SparseRow {
+            ids: &self.ids[range.clone()],
+            weights: &self.weights[range],
+            size: self.sizes[index],
+        }
+    }
+}
+
+/// What each record should yield.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// One class of two, for a network with one output: 0 or 1.
+    Binary(Vec<u32>),
+    /// One class of `classes`, for a network with as many outputs.
+    MultiClass {
+        /// The class of each record.
+        labels: Vec<u32>,
+        /// Classes.
+        classes: usize,
+    },
+    /// Any number of labels, for a network with as many outputs: 0 or 1 for each record and label,
+    /// record by record.
+    MultiLabel {
+        /// Records × labels.
+        indicators: Vec<f32>,
+        /// Labels.
+        labels: usize,
+    },
+}
+
+impl Targets {
+    /// Outputs that a network for these targets has.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Targets::Binary(_) => 1,
+            Targets::MultiClass { classes, .. } => *classes,
+            Targets::MultiLabel { labels, .. } => *labels,
+        }
+    }
+
+    /// Records.
+    pub fn len(&self) -> usize {
+        match self {
+            Targets::Binary(labels) | Targets::MultiClass { labels, .. } => labels.len(),
+            Targets::MultiLabel { indicators, labels } => indicators.len() / (*labels).max(1),
+        }
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

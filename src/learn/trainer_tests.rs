@@ -1,0 +1,170 @@
+use super::*;
+use crate::clock::ManualClock;
+use crate::learn::network::EmbeddingBagSpec;
+use crate::learn::rows::SparseRow;
+
+/// Two classes that single features give away, with some noise features.
+fn data(records: usize) -> (SparseRows, Targets) {
+    let mut rows = SparseRows::default();
+    let mut labels = Vec::new();
+    for i in 0..records {
+        let label = (i % 2) as u32;
+        let noise = 2 + (i * 7 % 13) as u32;
+        rows.push(&[label, noise], &[0.5, 0.5], 2);
+        labels.push(label);
+    }
+    (rows, Targets::Binary(labels))
+}
+
+fn spec(epochs: usize) -> TrainerSpec {
+    let bag = EmbeddingBagSpec { dimension: 8, hidden: vec![4], ..EmbeddingBagSpec::default() };
+    TrainerSpec {
+        network: NetworkSpec::EmbeddingBag(bag),
+        optimizer: OptimizerSpec::default(),
+        schedule: ScheduleSpec::Linear,
+        regularization: RegularizationSpec { ngram_dropout: 0.2 },
+        epochs,
+        batch_size: 8,
+        seed: 3,
+        early_stopping: None,
+        checkpoint_every: Duration::ZERO,
+    }
+}
+
+/// Returns prepared values at the ends of epochs and notes what it hears.
+struct Script {
+    values: Vec<Option<f64>>,
+    interrupt_at: Option<(u64, Interrupt)>,
+    steps: Vec<StepReport>,
+    checkpoints: Vec<(usize, Arrays)>,
+}
+
+impl Script {
+    fn new(values: &[f64]) -> Self {
+        let values = values.iter().map(|v| Some(*v)).collect();
+        Self { values, interrupt_at: None, steps: Vec::new(), checkpoints: Vec::new() }
+    }
+}
+
+impl Monitor for Script {
+    fn step(&mut self, report: &StepReport) {
+        self.steps.push(*report);
+    }
+    fn epoch(&mut self, report: &EpochReport, _: View<'_>) -> Option<f64> {
+        self.values.get(report.epoch - 1).copied().flatten()
+    }
+    fn checkpoint(&mut self, epoch: usize, _: u64, state: Arrays) {
+        self.checkpoints.push((epoch, state));
+    }
+    fn interrupt(&self) -> Interrupt {
+        match self.interrupt_at {
+            Some((step, interrupt)) if self.steps.len() as u64 >= step => interrupt,
+            _ => Interrupt::None,
+        }
+    }
+}
+
+fn run(spec: &TrainerSpec, script: &mut Script, resume: Option<&Arrays>) -> Outcome {
+    let (rows, targets) = data(50);
+    let clock = ManualClock::at(0);
+    train(spec, (&rows, &targets), 15, clock.as_ref(), script, resume).unwrap()
+}
+
+#[test]
+fn early_stopping_by_a_table() {
+    // (patience, min_delta, values) -> (epochs, best epoch, reason)
+    let table: &[(usize, f64, &[f64], usize, usize, EndReason)] = &[
+        (1, 0.0, &[3.0, 2.0, 2.5, 1.0], 3, 2, EndReason::EarlyStopping),
+        (2, 0.0, &[3.0, 2.0, 2.5, 1.0, 0.9, 0.8], 6, 6, EndReason::Epochs),
+        (2, 0.0, &[3.0, 2.0, 2.0, 2.0, 1.0], 4, 2, EndReason::EarlyStopping),
+        (1, 0.6, &[3.0, 2.0, 1.5, 0.1], 3, 2, EndReason::EarlyStopping),
+        (1, 0.0, &[f64::INFINITY, f64::NAN], 2, 1, EndReason::EarlyStopping),
+    ];
+    for (patience, min_delta, values, epochs, best, reason) in table {
+        let stop = EarlyStopping {
+            metric: StoppingMetric::LogLoss,
+            patience: *patience,
+            min_delta: *min_delta,
+        };
+        let spec = TrainerSpec { early_stopping: Some(stop), ..spec(6) };
+        let outcome = run(&spec, &mut Script::new(values), None);
+        assert_eq!((outcome.epochs, outcome.reason), (*epochs, *reason), "{values:?}");
+        assert_eq!(outcome.best_epoch, Some(*best), "{values:?}");
+    }
+}
+
+#[test]
+fn the_best_epoch_is_kept_and_not_the_last() {
+    let mut long = Script::new(&[1.0, 0.5, 2.0, 3.0]);
+    let outcome = run(&spec(4), &mut long, None);
+    let at_two = Frozen::load(&spec(4).network, 15, 1, &long.checkpoints[1].1.under("network."));
+    assert_eq!(outcome.network, at_two.unwrap());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let outcome = |seed| run(&TrainerSpec { seed, ..spec(3) }, &mut Script::new(&[]), None);
+    assert_eq!(outcome(3).network, outcome(3).network);
+    assert_ne!(outcome(3).network, outcome(4).network);
+}
+
+#[test]
+fn a_resumed_run_ends_bit_for_bit_like_one_that_was_not() {
+    let values = [3.0, 2.0, 2.5, 1.0, 1.5, 1.2];
+    let mut whole = Script::new(&values);
+    let expected = run(&spec(6), &mut whole, None);
+    for (epoch, state) in &whole.checkpoints {
+        let stored = Arrays::from_bytes(&state.to_bytes().unwrap()).unwrap();
+        let mut rest = Script::new(&values);
+        let outcome = run(&spec(6), &mut rest, Some(&stored));
+        assert_eq!(outcome.network, expected.network, "resumed after epoch {epoch}");
+        assert_eq!((outcome.epochs, outcome.steps), (expected.epochs, expected.steps));
+        let tail = &whole.steps[whole.steps.len() - rest.steps.len()..];
+        let losses = |steps: &[StepReport]| steps.iter().map(|s| s.loss).collect::<Vec<_>>();
+        assert_eq!(losses(tail), losses(&rest.steps));
+    }
+}
+
+#[test]
+fn stopping_keeps_the_best_and_aborting_keeps_nothing() {
+    let mut script = Script::new(&[1.0, 2.0]);
+    script.interrupt_at = Some((10, Interrupt::Stop));
+    let outcome = run(&spec(50), &mut script, None);
+    assert_eq!((outcome.reason, outcome.steps), (EndReason::Stopped, 10));
+    assert_eq!(outcome.best_epoch, Some(1));
+
+    // Asked to stop before it began, training still does one batch: there is a model to keep.
+    let mut early = Script::new(&[]);
+    early.interrupt_at = Some((0, Interrupt::Stop));
+    assert_eq!(run(&spec(50), &mut early, None).steps, 1);
+
+    let (rows, targets) = data(50);
+    let mut abort = Script::new(&[]);
+    abort.interrupt_at = Some((3, Interrupt::Abort));
+    let clock = ManualClock::at(0);
+    let ended = train(&spec(9), (&rows, &targets), 15, clock.as_ref(), &mut abort, None);
+    assert!(matches!(ended, Err(LearnError::Interrupted)));
+    assert_eq!(abort.steps.len(), 3);
+}
+
+#[test]
+fn divergence_ends_the_run_and_not_the_process() {
+    let adam = crate::learn::optimizer::AdamSpec { learning_rate: 1e38, ..Default::default() };
+    let spec = TrainerSpec { optimizer: OptimizerSpec::Adam(adam), ..spec(5) };
+    let (rows, targets) = data(50);
+    let clock = ManualClock::at(0);
+    let mut script = Script::new(&[]);
+    let ended = train(&spec, (&rows, &targets), 15, clock.as_ref(), &mut script, None);
+    assert!(matches!(ended, Err(LearnError::Diverged { .. })), "{ended:?}");
+}
+
+#[test]
+fn an_easy_problem_is_solved() {
+    let spec = TrainerSpec { epochs: 60, ..spec(60) };
+    let outcome = run(&spec, &mut Script::new(&[]), None);
+    let logit = |id: u32| {
+        let row = SparseRow { ids: &[id], weights: &[1.0], size: 1 };
+        outcome.network.view().evaluate(row).1[0]
+    };
+    assert!(logit(0) < -1.0 && logit(1) > 1.0, "{} {}", logit(0), logit(1));
+}

@@ -1,0 +1,12 @@
+//! Whereof trains text classifiers over HTTP and says what their limitations are.
+//!
+//! `ARCHITECTURE.md` maps the layers; a layer imports only from those below it.
+
+pub mod arrays;
+pub mod clock;
+pub mod data;
+pub mod id;
+pub mod learn;
+pub mod problem;
+pub mod random;
+pub mod text;
