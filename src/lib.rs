@@ -5,6 +5,7 @@
 pub mod arrays;
 pub mod clock;
 pub mod data;
+pub mod eval;
 pub mod id;
 pub mod learn;
 pub mod problem;

@@ -1,0 +1,80 @@
+//! Temperature scaling (Guo et al. 2017): the T that minimises the mean log loss of softmax(z / T).
+
+use super::Truth;
+use crate::eval::{Link, Matrix};
+
+/// Temperatures stay within these bounds; where every prediction is right, the best one would be 0.
+const BOUNDS: (f64, f64) = (0.01, 100.0);
+
+/// The log loss is convex in β = 1/T, so its derivative has one root: found by bisection.
+pub(super) fn fit(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
+    let slope = |beta: f64| -> f64 {
+        records
+            .iter()
+            .map(|&i| {
+                let row = logits.row(i);
+                let z = |j: usize| f64::from(row[j]);
+                match truth {
+                    // d/dβ [ln Σ exp(βz) − βz_y] = E_p[z] − z_y
+                    Truth::Classes(classes) => {
+                        let p = Link::Softmax.probabilities(row, 1.0 / beta);
+                        let mean: f64 = p.iter().enumerate().map(|(j, p)| p * z(j)).sum();
+                        mean - z(classes[i] as usize)
+                    }
+                    // d/dβ of the binary log loss, label by label: (σ(βz) − y) z
+                    Truth::Labels(labels) => {
+                        let p = Link::Sigmoid.probabilities(row, 1.0 / beta);
+                        let gap = |(j, p): (usize, &f64)| {
+                            (p - f64::from(u8::from(labels[i][j]))) * z(j)
+                        };
+                        p.iter().enumerate().map(gap).sum()
+                    }
+                }
+            })
+            .sum()
+    };
+    let (mut low, mut high) = ((1.0 / BOUNDS.1).ln(), (1.0 / BOUNDS.0).ln());
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if slope(middle.exp()) > 0.0 { high = middle } else { low = middle }
+    }
+    (-(low + high) / 2.0).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::metric::log_loss;
+
+    #[test]
+    fn known_values() {
+        let values = vec![2., 0., 0., 0., 3., 0., 1., 0., 0., 0., 0., 2., 4., 0., 0.];
+        let logits = Matrix::from_values(3, values);
+        let classes = [0u32, 1, 1, 2, 1];
+        let temperature = fit(&logits, Truth::Classes(&classes), &[0, 1, 2, 3, 4]);
+        assert!((temperature - 2.724817).abs() < 1e-5, "{temperature}");
+        let loss = |t: f64| {
+            let p: Vec<Vec<f64>> = logits.rows().map(|r| Link::Softmax.probabilities(r, t)).collect();
+            log_loss(p.iter().zip(classes).map(|(p, y)| (p.as_slice(), y as usize)))
+        };
+        assert!((loss(1.0) - 1.232287).abs() < 1e-6);
+        assert!((loss(temperature) - 0.987831).abs() < 1e-6);
+    }
+
+    #[test]
+    fn bounds_hold_where_the_loss_has_no_minimum() {
+        let logits = Matrix::from_values(2, vec![1., 0., 0., 1.]);
+        let right = fit(&logits, Truth::Classes(&[0, 1]), &[0, 1]);
+        let wrong = fit(&logits, Truth::Classes(&[1, 0]), &[0, 1]);
+        assert!((right - BOUNDS.0).abs() < 1e-6 && (wrong - BOUNDS.1).abs() < 1e-3);
+    }
+
+    #[test]
+    fn labels_are_scaled_one_by_one() {
+        let logits = Matrix::from_values(1, vec![2.0; 4]);
+        let truth: Vec<Vec<bool>> = [true, true, true, false].map(|y| vec![y]).to_vec();
+        let temperature = fit(&logits, Truth::Labels(&truth), &[0, 1, 2, 3]);
+        // σ(2 / T) = 3/4 at T = 2 / ln 3.
+        assert!((temperature - 2.0 / 3f64.ln()).abs() < 1e-6);
+    }
+}

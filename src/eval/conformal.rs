@@ -1,0 +1,153 @@
+//! Conformal p-values and prediction sets: guarantees that hold for any network, as long as new
+//! records are exchangeable with those of the calibration split.
+
+use serde::{Deserialize, Serialize};
+
+/// Scores of the calibration split, ready to rank a new one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationScores {
+    ascending: Vec<f64>,
+}
+
+impl CalibrationScores {
+    /// From scores in any order.
+    pub fn new(mut scores: Vec<f64>) -> Self {
+        scores.sort_by(f64::total_cmp);
+        Self { ascending: scores }
+    }
+
+    /// Records.
+    pub fn len(&self) -> usize {
+        self.ascending.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.ascending.is_empty()
+    }
+
+    /// The scores, lowest first.
+    pub fn ascending(&self) -> &[f64] {
+        &self.ascending
+    }
+
+    /// Calibration scores that are at least `score`.
+    pub fn at_least(&self, score: f64) -> usize {
+        self.ascending.len() - self.ascending.partition_point(|s| *s < score)
+    }
+
+    /// (1 + #{scores ≥ s}) / (n + 1), in (0, 1\]; small means that few calibration records are as
+    /// extreme. For an exchangeable record, P(p ≤ α) ≤ α (Vovk et al. 2005; Bates et al. 2021).
+    pub fn p_value(&self, score: f64) -> f64 {
+        (1 + self.at_least(score)) as f64 / (self.len() + 1) as f64
+    }
+
+    /// The ⌈(n + 1)(1 − α)⌉-th smallest score, not interpolated; `None` where n is too small for α.
+    /// A new exchangeable score is at most this with probability at least 1 − α.
+    pub fn quantile(&self, alpha: f64) -> Option<f64> {
+        // A hair less, so that 0.9 × 10 is 9 and not 10 after rounding.
+        let rank = ((self.len() + 1) as f64 * (1.0 - alpha) - 1e-9).ceil() as usize;
+        self.ascending.get(rank.max(1) - 1).copied()
+    }
+}
+
+/// The least number of calibration records with which a p-value can be as small as `alpha`:
+/// ⌈1/α⌉ − 1. `None` for α ≤ 0, which no number reaches.
+pub fn records_needed(alpha: f64) -> Option<usize> {
+    (alpha > 0.0).then(|| ((1.0 / alpha - 1e-9).ceil() as usize).saturating_sub(1))
+}
+
+/// The classes that cannot be excluded at error rate α, most probable first: all with
+/// 1 − p_y ≤ q̂ (LAC, Sadinle et al. 2019), and always the most probable one. `None` where the
+/// calibration split is too small. The true class is in the set with probability at least 1 − α.
+pub fn prediction_set(
+    probabilities: &[f64],
+    calibration: &CalibrationScores,
+    alpha: f64,
+) -> Option<Vec<usize>> {
+    let threshold = calibration.quantile(alpha)?;
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    let kept = order.iter().skip(1).take_while(|&&i| 1.0 - probabilities[i] <= threshold).count();
+    order.truncate(1 + kept);
+    Some(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{self, Rng};
+
+    #[test]
+    fn known_values() {
+        let scores = CalibrationScores::new(vec![0.3, 0.1, 0.8, 0.2, 0.25, 0.4, 0.5, 0.6, 0.7]);
+        assert!((scores.p_value(0.65) - 0.3).abs() < 1e-12);
+        assert!((scores.p_value(0.9) - 0.1).abs() < 1e-12);
+        assert_eq!(scores.quantile(0.2), Some(0.7));
+        assert_eq!(scores.quantile(0.1), Some(0.8));
+        assert_eq!(scores.quantile(0.05), None);
+    }
+
+    #[test]
+    fn how_many_records_an_alpha_needs() {
+        assert_eq!(records_needed(0.05), Some(19));
+        assert_eq!(records_needed(0.1), Some(9));
+        assert_eq!(records_needed(0.3), Some(3));
+        assert_eq!(records_needed(0.0), None);
+        for alpha in [0.05, 0.1, 0.3, 0.01] {
+            let n = records_needed(alpha).unwrap();
+            let smallest = |n: usize| CalibrationScores::new(vec![0.0; n]).p_value(1.0);
+            assert!(smallest(n) <= alpha + 1e-12 && smallest(n - 1) > alpha, "{alpha}");
+        }
+    }
+
+    /// The guarantee, over 2,000 seeded calibration sets: at most a share α of new records of the
+    /// same distribution is flagged. A p-value that forgets itself (no 1 + …) must fail the test.
+    #[test]
+    fn false_alarms_stay_within_alpha() {
+        let mut rng = random::stream(5, "conformal");
+        let (trials, n, alpha) = (2_000, 20, 0.05);
+        let (mut flagged, mut flagged_by_a_broken_one) = (0, 0);
+        for _ in 0..trials {
+            let scores = CalibrationScores::new((0..n).map(|_| rng.random::<f64>()).collect());
+            let new = rng.random::<f64>();
+            flagged += usize::from(scores.p_value(new) <= alpha);
+            let broken = scores.at_least(new) as f64 / n as f64;
+            flagged_by_a_broken_one += usize::from(broken <= alpha);
+        }
+        // Exactly 1/21 expected; three standard errors are 0.0143.
+        let share = flagged as f64 / f64::from(trials);
+        assert!((share - 1.0 / 21.0).abs() < 0.0143, "{share}");
+        let broken = flagged_by_a_broken_one as f64 / f64::from(trials);
+        assert!(broken > 0.05 + 0.0143, "{broken}");
+    }
+
+    /// Coverage over 2,000 seeded draws lies in [1 − α, 1 − α + 1/(n + 1)], up to chance.
+    #[test]
+    fn prediction_sets_cover() {
+        let mut rng = random::stream(6, "sets");
+        let (trials, n, alpha) = (2_000, 99, 0.1);
+        let mut draw = || {
+            let raw: Vec<f64> = (0..4).map(|_| -rng.random::<f64>().ln()).collect();
+            let sum: f64 = raw.iter().sum();
+            let p: Vec<f64> = raw.iter().map(|r| r / sum).collect();
+            let mut rest = rng.random::<f64>();
+            let class = p.iter().position(|p| {
+                rest -= p;
+                rest <= 0.0
+            });
+            (p, class.unwrap_or(3))
+        };
+        let covered = (0..trials)
+            .filter(|_| {
+                let scores = (0..n).map(|_| draw()).map(|(p, y)| 1.0 - p[y]).collect();
+                let scores = CalibrationScores::new(scores);
+                let (p, class) = draw();
+                prediction_set(&p, &scores, alpha).unwrap().contains(&class)
+            })
+            .count();
+        let share = covered as f64 / f64::from(trials);
+        // Nominal 0.90 to 0.91 plus what the always-included top class adds; 3 s.e. are 0.02.
+        assert!((0.88..0.94).contains(&share), "{share}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Plain arrays in, numbers out: metrics, calibration, detectors, conformal guarantees.
+//!
+//! Knows no networks, no text and no files. Every statistic states its formula and its direction.
+
+pub mod calibrator;
+pub mod combination;
+pub mod conformal;
+pub mod detector;
+pub mod interval;
+pub mod metric;
+pub mod prototypes;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How logits become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// One label of several; the probabilities sum to 1.
+    Softmax,
+    /// Each label by itself.
+    Sigmoid,
+}
+
+impl Link {
+    /// Probabilities of one record's logits, each divided by `temperature` first.
+    pub fn probabilities(self, logits: &[f32], temperature: f64) -> Vec<f64> {
+        match self {
+            Self::Softmax => softmax(logits, temperature),
+            Self::Sigmoid => {
+                logits.iter().map(|&z| sigmoid(f64::from(z) / temperature)).collect()
+            }
+        }
+    }
+}
+
+/// exp(z/T) / Σ exp(z/T), without overflow.
+pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut values: Vec<f64> =
+        logits.iter().map(|&z| (f64::from(z - max) / temperature).exp()).collect();
+    let sum: f64 = values.iter().sum();
+    values.iter_mut().for_each(|value| *value /= sum);
+    values
+}
+
+/// 1 / (1 + e^−z).
+pub fn sigmoid(z: f64) -> f64 {
+    1.0 / (1.0 + (-z).exp())
+}
+
+/// The position of the largest value; the first of equals. 0 for an empty slice.
+pub fn argmax(values: &[f64]) -> usize {
+    let mut best = 0;
+    for (i, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = i;
+        }
+    }
+    best
+}
+
+/// Rows of equal length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matrix {
+    columns: usize,
+    values: Vec<f32>,
+}
+
+impl Matrix {
+    /// An empty matrix of `columns`.
+    pub fn new(columns: usize) -> Self {
+        Self { columns, values: Vec::new() }
+    }
+
+    /// From values, row by row.
+    pub fn from_values(columns: usize, values: Vec<f32>) -> Self {
+        assert!(columns > 0 && values.len().is_multiple_of(columns));
+        Self { columns, values }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: &[f32]) {
+        assert_eq!(row.len(), self.columns);
+        self.values.extend_from_slice(row);
+    }
+
+    /// Columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Rows.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.columns.max(1)
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The row at `index`.
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.values[index * self.columns..(index + 1) * self.columns]
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.columns.max(1))
+    }
+
+    /// All values, row by row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
