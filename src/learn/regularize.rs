@@ -18,7 +18,7 @@ pub struct RegularizationSpec {
 
 impl Default for RegularizationSpec {
     fn default() -> Self {
-        Self { ngram_dropout: 0.4 }
+        Self { ngram_dropout: 0.5 }
     }
 }
 

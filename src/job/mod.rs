@@ -1,0 +1,257 @@
+//! Jobs and runs: what is asked for, what state it is in, what it left.
+
+pub mod execute;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::clock::Timestamp;
+use crate::model::card::PartMetrics;
+use crate::model::estimate::Estimate;
+use crate::model::spec::{TrainRequest, TrainSpec, Warning};
+use crate::problem::Problem;
+
+/// What a job is asked to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobRequest {
+    /// Train a model on a dataset.
+    Train(TrainRequest),
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// Waiting for a worker.
+    Queued,
+    /// A worker is on it.
+    Running,
+    /// It was asked to cancel or to stop, and has not ended yet.
+    Cancelling,
+    /// It ended with a model.
+    Succeeded,
+    /// It was asked to stop, and kept the best model it had.
+    Stopped,
+    /// It was asked to cancel, and kept nothing.
+    Cancelled,
+    /// It ended without a model; `error` says why.
+    Failed,
+}
+
+impl JobStatus {
+    /// Every status.
+    pub const ALL: [JobStatus; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Cancelling,
+        Self::Succeeded,
+        Self::Stopped,
+        Self::Cancelled,
+        Self::Failed,
+    ];
+
+    /// Its name in JSON and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Cancelling => "cancelling",
+            Self::Succeeded => "succeeded",
+            Self::Stopped => "stopped",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The status of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Stopped | Self::Cancelled | Self::Failed)
+    }
+}
+
+/// How a running job was asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndRequest {
+    /// Keep the best model so far.
+    Stop,
+    /// Keep nothing.
+    Cancel,
+}
+
+impl EndRequest {
+    /// Its name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    /// The request of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "stop" => Some(Self::Stop),
+            "cancel" => Some(Self::Cancel),
+            _ => None,
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// Its id.
+    #[schema(example = "job_019ab3c1d2e37a4f8b6c5d4e3f2a1b0c")]
+    pub id: String,
+    /// What it does.
+    #[schema(example = "train")]
+    pub kind: String,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The dataset it reads.
+    pub dataset: String,
+    /// The run it performs.
+    pub run: String,
+    /// The model it made; there when it succeeded or stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Jobs that come before it; there while it is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u64>,
+    /// Share of the work done, in \[0, 1\].
+    pub progress: f64,
+    /// What it is busy with: `vectorizing`, `training` or `evaluating`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Seconds until it ends if it takes every epoch; there while it trains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<f64>,
+    /// How it was asked to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_requested: Option<EndRequest>,
+    /// Times that a worker took it up.
+    pub attempt: u32,
+    /// Times that a worker may take it up before it counts as failed.
+    pub max_attempts: u32,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When a worker first took it up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// When anything of it last changed.
+    pub updated_at: Timestamp,
+    /// Rises with every change; the `ETag`.
+    #[serde(skip)]
+    pub version: i64,
+}
+
+/// What `?validate_only=true` answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Validated {
+    /// Always `true`: a request that is not valid is answered with a problem.
+    pub valid: bool,
+    /// The request with every default filled in.
+    pub spec: TrainSpec,
+    /// What it will cost.
+    pub estimate: Estimate,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Where and with what a run was computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Environment {
+    /// Version of Whereof.
+    pub whereof_version: String,
+    /// Commit that it was built from, where the build knew it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Operating system and processor architecture.
+    pub platform: String,
+    /// Where tensors were.
+    pub device: String,
+    /// Threads that the run could use.
+    pub threads: usize,
+    /// Vector extensions of the processor that the kernels ask for.
+    pub cpu_features: Vec<String>,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+/// Seconds spent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Seconds {
+    /// From the start of the last attempt to its end.
+    pub total: f64,
+    /// In each phase of the last attempt.
+    pub phases: BTreeMap<String, f64>,
+}
+
+/// One training, with its spec and its outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// The job that performs it.
+    pub job: String,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The resolved spec: enough to repeat it.
+    pub spec: TrainSpec,
+    /// Where and with what it was computed; there once it started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    /// Metrics of each part; there once it ended with a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<PartMetrics>,
+    /// The epoch whose parameters were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<u64>,
+    /// Epochs trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Steps trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Why training ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<crate::learn::trainer::EndReason>,
+    /// Time spent; there once it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Seconds>,
+    /// The model it made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+}
+
+/// A value of a metric at a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MetricPoint {
+    /// Steps done.
+    pub step: u64,
+    /// Epoch, from 1.
+    pub epoch: u32,
+    /// The value; may be NaN or infinite.
+    pub value: f64,
+    /// When.
+    pub time: Timestamp,
+}

@@ -1,0 +1,364 @@
+//! From a request to a checked spec: every problem is found at once, each with its field.
+
+use super::estimate::{self, Estimate};
+use super::spec::{
+    EarlyStoppingRequest, SplitRequest, SplitSpec, TrainRequest, TrainSpec, TrainingSpec, Warning,
+};
+use crate::data::profile::{Column, ColumnKind, Profile};
+use crate::data::split::Split;
+use crate::learn::trainer::EarlyStopping;
+use crate::problem::{FieldError, nearest};
+use crate::task::{MAX_LABELS, TextClassification};
+
+/// Below this many records, all of them train unless the request says otherwise.
+const SMALL_DATASET: u64 = 50;
+/// Steps that a training should have for its defaults to make sense.
+const WANTED_STEPS: usize = 1_000;
+
+/// A spec that can be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// The spec.
+    pub spec: TrainSpec,
+    /// What it will cost.
+    pub estimate: Estimate,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// What the machine allows a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+}
+
+/// Checks a request against the dataset it names and fills in what it leaves open.
+pub fn resolve(
+    request: &TrainRequest,
+    profile: &Profile,
+    allowance: Allowance,
+) -> Result<Resolved, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    check_task(&request.task, profile, &mut errors);
+    check_numbers(request, &mut errors);
+    let split = split(request.split.as_ref(), profile, &mut errors, &mut warnings);
+    let device = match request.device.as_deref().unwrap_or("auto") {
+        "auto" | "cpu" => "cpu".to_owned(),
+        other => {
+            let message = format!("the device {other:?} is not there");
+            let hint = "this build computes on \"cpu\"; use that, or \"auto\"";
+            errors.push(FieldError::new("device", message).hint(hint));
+            String::new()
+        }
+    };
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let train_records = train_records(&split, profile);
+    let spec = TrainSpec {
+        dataset: request.dataset.clone(),
+        task: request.task.clone(),
+        model_name: request.model_name.clone(),
+        vectorizer: request.vectorizer.clone(),
+        network: request.network.clone(),
+        optimizer: request.optimizer.clone(),
+        schedule: request.schedule.clone(),
+        regularization: request.regularization.clone(),
+        training: training(request, train_records),
+        split,
+        device,
+    };
+    let estimate = estimate::estimate(&spec, profile, train_records as u64);
+    if estimate.memory_bytes_at_most > allowance.memory_bytes {
+        let message = format!(
+            "training could need {} MiB; a job may use {} MiB",
+            estimate.memory_bytes_at_most >> 20,
+            allowance.memory_bytes >> 20
+        );
+        let hint = "lower network.dimension, network.hidden or vectorizer.max_vocabulary, or set \
+                    vectorizer.hash_buckets";
+        return Err(vec![FieldError::new("network", message).hint(hint)]);
+    }
+    Ok(Resolved { spec, estimate, warnings })
+}
+
+fn check_task(
+    task: &crate::task::TaskSpec,
+    profile: &Profile,
+    errors: &mut Vec<FieldError>,
+) {
+    let TextClassification { text, label, multi_label, .. } = task.text_classification();
+    if text == label {
+        let hint = "name the column with the text here and the one with the labels in task.label";
+        errors.push(FieldError::new("task.text", "is the label column too").hint(hint));
+        return;
+    }
+    if let Some(column) = column("task.text", text, profile, errors) {
+        use ColumnKind::{Boolean, Datetime, Empty, Integer, List, Number};
+        if matches!(column.kind, Boolean | Datetime | Empty | Integer | List | Number) {
+            let message = format!("the column {text:?} holds {}, not text", holds(column.kind));
+            let hint = textual_columns(profile);
+            errors.push(FieldError::new("task.text", message).hint(hint).at(None, Some(text)));
+        } else if let Some(row) = column.first_missing_row {
+            let message = format!("row {row}, column {text:?} holds no text; {} rows do not", column.missing);
+            let hint = "leave these records out and upload the dataset again";
+            errors.push(FieldError::new("task.text", message).hint(hint).at(Some(row), Some(text)));
+        }
+    }
+    if let Some(column) = column("task.label", label, profile, errors) {
+        check_label(label, *multi_label, column, errors);
+    }
+}
+
+fn check_label(label: &str, multi_label: bool, column: &Column, errors: &mut Vec<FieldError>) {
+    let mut fail = |row: Option<u64>, message: String, hint: &str| {
+        let error = FieldError::new("task.label", message).hint(hint);
+        errors.push(error.at(row, Some(label)));
+    };
+    if multi_label {
+        return;
+    }
+    if column.kind == ColumnKind::List {
+        return fail(None, format!("the column {label:?} holds lists"), "set task.multi_label to true");
+    }
+    if let Some(row) = column.first_missing_row {
+        let message = format!("row {row}, column {label:?} holds no label; {} rows do not", column.missing);
+        return fail(Some(row), message, "label these records or leave them out");
+    }
+    if column.distinct == 1 {
+        let only = column.values.iter().flatten().next().map_or("", |v| v.value.as_str());
+        let message = format!("every record has the label {only:?}");
+        return fail(None, message, "add records with another label: there is nothing to tell apart");
+    }
+    match &column.values {
+        Some(values) if values.len() <= MAX_LABELS => {
+            let single: Vec<&str> =
+                values.iter().filter(|v| v.count == 1).map(|v| v.value.as_str()).collect();
+            if let Some(first) = single.first() {
+                let message = format!(
+                    "{} of {} labels have one example, {first:?} among them",
+                    single.len(),
+                    values.len()
+                );
+                fail(None, message, "add examples of these labels, or leave them out");
+            }
+        }
+        _ => {
+            let message = format!("the column {label:?} has {} distinct values", column.distinct);
+            let hint = format!("a label column has at most {MAX_LABELS} labels, each short");
+            fail(None, message, &hint);
+        }
+    }
+}
+
+fn column<'a>(
+    field: &str,
+    name: &str,
+    profile: &'a Profile,
+    errors: &mut Vec<FieldError>,
+) -> Option<&'a Column> {
+    if let Some((_, column)) = profile.column(name) {
+        return Some(column);
+    }
+    let names: Vec<&str> = profile.columns.iter().map(|c| c.name.as_str()).collect();
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean {near:?}? the columns are {}", names.join(", ")),
+        None => format!(
+            "the columns are {}; if these look like data, the file lacks a header line",
+            names.join(", ")
+        ),
+    };
+    let message = format!("the dataset has no column {name:?}");
+    errors.push(FieldError::new(field, message).hint(hint).at(None, Some(name)));
+    None
+}
+
+fn holds(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Empty => "nothing",
+        ColumnKind::Boolean => "true and false",
+        ColumnKind::Integer | ColumnKind::Number => "numbers",
+        ColumnKind::Datetime => "dates",
+        ColumnKind::List => "lists",
+        ColumnKind::Category | ColumnKind::Text => "text",
+    }
+}
+
+fn textual_columns(profile: &Profile) -> String {
+    let textual = |c: &&Column| matches!(c.kind, ColumnKind::Text | ColumnKind::Category);
+    let names: Vec<&str> =
+        profile.columns.iter().filter(textual).map(|c| c.name.as_str()).collect();
+    if names.is_empty() {
+        "no column of this dataset holds text".to_owned()
+    } else {
+        format!("columns with text: {}", names.join(", "))
+    }
+}
+
+/// What the schema of single fields cannot say.
+fn check_numbers(request: &TrainRequest, errors: &mut Vec<FieldError>) {
+    if let Some(range) = request.vectorizer.character_ngrams
+        && range.min > range.max
+    {
+        let message = format!("min {} is above max {}", range.min, range.max);
+        let hint = "swap them, or set character_ngrams to null";
+        errors.push(FieldError::new("vectorizer.character_ngrams.min", message).hint(hint));
+    }
+    let hidden = &request.network.embedding_bag().hidden;
+    for (position, width) in hidden.iter().enumerate() {
+        if !(1..=65_536).contains(width) {
+            let field = format!("network.hidden[{position}]");
+            let hint = "a width is between 1 and 65536";
+            errors.push(FieldError::new(field, format!("the width {width} is out of range")).hint(hint));
+        }
+    }
+    let decay = request.optimizer.learning_rate() * request.optimizer.weight_decay();
+    if decay >= 1.0 {
+        let message = format!("times the learning rate it is {decay}, so a step would flip every sign");
+        let hint = "keep weight_decay × learning_rate below 1";
+        errors.push(FieldError::new("optimizer.weight_decay", message).hint(hint));
+    }
+}
+
+fn split(
+    request: Option<&SplitRequest>,
+    profile: &Profile,
+    errors: &mut Vec<FieldError>,
+    warnings: &mut Vec<Warning>,
+) -> SplitSpec {
+    let seed = request.and_then(|r| r.seed).unwrap_or(1);
+    let all = SplitSpec::Shares { train: 1.0, validation: 0.0, calibration: 0.0, test: 0.0, seed };
+    let Some(request) = request.filter(|r| **r != SplitRequest { seed: r.seed, ..Default::default() })
+    else {
+        if profile.rows < SMALL_DATASET {
+            let message = format!(
+                "{} records are too few to set any aside (fewer than {SMALL_DATASET}), so all of \
+                 them train: nothing is validated, calibrated or tested",
+                profile.rows
+            );
+            warnings.push(Warning::new("small_dataset", message));
+            return all;
+        }
+        return SplitSpec::Shares { train: 0.7, validation: 0.1, calibration: 0.1, test: 0.1, seed };
+    };
+    if let Some(name) = &request.column {
+        return by_column(name, request, profile, seed, errors).unwrap_or(all);
+    }
+    let shares = [request.train, request.validation, request.calibration, request.test];
+    let [train, validation, calibration, test] = shares.map(|share| share.unwrap_or(0.0));
+    let sum = train + validation + calibration + test;
+    if (sum - 1.0).abs() > 1e-6 {
+        let hint = "let train, validation, calibration and test sum to 1; what is left out is 0";
+        errors.push(FieldError::new("split", format!("the shares sum to {sum}")).hint(hint));
+    } else if train <= 0.0 {
+        let hint = "give train a share; 0.7 is usual";
+        errors.push(FieldError::new("split.train", "nothing would train").hint(hint));
+    } else {
+        for (split, share) in Split::ALL.iter().zip([train, validation, calibration, test]) {
+            if share > 0.0 && profile.rows as f64 * share < 0.5 {
+                let (rows, name) = (profile.rows, split.name());
+                let message = format!("a share of {share} of {rows} records gives {name} none");
+                let hint = format!(
+                    "add records (at least {} for this share), or set split.{name} to 0",
+                    (1.0 / share).ceil()
+                );
+                errors.push(FieldError::new(format!("split.{name}"), message).hint(hint));
+            }
+        }
+    }
+    SplitSpec::Shares { train, validation, calibration, test, seed }
+}
+
+fn by_column(
+    name: &str,
+    request: &SplitRequest,
+    profile: &Profile,
+    seed: u64,
+    errors: &mut Vec<FieldError>,
+) -> Option<SplitSpec> {
+    for (field, share) in [("train", request.train), ("test", request.test)] {
+        if share.is_some() {
+            let hint = "leave it out: the column decides";
+            let message = "cannot be a share where a column names the splits";
+            errors.push(FieldError::new(format!("split.{field}"), message).hint(hint));
+        }
+    }
+    for (field, share) in [("validation", request.validation), ("calibration", request.calibration)] {
+        if share == Some(1.0) {
+            let hint = "a share below 1 leaves records for the split that it is taken from";
+            let message = "would take every record";
+            errors.push(FieldError::new(format!("split.{field}"), message).hint(hint));
+        }
+    }
+    let column = column("split.column", name, profile, errors)?;
+    let mut fail = |row: Option<u64>, message: String, hint: &str| {
+        let error = FieldError::new("split.column", message).hint(hint);
+        errors.push(error.at(row, Some(name)));
+    };
+    let names = "name train, validation, calibration or test in every row";
+    if let Some(row) = column.first_missing_row {
+        fail(Some(row), format!("row {row} names no split"), names);
+    }
+    let Some(values) = &column.values else {
+        fail(None, format!("the column {name:?} has {} distinct values", column.distinct), names);
+        return None;
+    };
+    let found: Vec<Option<Split>> = values.iter().map(|v| Split::parse(&v.value)).collect();
+    for (value, split) in values.iter().zip(&found) {
+        if split.is_none() {
+            fail(None, format!("{:?} is no split", value.value), names);
+        }
+    }
+    if !found.contains(&Some(Split::Train)) {
+        fail(None, "no record is named train".to_owned(), "name at least some records train");
+    }
+    Some(SplitSpec::Column {
+        column: name.to_owned(),
+        validation: request.validation.unwrap_or(0.1),
+        calibration: request.calibration.unwrap_or(0.5),
+        seed,
+    })
+}
+
+/// Training records, roughly.
+fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
+    let rows = profile.rows as f64;
+    let records = match split {
+        SplitSpec::Shares { train, .. } => rows * train,
+        SplitSpec::Column { column, .. } => {
+            let values = profile.column(column).and_then(|(_, c)| c.values.as_ref());
+            let train = values.into_iter().flatten().filter(|v| {
+                Split::parse(&v.value) == Some(Split::Train)
+            });
+            train.map(|v| v.count as f64).sum()
+        }
+    };
+    (records.round() as usize).max(1)
+}
+
+fn training(request: &TrainRequest, records: usize) -> TrainingSpec {
+    let asked = &request.training;
+    let batch_size = asked.batch_size.unwrap_or_else(|| (records / 16).clamp(1, 64));
+    let steps = records.div_ceil(batch_size);
+    let epochs = asked.epochs.unwrap_or_else(|| WANTED_STEPS.div_ceil(steps).clamp(20, 100));
+    let stopping = |asked: &EarlyStoppingRequest| EarlyStopping {
+        metric: asked.metric,
+        patience: asked.patience.unwrap_or_else(|| (epochs / 10).max(3)),
+        min_delta: asked.min_delta,
+    };
+    TrainingSpec {
+        epochs,
+        batch_size,
+        seed: asked.seed.unwrap_or(1),
+        early_stopping: match &asked.early_stopping {
+            None => Some(stopping(&EarlyStoppingRequest::default())),
+            Some(asked) => asked.as_ref().map(stopping),
+        },
+        checkpoint_seconds: asked.checkpoint_seconds.unwrap_or(30),
+    }
+}
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

@@ -1,0 +1,313 @@
+//! What a model says of a text: label, confidence, coverage, whether it comes from where the model
+//! was trained, and whether to accept the answer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::card::Unavailable;
+use super::{Model, Reading};
+use crate::eval::combination::Combined;
+use crate::eval::conformal::{prediction_set, records_needed};
+use crate::eval::{argmax, calibrator};
+use crate::problem::Problem;
+use crate::task::Head;
+use crate::text::vectorizer::UnknownToken;
+
+/// What a text must pass to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// Largest share of in-distribution texts that may be flagged as outside, in \[0, 1). 0 never
+    /// flags one.
+    pub max_false_alarm: f64,
+    /// Least calibrated confidence, in \[0, 1\]. 0 asks for none.
+    pub min_confidence: f64,
+    /// Error rate of prediction sets, in (0, 1).
+    pub max_miscoverage: f64,
+    /// Probabilities that are returned at most, the largest first.
+    pub top_labels: Option<usize>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { max_false_alarm: 0.05, min_confidence: 0.5, max_miscoverage: 0.1, top_labels: None }
+    }
+}
+
+/// The answer for one text: a score, or the problem with this text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ScoreItem {
+    /// The text was scored.
+    Score(Box<Score>),
+    /// The text could not be scored; the others were.
+    Failed {
+        /// Why.
+        error: Box<Problem>,
+    },
+}
+
+/// The score of one text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Score {
+    /// The most probable label; `null` where a text may have several.
+    pub label: Option<String>,
+    /// Every label with a probability of at least ½, where a text may have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// The network's own probability of each label, in \[0, 1\].
+    pub probabilities: BTreeMap<String, f32>,
+    /// The calibrated probability that the label is right, in \[0, 1\]; where a text may have
+    /// several, that the least certain one is. `null` where nothing was calibrated.
+    pub confidence: Option<f32>,
+    /// The same before calibration.
+    pub raw_confidence: f32,
+    /// How much of the text lies within the training data.
+    pub coverage: Coverage,
+    /// Whether the text comes from where the model was trained.
+    pub ood: OutOfDistribution,
+    /// The labels that cannot be excluded at the error rate `max_miscoverage`, the most probable
+    /// first. `null` where the calibration split is too small, or a text may have several labels.
+    pub prediction_set: Option<Vec<String>>,
+    /// Whether the answer passed what was asked of it.
+    pub accepted: bool,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// How much of a text lies within the training data. Each share is in \[0, 1\]; higher is better
+/// covered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Coverage {
+    /// Share of the words that the model knows.
+    pub tokens: f32,
+    /// Share of the n-gram weight, as the network pools it, that the model knows.
+    pub ngrams: f32,
+    /// Cosine of the text's vector to the nearest typical training vector, clamped to \[0, 1\].
+    pub representation: f32,
+    /// The words that the model does not know.
+    pub unknown: Vec<UnknownToken>,
+}
+
+/// Whether a text comes from where the model was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutOfDistribution {
+    /// Fisher's statistic over the axes, at least 0; higher is more out-of-distribution. `null`
+    /// without calibration records.
+    pub score: Option<f32>,
+    /// Conformal p-value of "this text comes from the training distribution", in (0, 1\]; small
+    /// means outside. `null` without calibration records.
+    pub p_value: Option<f32>,
+    /// Each detector by itself.
+    pub axes: BTreeMap<String, Axis>,
+}
+
+/// One detector's view of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Axis {
+    /// Higher is more out-of-distribution; the unit is the detector's.
+    pub score: f32,
+    /// Conformal p-value on this axis alone.
+    pub p_value: Option<f32>,
+}
+
+/// What the calibration says of a reading, before it is put in words and labels.
+pub(super) struct Judgement {
+    /// The network's own probabilities.
+    pub raw: Vec<f64>,
+    /// Calibrated probabilities.
+    pub calibrated: Option<Vec<f64>>,
+    /// The axes and their combination.
+    pub combined: Option<Combined>,
+    /// Whether the text is flagged as outside; `None` where that cannot be told.
+    pub flagged: Option<bool>,
+    /// Why it is accepted, or why not.
+    pub verdict: Result<String, String>,
+}
+
+impl Model {
+    /// Scores a text.
+    pub fn score(&self, text: &str, thresholds: &Thresholds) -> Score {
+        let reading = self.reader.read(text);
+        let reader = &self.reader;
+        let Judgement { raw, calibrated, combined, verdict, .. } = self.judge(&reading, thresholds);
+        let names = reader.labels.names();
+        let multi_label = reader.head == Head::MultiLabel;
+        let holding = || {
+            let holds = |(name, p): (&String, &f64)| (*p >= 0.5).then(|| name.clone());
+            names.iter().zip(&raw).filter_map(holds).collect()
+        };
+        let axes = reader.detectors.iter().enumerate().map(|(i, (kind, _))| {
+            let p_value = combined.as_ref().map(|c| c.axes[i] as f32);
+            (kind.name().to_owned(), Axis { score: reading.axes[i] as f32, p_value })
+        });
+        let set = self.calibration.label_scores.as_ref().and_then(|scores| {
+            let p = calibrated.as_deref().unwrap_or(&raw);
+            prediction_set(p, scores, thresholds.max_miscoverage)
+        });
+        Score {
+            label: (!multi_label).then(|| names[argmax(&raw)].clone()),
+            labels: multi_label.then(holding),
+            probabilities: top(names, &raw, thresholds.top_labels),
+            confidence: calibrated.as_deref().map(|p| self.certainty(p, &raw) as f32),
+            raw_confidence: self.certainty(&raw, &raw) as f32,
+            coverage: Coverage {
+                tokens: reading.encoded.token_coverage,
+                ngrams: reading.encoded.ngram_coverage,
+                representation: reading.representation as f32,
+                unknown: reading.encoded.unknown,
+            },
+            ood: OutOfDistribution {
+                score: combined.as_ref().map(|c| c.score as f32),
+                p_value: combined.as_ref().map(|c| c.p_value as f32),
+                axes: axes.collect(),
+            },
+            prediction_set: set.map(|set| set.into_iter().map(|i| names[i].clone()).collect()),
+            accepted: verdict.is_ok(),
+            reason: verdict.unwrap_or_else(|reason| reason),
+        }
+    }
+
+    /// Ranks and judges a reading.
+    pub(super) fn judge(&self, reading: &Reading, thresholds: &Thresholds) -> Judgement {
+        let raw = self.reader.probabilities(&reading.logits);
+        let calibrated = self.calibration.probabilities(self.reader.head, &reading.logits);
+        let combined = self.calibration.combination.as_ref().map(|c| c.rank(&reading.axes));
+        let p_value = combined.as_ref().map(|c| c.p_value);
+        let enough = records_needed(thresholds.max_false_alarm)
+            .is_some_and(|need| self.calibration.records() >= need);
+        let flagged = p_value.filter(|_| enough).map(|p| p <= thresholds.max_false_alarm);
+        let confidence = calibrated.as_deref().map(|p| self.certainty(p, &raw));
+        let verdict = self.verdict(reading, p_value.zip(flagged), confidence, thresholds);
+        Judgement { raw, calibrated, combined, flagged, verdict }
+    }
+
+    /// The probability of the label that `raw` ranks first; where a text may have several, that of
+    /// the least certain decision.
+    fn certainty(&self, p: &[f64], raw: &[f64]) -> f64 {
+        match self.reader.head {
+            Head::Binary | Head::MultiClass => p[argmax(raw)],
+            Head::MultiLabel => p.iter().map(|p| p.max(1.0 - p)).fold(1.0, f64::min),
+        }
+    }
+
+    /// What this request asks for and the calibration split is too small to give.
+    pub fn unavailable(&self, thresholds: &Thresholds) -> Vec<Unavailable> {
+        let have = self.card.records.calibration;
+        let entry = |statistic: &str, reason: String, need: Option<usize>| Unavailable {
+            statistic: statistic.to_owned(),
+            reason,
+            have,
+            need,
+        };
+        let mut list = Vec::new();
+        if self.calibration.calibrator.is_none() {
+            let reason = format!(
+                "{have} calibration records are too few to calibrate probabilities; confidence is \
+                 null and raw_confidence is the network's own"
+            );
+            list.push(entry("confidence", reason, Some(calibrator::MIN_RECORDS)));
+        }
+        if have == 0 {
+            let reason = "there is no calibration record to rank a text among".to_owned();
+            list.push(entry("ood.p_value", reason, Some(1)));
+        }
+        if let Some(need) = records_needed(thresholds.max_false_alarm).filter(|need| have < *need) {
+            let reason = format!(
+                "{have} calibration records cannot tell texts from outside at a false-alarm rate \
+                 of {}",
+                thresholds.max_false_alarm
+            );
+            list.push(entry("accepted", reason, Some(need)));
+        }
+        if self.reader.head == Head::MultiLabel {
+            let reason = "prediction sets are for texts with one label".to_owned();
+            list.push(entry("prediction_set", reason, None));
+        } else if let Some(need) =
+            records_needed(thresholds.max_miscoverage).filter(|need| have < *need)
+        {
+            let reason = format!(
+                "{have} calibration records cannot exclude labels at an error rate of {}",
+                thresholds.max_miscoverage
+            );
+            list.push(entry("prediction_set", reason, Some(need)));
+        }
+        list
+    }
+
+    /// `Ok` with why the answer is accepted, or `Err` with why not.
+    fn verdict(
+        &self,
+        reading: &Reading,
+        ranked: Option<(f64, bool)>,
+        confidence: Option<f64>,
+        thresholds: &Thresholds,
+    ) -> Result<String, String> {
+        let mut passed = Vec::new();
+        let mut failed = Vec::new();
+        let alpha = thresholds.max_false_alarm;
+        let have = self.calibration.records();
+        let unknown = unknown_words(reading);
+        if let Some(need) = records_needed(alpha) {
+            match ranked {
+                Some((p, true)) => failed.push(format!(
+                    "it lies outside what the model was trained on (p = {p:.3}, flagged at {alpha} \
+                     and below){unknown}"
+                )),
+                Some((p, false)) => passed.push(format!(
+                    "it lies within what the model was trained on (p = {p:.3}, above {alpha})"
+                )),
+                None => failed.push(format!(
+                    "whether it lies within what the model was trained on cannot be told: that \
+                     takes {need} calibration records and there are {have}{unknown}"
+                )),
+            }
+        }
+        let least = thresholds.min_confidence;
+        if least > 0.0 {
+            match confidence {
+                Some(c) if c < least => {
+                    failed.push(format!("its confidence {c:.2} is below {least}"));
+                }
+                Some(c) => passed.push(format!("its confidence {c:.2} is at least {least}")),
+                None => failed.push(format!(
+                    "its confidence is not calibrated: that takes {} calibration records and there \
+                     are {have}",
+                    calibrator::MIN_RECORDS
+                )),
+            }
+        }
+        if failed.is_empty() {
+            let why = if passed.is_empty() { "nothing was asked of it".to_owned() } else { passed.join(", and ") };
+            Ok(format!("accepted: {why}"))
+        } else {
+            Err(format!("not accepted: {}", failed.join("; ")))
+        }
+    }
+}
+
+fn unknown_words(reading: &Reading) -> String {
+    let unknown = &reading.encoded.unknown;
+    let total = reading.encoded.words.len();
+    if unknown.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = unknown.iter().take(5).map(|t| format!("{:?}", t.text)).collect();
+    let more = if unknown.len() > shown.len() { ", …" } else { "" };
+    format!(
+        "; {} of its {total} words {} unknown: {}{more}",
+        unknown.len(),
+        if unknown.len() == 1 { "is" } else { "are" },
+        shown.join(", ")
+    )
+}
+
+fn top(names: &[String], p: &[f64], limit: Option<usize>) -> BTreeMap<String, f32> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    if let Some(limit) = limit {
+        order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+        order.truncate(limit);
+    }
+    order.into_iter().map(|i| (names[i].clone(), p[i] as f32)).collect()
+}

@@ -1,0 +1,222 @@
+//! What a training is asked for ([`TrainRequest`]) and what it was resolved to ([`TrainSpec`]): every
+//! default filled in, everything checked. The resolved spec is stored with the run and is enough to
+//! repeat it.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use crate::learn::network::NetworkSpec;
+use crate::learn::optimizer::OptimizerSpec;
+use crate::learn::regularize::RegularizationSpec;
+use crate::learn::schedule::ScheduleSpec;
+use crate::learn::trainer::{EarlyStopping, StoppingMetric};
+use crate::task::TaskSpec;
+use crate::text::VectorizerSpec;
+
+/// A training, as it is asked for. Only `dataset` and `task` are needed; `?validate_only=true` shows
+/// what the rest resolves to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrainRequest {
+    /// Id of the dataset.
+    #[schema(min_length = 1, max_length = 200, example = "ds_7f83b1657ff1fc53b92dc18148a1d65d")]
+    pub dataset: String,
+    /// What to learn, from which columns.
+    pub task: TaskSpec,
+    /// Name under which the model can be found: `name` is the newest of that name, `name@alias` the
+    /// one that the alias points to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$", example = "sentiment")]
+    pub model_name: Option<String>,
+    /// How text becomes features.
+    #[serde(default)]
+    pub vectorizer: VectorizerSpec,
+    /// The network.
+    #[serde(default)]
+    pub network: NetworkSpec,
+    /// The optimiser.
+    #[serde(default)]
+    pub optimizer: OptimizerSpec,
+    /// How the learning rate changes.
+    #[serde(default)]
+    pub schedule: ScheduleSpec,
+    /// What keeps the network from memorising.
+    #[serde(default)]
+    pub regularization: RegularizationSpec,
+    /// Epochs, batches, seed and stopping.
+    #[serde(default)]
+    pub training: TrainingRequest,
+    /// Which records train, steer, calibrate and test.
+    #[serde(default)]
+    pub split: Option<SplitRequest>,
+    /// Where to compute: `auto` or `cpu`.
+    #[serde(default)]
+    #[schema(max_length = 20, example = "auto")]
+    pub device: Option<String>,
+}
+
+/// Epochs, batches, seed and stopping, as asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct TrainingRequest {
+    /// Passes over the training records. Default: 20; more, up to 100, where few records make few
+    /// steps.
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub epochs: Option<usize>,
+    /// Records a step. Default: 64; fewer where there are few records.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub batch_size: Option<usize>,
+    /// Seed of initial parameters, order and dropout. Default: 1.
+    pub seed: Option<u64>,
+    /// When to stop before the last epoch; `null` never stops early.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<EarlyStoppingRequest>)]
+    pub early_stopping: Option<Option<EarlyStoppingRequest>>,
+    /// Seconds between checkpoints, from which a job goes on if its process dies. Default: 30.
+    #[schema(minimum = 0, maximum = 86_400)]
+    pub checkpoint_seconds: Option<u64>,
+}
+
+/// Tells a field that is `null` from one that is absent.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// When to stop early, as asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct EarlyStoppingRequest {
+    /// What must improve on the validation split.
+    pub metric: StoppingMetric,
+    /// Epochs without improvement after which training stops. Default: 3, or a tenth of the epochs.
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub patience: Option<usize>,
+    /// Smallest change that counts as an improvement.
+    #[schema(minimum = 0.0, maximum = 1_000_000.0)]
+    pub min_delta: f64,
+}
+
+/// Which records train, steer, calibrate and test: by a column, or by shares.
+///
+/// With `column`, its cells say `train`, `validation`, `calibration` or `test`. Where it names no
+/// validation record, the share `validation` of the training records is set aside for that; where it
+/// names no calibration record, the share `calibration` of the validation records.
+///
+/// Without `column`, the four shares sum to 1. A share may be 0: what then cannot be computed is
+/// absent, and `unavailable` says why.
+///
+/// Default: 0.7, 0.1, 0.1, 0.1; below 50 records, all of them train.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SplitRequest {
+    /// Column that names each record's split.
+    #[schema(min_length = 1, max_length = 500)]
+    pub column: Option<String>,
+    /// Share that trains.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    pub train: Option<f64>,
+    /// Share that steers training.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    pub validation: Option<f64>,
+    /// Share that fits calibrator, detectors and conformal thresholds.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    pub calibration: Option<f64>,
+    /// Share that reports.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    pub test: Option<f64>,
+    /// Seed of the draw; independent of the training seed, so that runs of several seeds are
+    /// measured on the same records. Default: 1.
+    pub seed: Option<u64>,
+}
+
+/// A training, resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrainSpec {
+    /// Id of the dataset.
+    pub dataset: String,
+    /// What is learnt, from which columns.
+    pub task: TaskSpec,
+    /// Name of the model.
+    pub model_name: Option<String>,
+    /// How text becomes features.
+    pub vectorizer: VectorizerSpec,
+    /// The network.
+    pub network: NetworkSpec,
+    /// The optimiser.
+    pub optimizer: OptimizerSpec,
+    /// How the learning rate changes.
+    pub schedule: ScheduleSpec,
+    /// What keeps the network from memorising.
+    pub regularization: RegularizationSpec,
+    /// Epochs, batches, seed and stopping.
+    pub training: TrainingSpec,
+    /// Which records train, steer, calibrate and test.
+    pub split: SplitSpec,
+    /// Where it is computed.
+    pub device: String,
+}
+
+/// Epochs, batches, seed and stopping, resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrainingSpec {
+    /// Passes over the training records, at most.
+    pub epochs: usize,
+    /// Records a step.
+    pub batch_size: usize,
+    /// Seed of initial parameters, order and dropout.
+    pub seed: u64,
+    /// When to stop before the last epoch.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+}
+
+/// Which records train, steer, calibrate and test, resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SplitSpec {
+    /// By a column.
+    Column {
+        /// The column.
+        column: String,
+        /// Share of the training records that is set aside where the column names no validation.
+        validation: f64,
+        /// Share of the validation records that is set aside where it names no calibration.
+        calibration: f64,
+        /// Seed of what is set aside.
+        seed: u64,
+    },
+    /// By shares that sum to 1.
+    Shares {
+        /// Share that trains.
+        train: f64,
+        /// Share that steers training.
+        validation: f64,
+        /// Share that fits calibrator, detectors and conformal thresholds.
+        calibration: f64,
+        /// Share that reports.
+        test: f64,
+        /// Seed of the draw.
+        seed: u64,
+    },
+}
+
+/// Something that the user should know, although the work goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// Stable name of the kind.
+    #[schema(example = "small_dataset")]
+    pub code: String,
+    /// What it is about, in words.
+    pub message: String,
+}
+
+impl Warning {
+    /// A warning of a kind.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+}

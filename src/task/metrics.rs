@@ -1,0 +1,253 @@
+//! The metrics of a classification, as they are reported.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Head, LabelSet};
+use crate::eval::argmax;
+use crate::eval::interval::wilson;
+use crate::eval::metric::{
+    ClassScores, Confusion, MultiLabelCounts, brier, expected_calibration_error, log_loss,
+    multi_label_brier, multi_label_log_loss,
+};
+
+/// Bins of the expected calibration error.
+const BINS: usize = 15;
+
+/// A record with its outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated<'a> {
+    /// Its true labels; for a single-label task, one, or none where its label is not known.
+    pub truth: &'a [u32],
+    /// The network's own probability of each label.
+    pub raw: Vec<f64>,
+    /// The calibrated probability of each label, if there is a calibrator.
+    pub calibrated: Option<Vec<f64>>,
+}
+
+/// Metrics of a split or a slice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MetricsReport {
+    /// Records measured.
+    pub records: u64,
+    /// Share of records whose label is right, or all of whose labels are, in \[0, 1\]; higher is
+    /// better.
+    pub accuracy: f64,
+    /// 95 % Wilson interval of the accuracy.
+    pub accuracy_interval: [f64; 2],
+    /// Unweighted mean F1 of the labels that occur, in \[0, 1\]; higher is better.
+    pub macro_f1: f64,
+    /// F1 of all decisions together, in \[0, 1\]; equals the accuracy where a record has one label.
+    pub micro_f1: f64,
+    /// Mean negative log probability of the true label, at least 0; lower is better. Absent where a
+    /// record's label is not one of the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<f64>,
+    /// Brier score: summed over labels, in \[0, 2\]; multi-label: averaged, in \[0, 1\]. Lower is
+    /// better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brier: Option<f64>,
+    /// Expected calibration error of the top label in 15 bins of equal width, in \[0, 1\]; lower is
+    /// better.
+    pub ece: f64,
+    /// The same three for calibrated probabilities, if there is a calibrator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<CalibratedScores>,
+    /// Scores of each label.
+    pub per_class: Vec<ClassReport>,
+    /// How often each label was taken for each other; for tasks with one label a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confusion_matrix: Option<ConfusionReport>,
+}
+
+/// Scores of calibrated probabilities.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CalibratedScores {
+    /// As `log_loss`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<f64>,
+    /// As `brier`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brier: Option<f64>,
+    /// As `ece`.
+    pub ece: f64,
+}
+
+/// Scores of one label, each in \[0, 1\]; higher is better.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClassReport {
+    /// The label.
+    pub label: String,
+    /// Of the records given this label, the share that has it.
+    pub precision: f64,
+    /// Of the records that have this label, the share that was given it.
+    pub recall: f64,
+    /// Harmonic mean of both.
+    pub f1: f64,
+    /// Records that have this label.
+    pub support: u64,
+}
+
+/// Counts by true and predicted label.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConfusionReport {
+    /// The labels, in the order of rows and columns.
+    pub labels: Vec<String>,
+    /// A row for each true label, a column for each predicted one.
+    pub rows: Vec<Vec<u64>>,
+}
+
+/// Measures records; `None` without any.
+pub fn report(head: Head, labels: &LabelSet, records: &[Evaluated<'_>]) -> Option<MetricsReport> {
+    if records.is_empty() {
+        return None;
+    }
+    Some(match head {
+        Head::Binary | Head::MultiClass => single(labels, records),
+        Head::MultiLabel => multiple(labels, records),
+    })
+}
+
+fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> MetricsReport {
+    let known = |r: &&Evaluated<'_>| !r.truth.is_empty();
+    let pairs = records.iter().filter(known).map(|r| (r.truth[0] as usize, argmax(&r.raw)));
+    let confusion = Confusion::new(labels.len(), pairs);
+    let right = |r: &Evaluated<'_>, p: &[f64]| r.truth.first() == Some(&(argmax(p) as u32));
+    let correct = records.iter().filter(|r| right(r, &r.raw)).count() as u64;
+    let all_known = records.iter().all(|r| !r.truth.is_empty());
+    let scores = |p: &dyn Fn(&Evaluated<'_>) -> Vec<f64>| {
+        let p: Vec<Vec<f64>> = records.iter().map(p).collect();
+        let proper = || p.iter().zip(records).map(|(p, r)| (p.as_slice(), r.truth[0] as usize));
+        let tops = p.iter().zip(records).map(|(p, r)| (p[argmax(p)], right(r, p)));
+        CalibratedScores {
+            log_loss: all_known.then(|| log_loss(proper())),
+            brier: all_known.then(|| brier(proper())),
+            ece: expected_calibration_error(tops, BINS),
+        }
+    };
+    let (low, high) = wilson(correct, records.len() as u64);
+    let accuracy = correct as f64 / records.len() as f64;
+    let raw = scores(&|r| r.raw.clone());
+    MetricsReport {
+        records: records.len() as u64,
+        accuracy,
+        accuracy_interval: [low, high],
+        macro_f1: confusion.macro_f1(),
+        micro_f1: accuracy,
+        log_loss: raw.log_loss,
+        brier: raw.brier,
+        ece: raw.ece,
+        calibrated: calibrated(records).then(|| scores(&calibrated_or_raw)),
+        per_class: per_class(labels, |class| confusion.class(class)),
+        confusion_matrix: Some(ConfusionReport {
+            labels: labels.names().to_vec(),
+            rows: confusion.rows(),
+        }),
+    }
+}
+
+fn multiple(labels: &LabelSet, records: &[Evaluated<'_>]) -> MetricsReport {
+    let indicators = |r: &Evaluated<'_>| {
+        let mut row = vec![false; labels.len()];
+        r.truth.iter().for_each(|&label| row[label as usize] = true);
+        row
+    };
+    let truth: Vec<Vec<bool>> = records.iter().map(indicators).collect();
+    let decided = |p: &[f64]| p.iter().map(|p| *p >= 0.5).collect::<Vec<bool>>();
+    let predicted: Vec<Vec<bool>> = records.iter().map(|r| decided(&r.raw)).collect();
+    let pairs = || truth.iter().map(Vec::as_slice).zip(predicted.iter().map(Vec::as_slice));
+    let counts = MultiLabelCounts::new(labels.len(), pairs());
+    let scores = |p: &dyn Fn(&Evaluated<'_>) -> Vec<f64>| {
+        let p: Vec<Vec<f64>> = records.iter().map(p).collect();
+        let proper = || p.iter().map(Vec::as_slice).zip(truth.iter().map(Vec::as_slice));
+        let certainties = p.iter().zip(&truth).flat_map(|(p, truth)| {
+            p.iter().zip(truth).map(|(&p, &y)| (p.max(1.0 - p), (p >= 0.5) == y))
+        });
+        CalibratedScores {
+            log_loss: Some(multi_label_log_loss(proper())),
+            brier: Some(multi_label_brier(proper())),
+            ece: expected_calibration_error(certainties, BINS),
+        }
+    };
+    let exact = pairs().filter(|(truth, predicted)| truth == predicted).count() as u64;
+    let (low, high) = wilson(exact, records.len() as u64);
+    let raw = scores(&|r| r.raw.clone());
+    MetricsReport {
+        records: records.len() as u64,
+        accuracy: counts.subset_accuracy(),
+        accuracy_interval: [low, high],
+        macro_f1: counts.macro_f1(),
+        micro_f1: counts.micro_f1(),
+        log_loss: raw.log_loss,
+        brier: raw.brier,
+        ece: raw.ece,
+        calibrated: calibrated(records).then(|| scores(&calibrated_or_raw)),
+        per_class: per_class(labels, |label| counts.label(label)),
+        confusion_matrix: None,
+    }
+}
+
+fn calibrated(records: &[Evaluated<'_>]) -> bool {
+    records.iter().all(|r| r.calibrated.is_some())
+}
+
+fn calibrated_or_raw(record: &Evaluated<'_>) -> Vec<f64> {
+    record.calibrated.clone().unwrap_or_else(|| record.raw.clone())
+}
+
+fn per_class(labels: &LabelSet, scores: impl Fn(usize) -> ClassScores) -> Vec<ClassReport> {
+    let report = |(class, label): (usize, &String)| {
+        let ClassScores { precision, recall, f1, support } = scores(class);
+        ClassReport { label: label.clone(), precision, recall, f1, support }
+    };
+    labels.names().iter().enumerate().map(report).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(names: &[&str]) -> LabelSet {
+        LabelSet::new(names.iter().map(|n| (*n).to_owned()).collect())
+    }
+
+    #[test]
+    fn one_label_a_record() {
+        let record = |truth, p: f64| Evaluated {
+            truth,
+            raw: vec![1.0 - p, p],
+            calibrated: Some(vec![0.5, 0.5]),
+        };
+        let records = [record(&[1], 0.9), record(&[0], 0.2), record(&[0], 0.6), record(&[1], 0.8)];
+        let report = report(Head::Binary, &labels(&["a", "b"]), &records).unwrap();
+        assert_eq!((report.accuracy, report.micro_f1), (0.75, 0.75));
+        assert_eq!(report.confusion_matrix.unwrap().rows, [[1, 1], [0, 2]]);
+        let calibrated = report.calibrated.unwrap();
+        assert!((calibrated.log_loss.unwrap() - 2f64.ln()).abs() < 1e-12);
+        assert!(report.log_loss.unwrap() < calibrated.log_loss.unwrap());
+        assert_eq!(report.per_class[0].support, 2);
+    }
+
+    #[test]
+    fn a_label_the_model_never_saw_counts_as_wrong() {
+        let wrong = Evaluated { truth: &[], raw: vec![0.9, 0.1], calibrated: None };
+        let right = Evaluated { truth: &[0], raw: vec![0.9, 0.1], calibrated: None };
+        let report = report(Head::Binary, &labels(&["a", "b"]), &[wrong, right]).unwrap();
+        assert_eq!((report.accuracy, report.log_loss), (0.5, None));
+    }
+
+    #[test]
+    fn any_number_of_labels() {
+        let record = |truth, raw: [f64; 2]| Evaluated { truth, raw: raw.to_vec(), calibrated: None };
+        let records = [record(&[0], [0.9, 0.1]), record(&[0, 1], [0.9, 0.4]), record(&[], [0.2, 0.2])];
+        let report = report(Head::MultiLabel, &labels(&["a", "b"]), &records).unwrap();
+        assert!((report.accuracy - 2.0 / 3.0).abs() < 1e-12);
+        assert!((report.micro_f1 - 0.8).abs() < 1e-12);
+        assert_eq!(report.confusion_matrix, None);
+    }
+
+    #[test]
+    fn no_records_no_report() {
+        assert_eq!(report(Head::Binary, &labels(&["a", "b"]), &[]), None);
+    }
+}
