@@ -22,6 +22,7 @@ CREATE TABLE jobs (
     dataset           TEXT NOT NULL,
     run               TEXT NOT NULL UNIQUE,
     model             TEXT,
+    model_name        TEXT,
     spec              TEXT NOT NULL,
     progress          REAL NOT NULL DEFAULT 0,
     phase             TEXT,
@@ -44,6 +45,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_by_status ON jobs (status, seq);
 CREATE INDEX jobs_by_dataset ON jobs (dataset, status);
+CREATE INDEX jobs_by_model_name ON jobs (model_name, status);
 
 CREATE TABLE job_events (
     seq   INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -4,13 +4,19 @@
 
 pub mod arrays;
 pub mod clock;
+pub mod compute;
+pub mod config;
 pub mod data;
 pub mod eval;
+pub mod http;
 pub mod id;
 pub mod job;
 pub mod learn;
 pub mod model;
 pub mod problem;
 pub mod random;
+pub mod scorer;
+pub mod store;
 pub mod task;
 pub mod text;
+pub mod worker;

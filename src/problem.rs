@@ -38,8 +38,8 @@ codes! {
     InvalidDataset 422 "invalid-dataset" "The dataset cannot be read" "The upload is empty, ragged, not UTF-8 or not of the format it claims. `errors` names the row and the column. Nothing was stored.";
     UnsupportedMediaType 415 "unsupported-media-type" "The content type is not supported" "Datasets are accepted as CSV, JSON Lines, JSON or Parquet; every other body is JSON.";
     BodyTooLarge 413 "body-too-large" "The body is larger than this server accepts" "Send less at once, or start the server with a larger limit.";
-    TooManyTexts 413 "too-many-texts" "More records than one request may hold" "Split the request into several.";
     Unauthorized 401 "unauthorized" "An API key is needed" "Send a key of this server as `Authorization: Bearer KEY` or `X-API-Key: KEY`.";
+    ForeignOrigin 403 "foreign-origin" "A page of another origin may not call this server" "Start the server with --cors-origin and that origin, if you trust it.";
     NotFound 404 "not-found" "Nothing is stored under that name" "The id, alias or path does not exist on this server.";
     MethodNotAllowed 405 "method-not-allowed" "The path does not accept that method" "The `Allow` header lists the methods that the path accepts.";
     Conflict 409 "conflict" "The state of the resource does not allow this" "The detail names the state and what it allows.";

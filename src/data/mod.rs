@@ -77,4 +77,6 @@ pub trait Sink {
     fn columns(&mut self, names: &[String]) -> Result<(), DataError>;
     /// One record, a cell for each column.
     fn record(&mut self, cells: &[Cell]) -> Result<(), DataError>;
+    /// The name that the file gives its table, if it gives one.
+    fn name(&mut self, _name: &str) {}
 }

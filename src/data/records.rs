@@ -23,6 +23,7 @@ pub struct RecordWriter<W> {
     index: Vec<u64>,
     profiler: Profiler,
     line: Vec<u8>,
+    name: Option<String>,
 }
 
 /// What is known of a table once it is written.
@@ -36,6 +37,8 @@ pub struct Written {
     pub index: Vec<u64>,
     /// What the columns are like.
     pub profile: Profile,
+    /// The name that the file gave its table.
+    pub name: Option<String>,
 }
 
 impl<W: Write> RecordWriter<W> {
@@ -49,6 +52,7 @@ impl<W: Write> RecordWriter<W> {
             index: Vec::new(),
             profiler: Profiler::default(),
             line: Vec::new(),
+            name: None,
         }
     }
 
@@ -60,6 +64,7 @@ impl<W: Write> RecordWriter<W> {
             bytes: self.offset,
             index: self.index,
             profile: self.profiler.finish(),
+            name: self.name,
         })
     }
 
@@ -78,6 +83,10 @@ impl<W: Write> RecordWriter<W> {
 }
 
 impl<W: Write> Sink for RecordWriter<W> {
+    fn name(&mut self, name: &str) {
+        self.name = Some(name.to_owned());
+    }
+
     fn columns(&mut self, names: &[String]) -> Result<(), DataError> {
         self.profiler.columns(names);
         self.push_json(&names)?;

@@ -1,6 +1,7 @@
 //! Jobs and runs: what is asked for, what state it is in, what it left.
 
 pub mod execute;
+pub mod history;
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,10 @@ use crate::data::{DataError, Limits, Sink};
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
     // The columns are the union of all keys, so the file is read twice and never held.
     let mut columns = Columns::default();
-    each(file, limits, &mut |row, value| columns.note(row, &value))?;
+    let name = each(file, limits, &mut |row, value| columns.note(row, &value))?;
+    if let Some(name) = name {
+        sink.name(&name);
+    }
     let names = columns.into_names();
     check_columns(&names, limits)?;
     sink.columns(&names)?;
@@ -22,20 +25,26 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
     each(file, limits, &mut |row, value| {
         jsonl::cells(value, row, &names, limits, &mut cells)?;
         sink.record(&cells)
-    })
+    })?;
+    Ok(())
 }
 
 type Each<'a> = &'a mut dyn FnMut(u64, Value) -> Result<(), DataError>;
 
-fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<(), DataError> {
+/// Visits every record; returns the `name` of the document, if it has one.
+fn each(
+    mut file: &File,
+    limits: &Limits,
+    visit: Each<'_>,
+) -> Result<Option<String>, DataError> {
     file.rewind()?;
     let budget = RecordBudget::new(limits.record_bytes);
     let reader = BufReader::new(LimitedReader::new(file, budget.clone()));
-    let mut state = State { row: 0, budget: &budget, visit, failed: None, found: false };
+    let mut state = State { row: 0, budget: &budget, visit, failed: None, found: false, name: None };
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
     let outcome = Document(&mut state).deserialize(&mut deserializer);
     let outcome = outcome.and_then(|()| deserializer.end());
-    let State { row, failed, found, .. } = state;
+    let State { row, failed, found, name, .. } = state;
     if let Some(error) = failed {
         return Err(error);
     }
@@ -51,7 +60,7 @@ fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<(), DataErr
     match (found, row) {
         (false, _) => Err(DataError::NoHeader { reason: "the object has no `records`".into() }),
         (true, 0) => Err(DataError::NoRecords),
-        _ => Ok(()),
+        _ => Ok(name),
     }
 }
 
@@ -61,6 +70,7 @@ struct State<'a, 'b> {
     visit: Each<'b>,
     failed: Option<DataError>,
     found: bool,
+    name: Option<String>,
 }
 
 struct Document<'a, 'b, 'c>(&'a mut State<'b, 'c>);
@@ -94,11 +104,14 @@ impl<'de> Visitor<'de> for Document<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            if key == "records" {
-                map.next_value_seed(Document(self.0))?;
-            } else {
-                self.0.budget.reset();
-                map.next_value::<serde::de::IgnoredAny>()?;
+            self.0.budget.reset();
+            match key.as_str() {
+                "records" => map.next_value_seed(Document(self.0))?,
+                "name" => self.0.name = map.next_value::<Option<String>>()?,
+                other => {
+                    let message = format!("{other:?} is not known; `name` and `records` are");
+                    return Err(A::Error::custom(message));
+                }
             }
         }
         Ok(())

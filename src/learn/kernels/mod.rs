@@ -31,3 +31,12 @@ macro_rules! dispatched {
     };
 }
 pub(crate) use dispatched;
+
+/// The vector extensions of this processor that the kernels use.
+pub fn cpu_features() -> Vec<String> {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        return vec!["avx2".to_owned()];
+    }
+    Vec::new()
+}

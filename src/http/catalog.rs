@@ -1,0 +1,131 @@
+//! `/v1/catalog`: everything that a job can be made of, with fields, ranges and defaults. It follows
+//! from the types' schemas, so it cannot drift from what is enforced.
+
+use axum::Json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::extract::schemas;
+use super::schema::Schemas;
+use crate::eval::detector::DetectorKind;
+use crate::learn::network::NetworkSpec;
+use crate::learn::optimizer::{AdamSpec, AdamWSpec, OptimizerSpec};
+use crate::learn::regularize::RegularizationSpec;
+use crate::learn::schedule::ScheduleSpec;
+use crate::text::VectorizerSpec;
+
+/// What a job can be made of.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Catalog {
+    /// `task`.
+    pub tasks: Vec<Choice>,
+    /// `network`.
+    pub networks: Vec<Choice>,
+    /// `optimizer`.
+    pub optimizers: Vec<Choice>,
+    /// `schedule`.
+    pub schedules: Vec<Choice>,
+    /// `vectorizer`.
+    pub vectorizer: Choice,
+    /// `regularization`.
+    pub regularization: Choice,
+    /// Detectors that each model is fitted with, in the order in which they are combined.
+    pub detectors: Vec<Choice>,
+}
+
+/// One thing to choose.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Choice {
+    /// Its name: the `type` to send.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Its fields, each with its schema and, where it has one, its default.
+    pub fields: Map<String, Value>,
+}
+
+/// List what a job can be made of: tasks, networks, optimisers, schedules, with fields, ranges and
+/// defaults.
+#[utoipa::path(get, path = "/v1/catalog", tag = "jobs",
+    responses((status = 200, description = "The catalogue", body = Catalog)))]
+pub async fn catalog() -> Json<Catalog> {
+    let schemas = schemas();
+    let network = json_of(&NetworkSpec::default());
+    let optimizers = [
+        json_of(&OptimizerSpec::Adam(AdamSpec::default())),
+        json_of(&OptimizerSpec::AdamW(AdamWSpec::default())),
+    ];
+    Json(Catalog {
+        tasks: variants(schemas, "TaskSpec", &[]),
+        networks: variants(schemas, "NetworkSpec", &[network]),
+        optimizers: variants(schemas, "OptimizerSpec", &optimizers),
+        schedules: variants(schemas, "ScheduleSpec", &[json_of(&ScheduleSpec::default())]),
+        vectorizer: choice(schemas, "VectorizerSpec", &json_of(&VectorizerSpec::default())),
+        regularization: choice(
+            schemas,
+            "RegularizationSpec",
+            &json_of(&RegularizationSpec::default()),
+        ),
+        detectors: DetectorKind::ALL.iter().map(|kind| detector(schemas, *kind)).collect(),
+    })
+}
+
+/// Plain data, which always can be JSON.
+fn json_of(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+fn variants(schemas: &Schemas, name: &str, defaults: &[Value]) -> Vec<Choice> {
+    let variants = schemas.get(name).and_then(|schema| schema["oneOf"].as_array());
+    let variants: Vec<&Value> = variants.into_iter().flatten().collect();
+    let Some((tag, choices)) = schemas.tag(&variants) else { return Vec::new() };
+    choices
+        .into_iter()
+        .map(|(name, schema)| {
+            let default = defaults.iter().find(|default| default[tag] == name);
+            let mut fields = fields(schemas, schema, default.unwrap_or(&Value::Null));
+            fields.remove(tag);
+            Choice { name: name.to_owned(), description: description(schemas, schema), fields }
+        })
+        .collect()
+}
+
+fn choice(schemas: &Schemas, name: &str, default: &Value) -> Choice {
+    let schema = schemas.get(name).unwrap_or(&Value::Null);
+    Choice {
+        name: name.trim_end_matches("Spec").to_ascii_lowercase(),
+        description: description(schemas, schema),
+        fields: fields(schemas, schema, default),
+    }
+}
+
+fn detector(schemas: &Schemas, kind: DetectorKind) -> Choice {
+    let schema = schemas.get("DetectorKind").unwrap_or(&Value::Null);
+    let variants = schema["oneOf"].as_array().into_iter().flatten();
+    let own = variants.into_iter().find(|variant| variant["enum"][0] == kind.name());
+    let text = own.and_then(|variant| variant["description"].as_str()).unwrap_or_default();
+    let (name, description) = (kind.name().to_owned(), text.to_owned());
+    Choice { name, description, fields: Map::new() }
+}
+
+fn description(schemas: &Schemas, schema: &Value) -> String {
+    let own = schema["description"].as_str();
+    own.or_else(|| schemas.resolve(schema)["description"].as_str()).unwrap_or_default().to_owned()
+}
+
+fn fields(schemas: &Schemas, schema: &Value, defaults: &Value) -> Map<String, Value> {
+    let schema = schemas.resolve(schema);
+    let mut all = Map::new();
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        all.extend(fields(schemas, part, defaults));
+    }
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let mut field = schema.clone();
+        if let (Some(field), Some(default)) = (field.as_object_mut(), defaults.get(name)) {
+            field.insert("default".to_owned(), json!(default));
+        }
+        all.insert(name.clone(), field);
+    }
+    all
+}

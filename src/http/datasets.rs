@@ -1,0 +1,234 @@
+//! `/v1/datasets`.
+
+use std::io::{BufReader, BufWriter};
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{IdempotencyKey, Parameters, Query};
+use super::page::{self, ListQuery, Listed};
+use super::problem::Failure;
+use super::state::AppState;
+use super::upload::{self, Received};
+use crate::data::reader::{self, Format};
+use crate::data::records::{self, RecordWriter, Written};
+use crate::data::{DataError, Limits};
+use crate::problem::{Code, FieldError, Problem};
+use crate::store::datasets::{Dataset, NewDataset};
+use crate::store::{Artifacts, Cursor};
+
+/// Parameters of an upload.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UploadQuery {
+    /// What to call the dataset. Default: the file's name.
+    #[param(max_length = 200)]
+    pub name: Option<String>,
+}
+
+impl Parameters for UploadQuery {
+    const NAMES: &'static [&'static str] = &["name"];
+}
+
+/// Records as JSON.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecordsUpload {
+    /// What to call the dataset.
+    pub name: Option<String>,
+    /// The records: column names and values. A value is a text, a number, a boolean, null, or a list
+    /// of these.
+    pub records: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A file in a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form in the API's document; the form itself is streamed")]
+pub struct FileUpload {
+    /// The file: CSV, JSON Lines, JSON or Parquet, told by its name or content type.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// What to call the dataset.
+    name: Option<String>,
+}
+
+/// Upload a dataset.
+///
+/// CSV, JSON Lines, a JSON array of records or Parquet; as the `file` of a form, as the body with
+/// its content type, or as JSON records. The same records are the same dataset: uploading them again
+/// answers 200 with the dataset there is. Bad input is refused whole, with the row and the column.
+#[utoipa::path(post, path = "/v1/datasets", tag = "datasets", params(UploadQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
+    request_body(content(
+        (RecordsUpload = "application/json", example = json!({"name": "six sentences", "records": [
+            {"text": "I love this product", "sentiment": "positive"},
+            {"text": "This is a great product", "sentiment": "positive"},
+            {"text": "I am happy with this purchase", "sentiment": "positive"},
+            {"text": "I hate this product", "sentiment": "negative"},
+            {"text": "This is a terrible product", "sentiment": "negative"},
+            {"text": "I am disappointed with this purchase", "sentiment": "negative"}]})),
+        (FileUpload = "multipart/form-data"), (String = "text/csv"), (String = "application/x-ndjson"))),
+    responses((status = 201, description = "Stored", body = Dataset),
+              (status = 200, description = "Already there", body = Dataset),
+              (status = 413, description = "Too large", body = Problem),
+              (status = 415, description = "Not a format that is read", body = Problem),
+              (status = 422, description = "Bad records: nothing was stored", body = Problem),
+              (status = 507, description = "No space left: nothing was stored", body = Problem)))]
+pub async fn upload(
+    State(state): State<AppState>,
+    Query(query): Query<UploadQuery>,
+    key: IdempotencyKey,
+    request: Request,
+) -> Result<Response, Failure> {
+    let media_type = upload::media_type(request.headers());
+    let known = media_type.starts_with("multipart/form-data")
+        || Format::from_media_type(&media_type).is_some();
+    if !known {
+        return Err(unsupported(&media_type).into());
+    }
+    let Received { file, name, format, sha256 } = upload::receive(&state, request).await?;
+    let keyed = key.on("POST /v1/datasets", sha256);
+    if let Some(keyed) = &keyed
+        && let Some(before) = state.store.recall(keyed).await?
+    {
+        return Ok(super::replay(before));
+    }
+    let Some(format) = format else {
+        let hint = "name the file .csv, .jsonl, .json or .parquet, or give its part a content type";
+        let error = FieldError::new("file", "is of no format that can be told").hint(hint);
+        return Err(Problem::fields(Code::UnsupportedMediaType, vec![error]).into());
+    };
+    let output = state.store.artifacts.scratch_file()?;
+    let (output, output_path) = output.into_parts();
+    let read = move || convert(format, &file, output);
+    let written = match state.files.run(read).await {
+        Ok(written) => written?,
+        // The Parquet reader is the only one that trusts its input; its panic is bad input.
+        Err(crate::compute::ComputeError::Panicked(message)) if format == Format::Parquet => {
+            return Err(DataError::Parquet { message }.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let name = query.name.or(written.name.clone()).or(name).unwrap_or_else(|| "dataset".to_owned());
+    if name.chars().count() > 200 || name.contains(char::is_control) {
+        let error = FieldError::new("name", "is too long or holds control characters")
+            .hint("send at most 200 printable characters");
+        return Err(Problem::fields(Code::InvalidRequest, vec![error]).into());
+    }
+    let new = NewDataset { name: &name, format, written, file: &output_path };
+    let (dataset, is_new) = state.store.insert_dataset(new, keyed.as_ref()).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let location = format!("/v1/datasets/{}", dataset.id);
+    Ok((status, [(header::LOCATION, location)], Json(dataset)).into_response())
+}
+
+fn convert(
+    format: Format,
+    path: &std::path::Path,
+    output: std::fs::File,
+) -> Result<Written, DataError> {
+    let input = std::fs::File::open(path)?;
+    let mut writer = RecordWriter::new(BufWriter::with_capacity(1 << 18, output));
+    reader::read(format, &input, &Limits::default(), &mut writer)?;
+    writer.finish()
+}
+
+fn unsupported(media_type: &str) -> Problem {
+    let detail = if media_type.is_empty() {
+        "the body has no content type".to_owned()
+    } else {
+        format!("the content type {media_type:?} is no format that datasets are read from")
+    };
+    Problem::new(Code::UnsupportedMediaType, detail).hint(
+        "send text/csv, application/x-ndjson, application/json, application/vnd.apache.parquet, or \
+         a multipart/form-data with the file as `file`",
+    )
+}
+
+/// List datasets, newest first.
+#[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(ListQuery),
+    responses((status = 200, description = "A page of datasets", body = Listed<Dataset>)))]
+pub async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Listed<Dataset>>, Failure> {
+    let after = page::decode(query.cursor.as_deref())?;
+    let page = state.store.datasets(page::limit(query.limit)?, after.as_ref()).await?;
+    let next_cursor = page.next.as_ref().map(page::encode);
+    Ok(Json(Listed { items: page.items, next_cursor }))
+}
+
+/// Look up a dataset: columns, balance, duplicates, lengths.
+#[utoipa::path(get, path = "/v1/datasets/{id}", tag = "datasets",
+    params(("id" = String, Path, description = "Id of the dataset")),
+    responses((status = 200, description = "The dataset", body = Dataset),
+              (status = 404, description = "No such dataset", body = Problem)))]
+pub async fn get(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<Dataset>, Failure> {
+    Ok(Json(state.store.dataset(&id).await?))
+}
+
+/// Records of a dataset.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecordPage {
+    /// Row of the first record of this page, from 1.
+    pub first_row: u64,
+    /// The records, in the order of the file: column names and values.
+    pub items: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// What to send as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Page through the records of a dataset.
+#[utoipa::path(get, path = "/v1/datasets/{id}/records", tag = "datasets",
+    params(("id" = String, Path, description = "Id of the dataset"), ListQuery),
+    responses((status = 200, description = "A page of records", body = RecordPage),
+              (status = 404, description = "No such dataset", body = Problem)))]
+pub async fn records(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<RecordPage>, Failure> {
+    let limit = page::limit(query.limit)?;
+    let dataset = state.store.dataset(&id).await?;
+    let index = state.store.dataset_index(&id).await?;
+    let after = page::decode(query.cursor.as_deref())?;
+    let first = after.map_or(0, |cursor| cursor.time.max(0).unsigned_abs());
+    let file = state.store.artifacts.file(&Artifacts::dataset_key(&id)).await?;
+    let read = move || {
+        let input = BufReader::new(std::fs::File::open(file.path())?);
+        records::read_page(input, &index, first, limit)
+    };
+    let rows: Vec<_> = state.files.run(read).await??;
+    let next = first + rows.len() as u64;
+    let record = |cells: Vec<crate::data::Cell>| {
+        let names = dataset.columns.iter().map(|column| column.name.clone());
+        names.zip(cells.iter().map(crate::data::Cell::to_json)).collect()
+    };
+    let more = next < dataset.rows && !rows.is_empty();
+    let next_cursor = more.then(|| page::encode(&Cursor { time: next as i64, id: id.clone() }));
+    let items = rows.into_iter().map(record).collect();
+    Ok(Json(RecordPage { first_row: first + 1, items, next_cursor }))
+}
+
+/// Delete a dataset.
+///
+/// Refused while a job that has not ended needs it. Models made from it stay.
+#[utoipa::path(delete, path = "/v1/datasets/{id}", tag = "datasets",
+    params(("id" = String, Path, description = "Id of the dataset")),
+    responses((status = 204, description = "Deleted"),
+              (status = 404, description = "No such dataset", body = Problem),
+              (status = 409, description = "A job needs it", body = Problem)))]
+pub async fn delete(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
+    state.store.delete_dataset(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,188 @@
+//! Following a job: one answer, a long poll, or server-sent events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream};
+use serde::Deserialize;
+use tokio::time::Instant;
+use utoipa::IntoParams;
+
+use super::extract::{Parameters, Query};
+use super::problem::Failure;
+use super::state::AppState;
+use crate::job::Job;
+use crate::problem::{Code, FieldError, Problem};
+use crate::store::StoreError;
+use crate::store::events::JobEvent;
+
+/// Seconds that a long poll may ask for.
+const MAX_WAIT: u64 = 300;
+/// Changes by other processes ring no bell here, so whoever waits looks again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Parameters of a look at a job.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WaitQuery {
+    /// Hold the answer until the job changes, for at most this many seconds (0 to 300). With
+    /// `If-None-Match`, a change is a difference from that version; without, from the version at
+    /// arrival. A job that has ended is answered at once.
+    pub wait: Option<u64>,
+}
+
+impl Parameters for WaitQuery {
+    const NAMES: &'static [&'static str] = &["wait"];
+}
+
+/// Look up a job; poll, or hold the request until it changes.
+#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path, description = "Id of the job"), WaitQuery,
+           ("If-None-Match" = Option<String>, Header, description = "`ETag` of the version you have")),
+    responses((status = 200, description = "The job", body = Job),
+              (status = 304, description = "Not changed"),
+              (status = 404, description = "No such job", body = Problem)))]
+pub async fn get(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<WaitQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let wait = query.wait.unwrap_or(0);
+    if wait > MAX_WAIT {
+        let error = FieldError::new("wait", format!("{wait} is out of range"))
+            .hint(format!("send 0 to {MAX_WAIT} seconds"));
+        return Err(Problem::fields(Code::InvalidQuery, vec![error]).into());
+    }
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut job = state.store.job(&id).await?;
+    let same = |job: &Job, base: &Option<String>| base.as_deref() == Some(etag(job).as_str());
+    if wait > 0 {
+        let base = known.map(str::to_owned).or_else(|| Some(etag(&job)));
+        let deadline = Instant::now() + Duration::from_secs(wait);
+        let mut stopping = state.stopping.clone();
+        while same(&job, &base) && !job.status.is_final() && !*stopping.borrow() {
+            // The bell is armed before the job is looked at, so that no change slips in between.
+            let bell = state.store.signals.job(&id).notified();
+            tokio::pin!(bell);
+            bell.as_mut().enable();
+            job = state.store.job(&id).await?;
+            if !same(&job, &base) || Instant::now() >= deadline {
+                break;
+            }
+            tokio::select! {
+                () = bell => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep_until(deadline) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+    }
+    let tag = etag(&job);
+    let tag_value = HeaderValue::from_str(&tag).map_err(|e| internal(e.to_string()))?;
+    let no_cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if known == Some(tag.as_str()) {
+        let headers = [(header::ETAG, tag_value), no_cache];
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok(([(header::ETAG, tag_value), no_cache], Json(job)).into_response())
+}
+
+fn etag(job: &Job) -> String {
+    // The position in the queue moves without the job itself changing.
+    let position = job.queue_position.map_or_else(String::new, |p| format!("-{p}"));
+    format!("\"{}{position}\"", job.version)
+}
+
+fn internal(message: String) -> Problem {
+    tracing::error!(%message, "an ETag could not be written");
+    Problem::new(Code::Internal, "the server failed")
+}
+
+/// Follow a job by server-sent events.
+///
+/// `status` carries the job, `progress` its progress, `epoch` an epoch's loss and validation metrics.
+/// Each event has an id: send the last one as `Last-Event-ID` to go on from there. The stream ends
+/// after the job has.
+#[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
+    params(("id" = String, Path, description = "Id of the job"),
+           ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event you have")),
+    responses((status = 200, description = "The events", content_type = "text/event-stream", body = String),
+              (status = 404, description = "No such job", body = Problem)))]
+pub async fn events(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    state.store.job(&id).await?;
+    let after = match headers.get("last-event-id") {
+        None => 0,
+        Some(value) => value.to_str().ok().and_then(|v| v.parse().ok()).ok_or_else(|| {
+            let error = FieldError::new("Last-Event-ID", "is not an id of this stream")
+                .hint("send the id of the last event you have, or leave it out");
+            Problem::fields(Code::InvalidRequest, vec![error])
+        })?,
+    };
+    let follower = Follower { state, id, after, ready: VecDeque::new(), ended: false };
+    let stream = stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        Some((Ok(event), follower))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+/// Reads a job's events as they come.
+struct Follower {
+    state: AppState,
+    id: String,
+    after: i64,
+    ready: VecDeque<JobEvent>,
+    ended: bool,
+}
+
+impl Follower {
+    /// The next event, or `None` once the job has ended and everything was sent.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.after = event.seq;
+                let id = event.seq.to_string();
+                return Some(Event::default().id(id).event(event.kind).data(event.data));
+            }
+            if self.ended || *self.state.stopping.borrow() {
+                return None;
+            }
+            if let Err(error) = self.wait().await {
+                tracing::error!(job = self.id, %error, "following a job failed");
+                return None;
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Result<(), StoreError> {
+        let store = self.state.store.clone();
+        let bell = store.signals.job(&self.id).notified();
+        tokio::pin!(bell);
+        bell.as_mut().enable();
+        // The state is read before the events: if it is final, all events are there.
+        let ended = store.job(&self.id).await?.status.is_final();
+        self.ready = store.events(&self.id, self.after, 500).await?.into();
+        if self.ready.is_empty() {
+            self.ended = ended;
+            if !ended {
+                tokio::select! {
+                    () = bell => {}
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                    _ = self.state.stopping.changed() => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}

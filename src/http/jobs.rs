@@ -1,0 +1,168 @@
+//! `/v1/jobs`: submit, validate, list, look up, cancel, stop. Following a job stands in
+//! [`super::follow`].
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::extract::{Body, IdempotencyKey, Parameters, Query};
+use super::page::{self, Listed};
+use super::problem::Failure;
+use super::state::AppState;
+use crate::job::{EndRequest, Job, JobRequest, JobStatus, Validated};
+use crate::model::resolve::{Allowance, resolve};
+use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::store::StoreError;
+use crate::store::jobs::JobFilter;
+
+/// Parameters of a submission.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SubmitQuery {
+    /// Check and resolve the request, estimate its cost, and create nothing.
+    #[serde(default)]
+    pub validate_only: bool,
+}
+
+impl Parameters for SubmitQuery {
+    const NAMES: &'static [&'static str] = &["validate_only"];
+}
+
+/// Submit a job.
+///
+/// Answers 202 once the job is on disk: from then on it survives restarts and ends exactly once.
+/// With `validate_only=true` it answers 200 with the resolved spec, the number of parameters, memory
+/// and time, and creates nothing.
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", params(SubmitQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
+    request_body(content = JobRequest, example = json!({"kind": "train",
+        "dataset": "ds_EXAMPLE",
+        "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
+        "model_name": "sentiment"})),
+    responses((status = 202, description = "Accepted", body = Job),
+              (status = 200, description = "Valid (`validate_only`)", body = Validated),
+              (status = 404, description = "No such dataset", body = Problem),
+              (status = 409, description = "The idempotency key was used with another request", body = Problem),
+              (status = 422, description = "Not valid: every field at fault is listed", body = Problem),
+              (status = 429, description = "The queue is full", body = Problem)))]
+pub async fn submit(
+    State(state): State<AppState>,
+    Query(query): Query<SubmitQuery>,
+    key: IdempotencyKey,
+    body: Body<JobRequest>,
+) -> Result<Response, Failure> {
+    let keyed = key.on("POST /v1/jobs", body.hash);
+    if let Some(keyed) = keyed.as_ref().filter(|_| !query.validate_only)
+        && let Some(before) = state.store.recall(keyed).await?
+    {
+        return Ok(super::replay(before));
+    }
+    let JobRequest::Train(request) = body.value;
+    if let Some(name) = &request.model_name {
+        super::aliases::check_name("model_name", name)?;
+    }
+    let dataset = state.store.dataset(&request.dataset).await.map_err(|error| match error {
+        StoreError::NotFound { .. } => {
+            let error = FieldError::new("dataset", "is not stored here")
+                .hint("upload it with POST /v1/datasets, or list what is there");
+            let mut problem = Problem::not_found("dataset", &request.dataset);
+            problem.errors = vec![error];
+            problem
+        }
+        other => other.into(),
+    })?;
+    let allowance = Allowance { memory_bytes: state.config.job_memory_bytes };
+    let resolved = resolve(&request, &dataset.profile(), allowance)
+        .map_err(|errors| Problem::fields(Code::InvalidSpec, errors))?;
+    if query.validate_only {
+        let (spec, estimate, warnings) = (resolved.spec, resolved.estimate, resolved.warnings);
+        return Ok(Json(Validated { valid: true, spec, estimate, warnings }).into_response());
+    }
+    let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
+    let job = state
+        .store
+        .insert_job(&resolved.spec, &resolved.warnings, limits, keyed.as_ref())
+        .await?;
+    let location = format!("/v1/jobs/{}", job.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
+}
+
+/// Parameters of a list of jobs.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct JobsQuery {
+    /// Only jobs in this status.
+    #[param(value_type = Option<JobStatus>)]
+    pub status: Option<String>,
+    /// Only jobs of this kind.
+    pub kind: Option<String>,
+    /// Only jobs on this dataset.
+    pub dataset: Option<String>,
+    /// Items at most, 1 to 1,000. Default: 50.
+    pub limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Parameters for JobsQuery {
+    const NAMES: &'static [&'static str] = &["status", "kind", "dataset", "limit", "cursor"];
+}
+
+/// List jobs, newest first.
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobsQuery),
+    responses((status = 200, description = "A page of jobs", body = Listed<Job>)))]
+pub async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<JobsQuery>,
+) -> Result<Json<Listed<Job>>, Failure> {
+    let status = query.status.as_deref().map(status).transpose()?;
+    let filter = JobFilter { status, kind: query.kind, dataset: query.dataset };
+    let after = page::decode(query.cursor.as_deref())?;
+    let page = state.store.jobs(&filter, page::limit(query.limit)?, after.as_ref()).await?;
+    let next_cursor = page.next.as_ref().map(page::encode);
+    Ok(Json(Listed { items: page.items, next_cursor }))
+}
+
+/// The status that a query names.
+pub fn status(name: &str) -> Result<JobStatus, Problem> {
+    JobStatus::parse(name).ok_or_else(|| {
+        let names: Vec<&str> = JobStatus::ALL.iter().map(|status| status.name()).collect();
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("one of {}", names.join(", ")),
+        };
+        let error = FieldError::new("status", format!("{name:?} is no status")).hint(hint);
+        Problem::fields(Code::InvalidQuery, vec![error])
+    })
+}
+
+/// Cancel a job and keep nothing of it.
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
+    params(("id" = String, Path, description = "Id of the job")),
+    responses((status = 202, description = "Cancelled, or about to be", body = Job),
+              (status = 404, description = "No such job", body = Problem),
+              (status = 409, description = "It has ended otherwise", body = Problem)))]
+pub async fn cancel(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Job>), Failure> {
+    let job = state.store.request_end(&id, EndRequest::Cancel).await?;
+    Ok((StatusCode::ACCEPTED, Json(job)))
+}
+
+/// Stop a running job and keep the best model it has.
+#[utoipa::path(post, path = "/v1/jobs/{id}/stop", tag = "jobs",
+    params(("id" = String, Path, description = "Id of the job")),
+    responses((status = 202, description = "Stopped, or about to be", body = Job),
+              (status = 404, description = "No such job", body = Problem),
+              (status = 409, description = "It is queued, or has ended", body = Problem)))]
+pub async fn stop(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Job>), Failure> {
+    let job = state.store.request_end(&id, EndRequest::Stop).await?;
+    Ok((StatusCode::ACCEPTED, Json(job)))
+}

@@ -1,0 +1,156 @@
+//! HTTP: the route table, the layers that every request passes, and the API's document.
+
+pub mod aliases;
+pub mod auth;
+pub mod catalog;
+pub mod datasets;
+pub mod extract;
+pub mod follow;
+pub mod health;
+pub mod jobs;
+pub mod models;
+pub mod observe;
+pub mod page;
+pub mod problem;
+pub mod runs;
+pub mod schema;
+pub mod score;
+pub mod state;
+pub mod upload;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::problem::{Code, Problem};
+use crate::store::idempotency::Remembered;
+pub use state::AppState;
+
+/// Bytes of a JSON body, uploads apart.
+const MAX_JSON_BYTES: usize = 64 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Whereof",
+        description = "Trains text classifiers and says what their limitations are: how much of a \
+                       text the model has seen, whether it comes from where the model was trained, \
+                       how sure the answer is, and whether to accept it. Every error is a problem \
+                       (RFC 9457) with a stable `type`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(crate::eval::detector::DetectorKind)),
+    tags(
+        (name = "datasets", description = "Upload records and look at them"),
+        (name = "jobs", description = "Train, follow, cancel, stop"),
+        (name = "runs", description = "What a training did, step by step"),
+        (name = "models", description = "Score, evaluate, name, move"),
+        (name = "operations", description = "Health, metrics, problems"),
+    )
+)]
+struct Api;
+
+/// The whole API on one page.
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(datasets::list, datasets::upload))
+        .routes(routes!(datasets::get, datasets::delete))
+        .routes(routes!(datasets::records))
+        .routes(routes!(jobs::list, jobs::submit))
+        .routes(routes!(follow::get))
+        .routes(routes!(follow::events))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::stop))
+        .routes(routes!(catalog::catalog))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::metrics))
+        .routes(routes!(models::list, models::import))
+        .routes(routes!(models::get, models::rename, models::delete))
+        .routes(routes!(models::card))
+        .routes(routes!(models::download))
+        .routes(routes!(score::score))
+        .routes(routes!(score::evaluate))
+        .routes(routes!(aliases::list))
+        .routes(routes!(aliases::put, aliases::delete))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(problem::list))
+        .routes(routes!(problem::explain))
+}
+
+/// The API's document, OpenAPI 3.1.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().to_openapi()
+}
+
+/// The service.
+pub fn router(state: AppState) -> Router {
+    let (router, document) = routes().split_for_parts();
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", document);
+    let cors = cors(&state.config.cors_origins);
+    let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), observe::observe))
+        .layer(CompressionLayer::new())
+        .layer(cors)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(state.clone(), auth::guard))
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
+    router
+        .merge(docs)
+        .route("/", get(|| async { Redirect::temporary("/docs/") }))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(layers)
+        .with_state(state)
+}
+
+async fn unknown_path(uri: axum::http::Uri) -> Response {
+    let problem = Problem::not_found("path", uri.path()).hint("GET /docs lists the paths");
+    problem::respond(&problem)
+}
+
+async fn unknown_method(method: Method, uri: axum::http::Uri) -> Response {
+    let detail = format!("{} does not accept {method}", uri.path());
+    problem::respond(&Problem::new(Code::MethodNotAllowed, detail))
+}
+
+/// Pages of other origins may call only if they are on the list.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|o| o.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("x-api-key"),
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([header::LOCATION, header::ETAG, header::RETRY_AFTER, observe::REQUEST_ID])
+}
+
+/// An answer that was given before, given again.
+pub(crate) fn replay(before: Remembered) -> Response {
+    let status = StatusCode::from_u16(before.status).unwrap_or(StatusCode::OK);
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::LOCATION, before.location),
+        (HeaderName::from_static("idempotent-replay"), "true".to_owned()),
+    ];
+    (status, headers, before.answer).into_response()
+}

@@ -1,0 +1,246 @@
+//! `/v1/models/{model}/score` and `/evaluate`.
+
+use std::io::BufReader;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::extract::Body;
+use super::problem::Failure;
+use super::state::AppState;
+use crate::data::{Cell, records};
+use crate::model::card::Unavailable;
+use crate::model::evaluate::{Evaluation, LabelledTexts};
+use crate::model::score::{ScoreItem, Thresholds};
+use crate::model::FitError;
+use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::store::Artifacts;
+use crate::store::datasets::Dataset;
+
+/// Records that one evaluation may read.
+const MAX_EVALUATED: usize = 10_000;
+
+/// Texts to score, and what their answers must pass to be accepted.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ScoreRequest {
+    /// The texts, 1 to 10,000. A text that cannot be scored gets a problem of its own.
+    #[schema(value_type = Option<Vec<serde_json::Value>>, max_items = 10_000)]
+    #[serde(default)]
+    pub texts: Option<Vec<serde_json::Value>>,
+    /// A single text, in place of `texts`.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Largest share of in-distribution texts that may be flagged as outside; 0 never flags one.
+    /// Default: 0.05.
+    #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(default)]
+    pub max_false_alarm: Option<f64>,
+    /// Least calibrated confidence; 0 asks for none. Default: 0.5.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    #[serde(default)]
+    pub min_confidence: Option<f64>,
+    /// Error rate of prediction sets. Default: 0.1.
+    #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(default)]
+    pub max_miscoverage: Option<f64>,
+    /// Probabilities that are returned at most, the largest first. Default: all.
+    #[schema(minimum = 0)]
+    #[serde(default)]
+    pub top_labels: Option<usize>,
+}
+
+/// Scores, in the order of the texts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ScoreResponse {
+    /// Id of the model.
+    pub model: String,
+    /// One for each text, in order.
+    pub results: Vec<ScoreItem>,
+    /// What this request asks for and the model's calibration is too small to give, with the number
+    /// of calibration records it would take.
+    pub unavailable: Vec<Unavailable>,
+}
+
+/// Score texts: label, calibrated confidence, coverage, whether they come from where the model was
+/// trained, and whether to accept the answer.
+#[utoipa::path(post, path = "/v1/models/{model}/score", tag = "models",
+    params(("model" = String, Path, description = "Id, name (the newest of it) or name@alias", example = "sentiment")),
+    request_body(content = ScoreRequest, example = json!({"texts":
+        ["I love this purchase", "The interface is clunky", "The ergonomics are poor"],
+        "max_false_alarm": 0.05, "min_confidence": 0.5})),
+    responses((status = 200, description = "The scores", body = ScoreResponse),
+              (status = 404, description = "No such model", body = Problem),
+              (status = 409, description = "Its job has not ended", body = Problem),
+              (status = 422, description = "Not valid", body = Problem),
+              (status = 503, description = "Every scoring thread is busy", body = Problem)))]
+pub async fn score(
+    State(state): State<AppState>,
+    Path(reference): Path<String>,
+    body: Body<ScoreRequest>,
+) -> Result<Json<ScoreResponse>, Failure> {
+    let request = body.value;
+    let texts = match (request.text, request.texts) {
+        (Some(text), None) => vec![text.into()],
+        (None, Some(texts)) if !texts.is_empty() => texts,
+        (Some(_), Some(_)) => {
+            return Err(invalid("text", "stands beside texts", "send one of the two").into());
+        }
+        (None, _) => {
+            let hint = "send texts with at least one text, or text";
+            return Err(invalid("texts", "holds no text", hint).into());
+        }
+    };
+    let defaults = Thresholds::default();
+    let thresholds = Thresholds {
+        max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
+        min_confidence: request.min_confidence.unwrap_or(defaults.min_confidence),
+        max_miscoverage: request.max_miscoverage.unwrap_or(defaults.max_miscoverage),
+        top_labels: request.top_labels,
+    };
+    let model = state.store.resolve_model(&reference).await?;
+    let scored = texts.len() as u64;
+    let (results, unavailable) = state.scorer.score(&model, texts, thresholds).await?;
+    metrics::counter!("whereof_texts_scored_total").increment(scored);
+    Ok(Json(ScoreResponse { model, results, unavailable }))
+}
+
+/// Labelled records to evaluate a model on.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EvaluateRequest {
+    /// Id of the dataset; 10,000 records at most, after `only`.
+    #[schema(min_length = 1, max_length = 200)]
+    pub dataset: String,
+    /// Column with the text. Default: the one that the model was trained on.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Column with the label. Default: the one that the model was trained on.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Column whose values are reported one by one, such as a product category.
+    #[serde(default)]
+    pub slice: Option<String>,
+    /// Only records that hold a value in a column, such as `{"column": "split", "value": "test"}`.
+    #[serde(default)]
+    pub only: Option<Only>,
+    /// As in scoring. Default: 0.05.
+    #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(default)]
+    pub max_false_alarm: Option<f64>,
+    /// As in scoring. Default: 0.5.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    #[serde(default)]
+    pub min_confidence: Option<f64>,
+}
+
+/// A condition on records.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Only {
+    /// The column.
+    pub column: String,
+    /// The value it holds.
+    pub value: String,
+}
+
+/// How a model does on records.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EvaluateResponse {
+    /// Id of the model.
+    pub model: String,
+    /// Id of the dataset.
+    pub dataset: String,
+    /// Accuracy beside coverage, overall and by slice.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+}
+
+/// Evaluate a model on labelled records: accuracy beside coverage, overall and by the values of a
+/// column.
+#[utoipa::path(post, path = "/v1/models/{model}/evaluate", tag = "models",
+    params(("model" = String, Path, description = "Id, name or name@alias", example = "sentiment")),
+    request_body(content = EvaluateRequest, example = json!({"dataset": "ds_EXAMPLE", "slice": "sentiment"})),
+    responses((status = 200, description = "The evaluation", body = EvaluateResponse),
+              (status = 404, description = "No such model or dataset", body = Problem),
+              (status = 422, description = "Not valid", body = Problem)))]
+pub async fn evaluate(
+    State(state): State<AppState>,
+    Path(reference): Path<String>,
+    body: Body<EvaluateRequest>,
+) -> Result<Json<EvaluateResponse>, Failure> {
+    let request = body.value;
+    let id = state.store.resolve_model(&reference).await?;
+    let dataset = state.store.dataset(&request.dataset).await?;
+    let model = state.scorer.model(&id).await?;
+    let mut task = model.spec.task.text_classification().clone();
+    task.text = request.text.unwrap_or(task.text);
+    task.label = request.label.unwrap_or(task.label);
+
+    let mut wanted = vec![position(&dataset, "text", &task.text)?];
+    wanted.push(position(&dataset, "label", &task.label)?);
+    let slice = request.slice.as_ref().map(|name| position(&dataset, "slice", name)).transpose()?;
+    wanted.extend(slice);
+    let only = request.only.as_ref().map(|only| position(&dataset, "only.column", &only.column));
+    wanted.extend(only.transpose()?);
+
+    let file = state.store.artifacts.file(&Artifacts::dataset_key(&dataset.id)).await?;
+    let read = move || {
+        let input = BufReader::with_capacity(1 << 18, std::fs::File::open(file.path())?);
+        records::read_columns(input, &wanted)
+    };
+    let columns: Vec<Vec<Cell>> = state.files.run(read).await??;
+    let value = request.only.map(|only| only.value);
+    let columns = matching(columns, value.as_deref());
+    let rows = columns.first().map_or(0, Vec::len);
+    if rows == 0 || rows > MAX_EVALUATED {
+        let message = format!("leaves {rows} records");
+        let hint = format!("evaluate 1 to {MAX_EVALUATED} records: narrow them with only");
+        return Err(invalid("dataset", &message, &hint).into());
+    }
+    let mut columns = columns.into_iter();
+    let (texts, labels) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+    let slices = slice.and_then(|_| columns.next());
+    let text = |cell: &Cell| cell.to_text().unwrap_or_default();
+    let data = LabelledTexts {
+        texts: texts.iter().map(text).collect(),
+        truths: task.apply_labels(&model.reader.labels, &labels).map_err(FitError::from)?,
+        slices: slices.map(|cells| cells.iter().map(text).collect()),
+    };
+    let defaults = Thresholds::default();
+    let thresholds = Thresholds {
+        max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
+        min_confidence: request.min_confidence.unwrap_or(defaults.min_confidence),
+        ..defaults
+    };
+    let evaluation = state.scorer.evaluate(model, data, thresholds).await?;
+    let evaluation = evaluation.ok_or_else(|| invalid("dataset", "holds no record", "add some"))?;
+    Ok(Json(EvaluateResponse { model: id, dataset: dataset.id, evaluation }))
+}
+
+/// The records whose last column holds `value`, without that column; all of them without a value.
+fn matching(mut columns: Vec<Vec<Cell>>, value: Option<&str>) -> Vec<Vec<Cell>> {
+    let Some(value) = value else { return columns };
+    let condition = columns.pop().unwrap_or_default();
+    let keep: Vec<bool> =
+        condition.iter().map(|cell| cell.to_text().as_deref() == Some(value)).collect();
+    for column in &mut columns {
+        let mut kept = keep.iter();
+        column.retain(|_| kept.next().copied().unwrap_or(false));
+    }
+    columns
+}
+
+fn position(dataset: &Dataset, field: &str, name: &str) -> Result<usize, Problem> {
+    let names = || dataset.columns.iter().map(|column| column.name.as_str());
+    names().position(|column| column == name).ok_or_else(|| {
+        let hint = match nearest(name, names()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("columns: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        invalid(field, &format!("the dataset has no column {name:?}"), &hint)
+    })
+}
+
+fn invalid(field: &str, message: &str, hint: &str) -> Problem {
+    Problem::fields(Code::InvalidRequest, vec![FieldError::new(field, message).hint(hint)])
+}

@@ -1,0 +1,181 @@
+//! Scoring: loaded models in memory, threads that score, a bound on what waits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use rayon::prelude::*;
+use tokio::sync::OnceCell;
+
+use crate::compute::{ComputeError, Pool};
+use crate::model::Model;
+use crate::model::artifact::ArtifactError;
+use crate::model::card::Unavailable;
+use crate::model::evaluate::{Evaluation, LabelledTexts};
+use crate::model::score::{ScoreItem, Thresholds};
+use crate::problem::{Code, FieldError, Problem};
+use crate::store::{Store, StoreError};
+
+/// Bytes of a text at most.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// Why nothing was scored.
+#[derive(Debug, thiserror::Error)]
+pub enum ScorerError {
+    /// The model cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model cannot be loaded.
+    #[error("a stored model cannot be loaded: {0}")]
+    Artifact(ArtifactError),
+    /// Threads are busy, or a computation panicked.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
+}
+
+impl From<ScorerError> for Problem {
+    fn from(error: ScorerError) -> Self {
+        match error {
+            ScorerError::Store(store) => store.into(),
+            ScorerError::Compute(compute) => compute.into(),
+            ScorerError::Artifact(artifact) => {
+                tracing::error!(error = %artifact, "a stored model cannot be loaded");
+                Problem::new(Code::ArtifactMissing, "the stored model cannot be loaded")
+            }
+        }
+    }
+}
+
+type Slot = Arc<OnceCell<Arc<Model>>>;
+
+struct Entry {
+    slot: Slot,
+    bytes: u64,
+    last_used: u64,
+}
+
+/// Models in memory, the least recently used dropped first.
+struct Cache {
+    entries: HashMap<String, Entry>,
+    limit: u64,
+    clock: u64,
+}
+
+impl Cache {
+    /// The place of a model; concurrent requests share it, so that a model is loaded once.
+    fn slot(&mut self, key: &str, bytes: u64) -> Slot {
+        self.clock += 1;
+        let clock = self.clock;
+        let entry = self.entries.entry(key.to_owned()).or_insert_with(|| Entry {
+            slot: Slot::default(),
+            bytes,
+            last_used: clock,
+        });
+        entry.last_used = clock;
+        let slot = entry.slot.clone();
+        self.evict(key);
+        slot
+    }
+
+    fn evict(&mut self, keep: &str) {
+        while self.entries.values().map(|entry| entry.bytes).sum::<u64>() > self.limit {
+            let oldest = self.entries.iter().filter(|(key, _)| *key != keep);
+            let oldest = oldest.min_by_key(|(_, entry)| entry.last_used).map(|(key, _)| key.clone());
+            match oldest {
+                Some(key) => self.entries.remove(&key),
+                // One model alone may be larger than the limit.
+                None => return,
+            };
+        }
+    }
+}
+
+/// Scores texts with stored models.
+#[derive(Clone)]
+pub struct Scorer {
+    store: Store,
+    pool: Pool,
+    cache: Arc<Mutex<Cache>>,
+}
+
+impl Scorer {
+    /// A scorer that computes on `pool` and keeps models up to `limit` bytes.
+    pub fn new(store: Store, pool: Pool, limit: u64) -> Self {
+        let cache = Cache { entries: HashMap::new(), limit, clock: 0 };
+        Self { store, pool, cache: Arc::new(Mutex::new(cache)) }
+    }
+
+    /// The model of an id, loaded.
+    pub async fn model(&self, id: &str) -> Result<Arc<Model>, ScorerError> {
+        let key = self.store.model_artifact(id).await?;
+        let bytes = self.store.model(id).await?.bytes;
+        // A poisoned lock holds a cache that is as good as before.
+        let slot = self.cache.lock().unwrap_or_else(|e| e.into_inner()).slot(&key, bytes);
+        let model = slot.get_or_try_init(|| async {
+            let bytes = self.store.artifacts.get_hashed(&key).await?;
+            self.parse(bytes).await.map(Arc::new)
+        });
+        Ok(model.await?.clone())
+    }
+
+    /// Loads a model from bytes.
+    pub async fn parse(&self, bytes: Vec<u8>) -> Result<Model, ScorerError> {
+        let parsed = self.pool.run(move || Model::from_bytes(&bytes)).await?;
+        parsed.map_err(ScorerError::Artifact)
+    }
+
+    /// Scores texts in order. A text that cannot be scored has a problem of its own. With them comes
+    /// what the request asks for and the model's calibration is too small to give.
+    pub async fn score(
+        &self,
+        id: &str,
+        texts: Vec<serde_json::Value>,
+        thresholds: Thresholds,
+    ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
+        let model = self.model(id).await?;
+        let work = move || {
+            let score = |(index, text): (usize, &serde_json::Value)| match check(index, text) {
+                Ok(text) => ScoreItem::Score(Box::new(model.score(text, &thresholds))),
+                Err(error) => ScoreItem::Failed { error: Box::new(error) },
+            };
+            let items = if texts.len() < 16 {
+                texts.iter().enumerate().map(score).collect()
+            } else {
+                texts.par_iter().enumerate().map(score).collect()
+            };
+            (items, model.unavailable(&thresholds))
+        };
+        Ok(self.pool.run(work).await?)
+    }
+
+    /// Evaluates labelled texts; `None` without any.
+    pub async fn evaluate(
+        &self,
+        model: Arc<Model>,
+        data: LabelledTexts,
+        thresholds: Thresholds,
+    ) -> Result<Option<Evaluation>, ScorerError> {
+        Ok(self.pool.run(move || model.evaluate(&data, &thresholds)).await?)
+    }
+}
+
+/// A text that can be scored, or the problem with it.
+fn check(index: usize, value: &serde_json::Value) -> Result<&str, Problem> {
+    let field = format!("texts[{index}]");
+    let refuse = |message: String, hint: &str| {
+        let error = FieldError::new(&field, message).hint(hint);
+        Err(Problem::fields(Code::InvalidRequest, vec![error]))
+    };
+    let Some(text) = value.as_str() else {
+        return refuse("is not a text".to_owned(), "send a JSON string");
+    };
+    if text.trim().is_empty() {
+        refuse("is empty".to_owned(), "send a text with at least one word")
+    } else if text.len() > MAX_TEXT_BYTES {
+        let message = format!("has {} bytes; a text may have {MAX_TEXT_BYTES}", text.len());
+        refuse(message, "cut the text into several")
+    } else if let Some(position) = text.chars().position(|c| c == '\0') {
+        refuse(format!("holds a NUL character at position {position}"), "remove it")
+    } else {
+        Ok(text)
+    }
+}

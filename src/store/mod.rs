@@ -1,0 +1,99 @@
+//! What is kept: rows in SQL by noun, files in the artifact store.
+//!
+//! SQL here is portable between SQLite and PostgreSQL (`$n` binds, plain types); what is not stands in
+//! [`db`]. Private row types stay in their file; what comes out are domain types.
+
+pub mod aliases;
+pub mod artifacts;
+pub mod datasets;
+pub mod db;
+pub mod error;
+pub mod events;
+pub mod idempotency;
+pub mod jobs;
+pub mod metrics;
+pub mod models;
+pub mod queue;
+pub mod runs;
+pub mod signals;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::clock::SharedClock;
+use crate::id::Ids;
+
+pub use artifacts::Artifacts;
+pub use db::Database;
+pub use error::StoreError;
+pub use signals::Signals;
+
+/// A position in a list, newest first: everything after `(time, id)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Creation time of the last item seen, in milliseconds.
+    pub time: i64,
+    /// Its id.
+    pub id: String,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// From one item more than was asked for.
+    fn cut(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> Cursor) -> Self {
+        let next = if items.len() > limit {
+            items.truncate(limit);
+            items.last().map(cursor)
+        } else {
+            None
+        };
+        Self { items, next }
+    }
+}
+
+/// Everything that is kept.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) db: Database,
+    /// Files.
+    pub artifacts: Artifacts,
+    /// Wakes those who wait for a job or for work.
+    pub signals: Arc<Signals>,
+    /// The time.
+    pub clock: SharedClock,
+    /// New ids.
+    pub ids: Arc<Ids>,
+    /// Held while a file and the rows that name it change together: content is shared by its hash,
+    /// so that one may be removed while the same is being stored again.
+    files: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Store {
+    /// Opens the store in a folder, creating what is missing and bringing the schema up to date.
+    pub async fn open(folder: &Path, clock: SharedClock) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder).map_err(StoreError::from)?;
+        let db = Database::open(&folder.join("whereof.db")).await?;
+        let artifacts = Artifacts::local(folder)?;
+        let ids = Arc::new(Ids::new(clock.clone()));
+        Ok(Self { db, artifacts, signals: Arc::default(), clock, ids, files: Arc::default() })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(self.db.read()).await?;
+        Ok(())
+    }
+
+    /// Closes the database, writing everything back.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}

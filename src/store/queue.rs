@@ -1,0 +1,363 @@
+//! The queue: a table, a claim in one statement, and a lease whose token fences every later write
+//! of an attempt. No transaction stays open while a job runs.
+
+use std::time::Duration;
+
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::datasets::{from_json, to_json};
+use super::events::{self, EventKind};
+use super::jobs::changed;
+use super::models::NewModel;
+use super::{Store, StoreError};
+use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};
+use crate::learn::trainer::EndReason;
+use crate::model::spec::TrainSpec;
+use crate::problem::{Code, Problem};
+
+/// How long a claim holds without a heartbeat.
+pub const LEASE: Duration = Duration::from_secs(20);
+
+/// A job that a worker has claimed.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The job.
+    pub job: Job,
+    /// What it is to do.
+    pub spec: TrainSpec,
+    /// The token that this attempt writes with.
+    pub lease: String,
+    /// Key of the checkpoint to go on from, and its step.
+    pub checkpoint: Option<(String, u64)>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Progress {
+    /// Share of the work done, in \[0, 1\].
+    pub progress: f64,
+    /// What it is busy with.
+    pub phase: &'static str,
+    /// Seconds until it ends, if it trains.
+    pub eta_seconds: Option<f64>,
+}
+
+/// How an attempt ended.
+pub enum Ending<'a> {
+    /// With a model, whose file is stored.
+    Model {
+        /// The model.
+        model: Box<NewModel<'a>>,
+        /// What the run did.
+        steps: u64,
+        /// Time spent.
+        seconds: &'a Seconds,
+    },
+    /// Without one.
+    Failed(&'a Problem),
+    /// Because it was asked to.
+    Cancelled,
+    /// Because this process stops; the job goes back to the queue and the attempt does not count.
+    Released,
+}
+
+impl Store {
+    /// Takes the oldest queued job, if there is one.
+    pub async fn claim(&self, worker: &str) -> Result<Option<Claimed>, StoreError> {
+        let now = self.clock.now();
+        let lease = self.ids.next("lease");
+        let mut tx = self.db.begin().await?;
+        let row = sqlx::query(
+            "UPDATE jobs SET
+                 status = CASE WHEN end_requested IS NULL THEN 'running' ELSE 'cancelling' END,
+                 attempt = attempt + 1, lease = $1, lease_expires_at = $2, worker = $3,
+                 started_at = COALESCE(started_at, $4), updated_at = $4, version = version + 1
+             WHERE seq = (SELECT seq FROM jobs WHERE status = 'queued' ORDER BY seq LIMIT 1)
+             RETURNING id, run, spec",
+        )
+        .bind(&lease)
+        .bind(now.plus(LEASE).millis())
+        .bind(worker)
+        .bind(now.millis())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (id, run): (String, String) = (row.try_get("id")?, row.try_get("run")?);
+        let spec: String = row.try_get("spec")?;
+        let spec = from_json(&spec, "jobs", "spec", &id)?;
+        let checkpoint = sqlx::query("SELECT checkpoint, checkpoint_step FROM runs WHERE id = $1")
+            .bind(&run)
+            .fetch_one(&mut *tx)
+            .await?;
+        let key: Option<String> = checkpoint.try_get("checkpoint")?;
+        let step = checkpoint.try_get::<Option<i64>, _>("checkpoint_step")?.unwrap_or(0);
+        let job = changed(&mut tx, &id, now).await?;
+        tx.commit().await?;
+        self.signals.job_changed(&id);
+        let checkpoint = key.map(|key| (key, step.unsigned_abs()));
+        Ok(Some(Claimed { job, spec, lease, checkpoint }))
+    }
+
+    /// Keeps a claim alive; returns how the job was asked to end, if it was.
+    pub async fn heartbeat(&self, id: &str, lease: &str) -> Result<Option<EndRequest>, StoreError> {
+        let row = sqlx::query(
+            "UPDATE jobs SET lease_expires_at = $3
+             WHERE id = $1 AND lease = $2 AND status IN ('running', 'cancelling')
+             RETURNING end_requested",
+        )
+        .bind(id)
+        .bind(lease)
+        .bind(self.clock.now().plus(LEASE).millis())
+        .fetch_optional(self.db.write())
+        .await?;
+        let row = row.ok_or(StoreError::LeaseLost)?;
+        let requested: Option<String> = row.try_get("end_requested")?;
+        Ok(requested.and_then(|name| EndRequest::parse(&name)))
+    }
+
+    /// How a claimed job was asked to end, if it was.
+    pub async fn end_requested(
+        &self,
+        id: &str,
+        lease: &str,
+    ) -> Result<Option<EndRequest>, StoreError> {
+        let requested: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT end_requested FROM jobs
+             WHERE id = $1 AND lease = $2 AND status IN ('running', 'cancelling')",
+        )
+        .bind(id)
+        .bind(lease)
+        .fetch_optional(self.db.read())
+        .await?;
+        let requested = requested.ok_or(StoreError::LeaseLost)?;
+        Ok(requested.and_then(|name| EndRequest::parse(&name)))
+    }
+
+    /// Records where an attempt runs.
+    pub async fn record_environment(
+        &self,
+        run: &str,
+        environment: &Environment,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE runs SET environment = $2 WHERE id = $1")
+            .bind(run)
+            .bind(to_json(environment)?)
+            .execute(self.db.write())
+            .await?;
+        Ok(())
+    }
+
+    /// Records how far an attempt is, in one transaction with what it measured on the way.
+    pub async fn record_progress(
+        &self,
+        claimed: &Claimed,
+        progress: &Progress,
+        epochs: &[serde_json::Value],
+        chunks: Vec<super::metrics::Chunk>,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let id = &claimed.job.id;
+        let mut tx = self.db.begin().await?;
+        let updated = sqlx::query(
+            "UPDATE jobs SET progress = $3, phase = $4, eta_seconds = $5, updated_at = $6,
+             version = version + 1
+             WHERE id = $1 AND lease = $2 AND status IN ('running', 'cancelling')",
+        )
+        .bind(id)
+        .bind(&claimed.lease)
+        .bind(progress.progress)
+        .bind(progress.phase)
+        .bind(progress.eta_seconds)
+        .bind(now.millis())
+        .execute(&mut *tx)
+        .await?;
+        fenced(updated.rows_affected())?;
+        super::metrics::append(&mut tx, &claimed.job.run, chunks).await?;
+        for epoch in epochs {
+            events::insert(&mut tx, id, EventKind::Epoch, epoch, now).await?;
+        }
+        events::insert(&mut tx, id, EventKind::Progress, progress, now).await?;
+        tx.commit().await?;
+        self.signals.job_changed(id);
+        Ok(())
+    }
+
+    /// Records a checkpoint whose file is stored.
+    pub async fn record_checkpoint(
+        &self,
+        claimed: &Claimed,
+        key: &str,
+        step: u64,
+    ) -> Result<(), StoreError> {
+        let updated = sqlx::query(
+            "UPDATE runs SET checkpoint = $3, checkpoint_step = $4 WHERE id = $1
+             AND EXISTS (SELECT 1 FROM jobs WHERE jobs.run = runs.id AND jobs.lease = $2
+                         AND jobs.status IN ('running', 'cancelling'))",
+        )
+        .bind(&claimed.job.run)
+        .bind(&claimed.lease)
+        .bind(key)
+        .bind(step as i64)
+        .execute(self.db.write())
+        .await?;
+        fenced(updated.rows_affected())
+    }
+
+    /// Ends an attempt: job, run and model change together or not at all.
+    pub async fn finish(&self, claimed: &Claimed, ending: Ending<'_>) -> Result<Job, StoreError> {
+        let now = self.clock.now();
+        let id = &claimed.job.id;
+        let mut tx = self.db.begin().await?;
+        let requested: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT end_requested FROM jobs
+             WHERE id = $1 AND lease = $2 AND status IN ('running', 'cancelling')",
+        )
+        .bind(id)
+        .bind(&claimed.lease)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let requested = requested.ok_or(StoreError::LeaseLost)?;
+        let cancelled = requested.as_deref() == Some(EndRequest::Cancel.name());
+        let ended = |tx, status, error| end(tx, id, status, error, now.millis());
+        match ending {
+            // A cancel that came while the last writes were made is still obeyed.
+            _ if cancelled => ended(&mut tx, JobStatus::Cancelled, None).await?,
+            Ending::Cancelled => ended(&mut tx, JobStatus::Cancelled, None).await?,
+            Ending::Failed(problem) => ended(&mut tx, JobStatus::Failed, Some(problem)).await?,
+            Ending::Released => {
+                sqlx::query(
+                    "UPDATE jobs SET status = 'queued', attempt = attempt - 1, lease = NULL,
+                     lease_expires_at = NULL, worker = NULL, updated_at = $2, version = version + 1
+                     WHERE id = $1",
+                )
+                .bind(id)
+                .bind(now.millis())
+                .execute(&mut *tx)
+                .await?;
+            }
+            Ending::Model { model, steps, seconds } => {
+                let status = match model.card.end_reason {
+                    EndReason::Stopped => JobStatus::Stopped,
+                    _ => JobStatus::Succeeded,
+                };
+                let model_id = super::models::insert(&mut tx, &model, now).await?;
+                record_run(&mut tx, &claimed.job.run, &model, steps, seconds).await?;
+                sqlx::query("UPDATE jobs SET model = $2, warnings = $3 WHERE id = $1")
+                    .bind(id)
+                    .bind(&model_id)
+                    .bind(to_json(&model.card.warnings)?)
+                    .execute(&mut *tx)
+                    .await?;
+                ended(&mut tx, status, None).await?;
+            }
+        }
+        let job = changed(&mut tx, id, now).await?;
+        tx.commit().await?;
+        self.signals.job_changed(id);
+        if job.status == JobStatus::Queued {
+            self.signals.work_arrived();
+        }
+        Ok(job)
+    }
+
+    /// Takes back the jobs of dead workers: those whose lease ran out, and those of workers whose
+    /// name starts with `dead`. Each goes back to the queue, or ends: cancelled if that was asked
+    /// for, failed if its attempts are spent.
+    pub async fn reap(&self, dead: Option<&str>) -> Result<Vec<Job>, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        let rows = sqlx::query(
+            "SELECT id, attempt, max_attempts, end_requested FROM jobs
+             WHERE status IN ('running', 'cancelling')
+             AND (lease_expires_at < $1 OR substr(worker, 1, length($2)) = $2)",
+        )
+        .bind(now.millis())
+        .bind(dead)
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut jobs = Vec::new();
+        for row in rows {
+            let id: String = row.try_get("id")?;
+            let (attempt, most): (i64, i64) = (row.try_get("attempt")?, row.try_get("max_attempts")?);
+            let requested: Option<String> = row.try_get("end_requested")?;
+            if requested.as_deref() == Some(EndRequest::Cancel.name()) {
+                end(&mut tx, &id, JobStatus::Cancelled, None, now.millis()).await?;
+            } else if attempt >= most {
+                let detail = format!("the job's process died in each of {most} attempts");
+                let hint = "memory may have run out: lower the size of the network or vocabulary";
+                let problem = Problem::new(Code::AttemptsSpent, detail).hint(hint);
+                end(&mut tx, &id, JobStatus::Failed, Some(&problem), now.millis()).await?;
+            } else {
+                sqlx::query(
+                    "UPDATE jobs SET status = 'queued', lease = NULL, lease_expires_at = NULL,
+                     worker = NULL, updated_at = $2, version = version + 1 WHERE id = $1",
+                )
+                .bind(&id)
+                .bind(now.millis())
+                .execute(&mut *tx)
+                .await?;
+            }
+            jobs.push(changed(&mut tx, &id, now).await?);
+        }
+        tx.commit().await?;
+        for job in &jobs {
+            self.signals.job_changed(&job.id);
+            self.signals.work_arrived();
+        }
+        Ok(jobs)
+    }
+}
+
+fn fenced(rows: u64) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
+
+async fn end(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: &str,
+    status: JobStatus,
+    error: Option<&Problem>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let error = error.map(to_json).transpose()?;
+    sqlx::query(
+        "UPDATE jobs SET status = $2, error = $3, finished_at = $4, updated_at = $4,
+         progress = CASE WHEN $2 IN ('succeeded', 'stopped') THEN 1 ELSE progress END,
+         phase = NULL, eta_seconds = NULL, lease = NULL, lease_expires_at = NULL, worker = NULL,
+         version = version + 1 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(status.name())
+    .bind(error)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("DELETE FROM job_events WHERE job = $1 AND type = 'progress'")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn record_run(
+    tx: &mut Transaction<'static, Sqlite>,
+    run: &str,
+    model: &NewModel<'_>,
+    steps: u64,
+    seconds: &Seconds,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE runs SET metrics = $2, best_epoch = $3, epochs = $4, steps = $5, end_reason = $6,
+         seconds = $7 WHERE id = $1",
+    )
+    .bind(run)
+    .bind(to_json(&model.card.metrics)?)
+    .bind(model.card.best_epoch.map(|epoch| epoch as i64))
+    .bind(model.card.epochs as i64)
+    .bind(steps as i64)
+    .bind(to_json(&model.card.end_reason)?)
+    .bind(to_json(seconds)?)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

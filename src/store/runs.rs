@@ -1,0 +1,75 @@
+//! Runs: one training each.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::datasets::from_json;
+use super::jobs::status;
+use super::{Cursor, Page, Store, StoreError};
+use crate::clock::Timestamp;
+use crate::job::{JobStatus, Run};
+
+const SELECT: &str = "SELECT runs.*, jobs.status, jobs.model FROM runs JOIN jobs ON jobs.id = runs.job ";
+
+impl Store {
+    /// The run of an id.
+    pub async fn run(&self, id: &str) -> Result<Run, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE runs.id = $1"));
+        let row = sqlx::query(sql).bind(id).fetch_optional(self.db.read()).await?;
+        run(&row.ok_or_else(|| StoreError::NotFound { what: "run", id: id.to_owned() })?)
+    }
+
+    /// Runs, newest first.
+    pub async fn runs(
+        &self,
+        status: Option<JobStatus>,
+        limit: usize,
+        after: Option<&Cursor>,
+    ) -> Result<Page<Run>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE ($1 IS NULL OR jobs.status = $1) AND ($2 IS NULL
+             OR runs.created_at < $2 OR (runs.created_at = $2 AND runs.id < $3))
+             ORDER BY runs.created_at DESC, runs.id DESC LIMIT $4"
+        ));
+        let rows = sqlx::query(sql)
+            .bind(status.map(JobStatus::name))
+            .bind(after.map(|cursor| cursor.time))
+            .bind(after.map(|cursor| cursor.id.as_str()))
+            .bind(limit as i64 + 1)
+            .fetch_all(self.db.read())
+            .await?;
+        let items: Result<Vec<Run>, _> = rows.iter().map(run).collect();
+        Ok(Page::cut(items?, limit, |r| Cursor { time: r.created_at.millis(), id: r.id.clone() }))
+    }
+}
+
+fn run(row: &SqliteRow) -> Result<Run, StoreError> {
+    let id: String = row.try_get("id")?;
+    fn json<T: for<'de> serde::Deserialize<'de>>(
+        row: &SqliteRow,
+        column: &'static str,
+        id: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let text: Option<String> = row.try_get(column)?;
+        text.map(|text| from_json(&text, "runs", column, id)).transpose()
+    }
+    let count = |column: &str| -> Result<Option<u64>, StoreError> {
+        Ok(row.try_get::<Option<i64>, _>(column)?.map(i64::unsigned_abs))
+    };
+    let spec: String = row.try_get("spec")?;
+    Ok(Run {
+        job: row.try_get("job")?,
+        status: status(&row.try_get::<String, _>("status")?, &id)?,
+        spec: from_json(&spec, "runs", "spec", &id)?,
+        environment: json(row, "environment", &id)?,
+        metrics: json(row, "metrics", &id)?,
+        best_epoch: count("best_epoch")?,
+        epochs: count("epochs")?,
+        steps: count("steps")?,
+        end_reason: json(row, "end_reason", &id)?,
+        seconds: json(row, "seconds", &id)?,
+        model: row.try_get("model")?,
+        created_at: Timestamp::from_millis(row.try_get("created_at")?),
+        id,
+    })
+}

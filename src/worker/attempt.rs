@@ -1,0 +1,337 @@
+//! One attempt at a job, from claim to finish.
+
+use std::io::BufReader;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::Stage;
+use super::launcher::Launcher;
+use super::recorder::{self, Message};
+use crate::arrays::Arrays;
+use crate::compute;
+use crate::data::records;
+use crate::job::execute::{Event, Inputs, Output, Reporter};
+use crate::job::{EndRequest, Environment, JobStatus};
+use crate::learn::trainer::Interrupt;
+use crate::model::fit::TrainingTable;
+use crate::model::spec::{SplitSpec, TrainSpec};
+use crate::problem::{Code, Problem};
+use crate::store::models::NewModel;
+use crate::store::queue::{Claimed, Ending, LEASE};
+use crate::store::{Artifacts, Store, StoreError};
+
+/// Events that may wait for the recorder; then the training waits.
+const WAITING_EVENTS: usize = 4_096;
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// Runs an attempt and records how it ended. Errors end here: they are in the job or in the log.
+pub async fn run(
+    store: &Store,
+    claimed: Claimed,
+    launcher: &Launcher,
+    stage: watch::Receiver<Stage>,
+) {
+    let (id, attempt) = (claimed.job.id.clone(), claimed.job.attempt);
+    tracing::info!(job = id, attempt, "job started");
+    let outcome = perform(store, &claimed, launcher, stage).await;
+    let finished = match outcome {
+        Ok(Done::Model(output)) => finish_with_model(store, &claimed, output).await,
+        Ok(Done::Cancelled) => store.finish(&claimed, Ending::Cancelled).await,
+        Ok(Done::Released) => store.finish(&claimed, Ending::Released).await,
+        Err(Failure::Lost) => Err(StoreError::LeaseLost),
+        Err(Failure::Problem(problem)) => store.finish(&claimed, Ending::Failed(&problem)).await,
+    };
+    let finished = match finished {
+        // What failed while the model was stored is the job's failure.
+        Err(error @ (StoreError::Full | StoreError::Files(_) | StoreError::Io(_))) => {
+            let problem = Problem::from(error);
+            store.finish(&claimed, Ending::Failed(&problem)).await
+        }
+        other => other,
+    };
+    match finished {
+        Ok(job) => {
+            if job.status != JobStatus::Queued {
+                forget_checkpoint(store, &job.run).await;
+            }
+            tracing::info!(job = id, status = job.status.name(), "job ended");
+        }
+        Err(StoreError::LeaseLost) => {
+            tracing::warn!(job = id, attempt, "the lease was lost; another worker has the job");
+        }
+        // The lease runs out and the job is taken up again.
+        Err(error) => tracing::error!(job = id, attempt, %error, "ending the job failed"),
+    }
+}
+
+enum Done {
+    Model(Box<Output>),
+    Cancelled,
+    Released,
+}
+
+enum Failure {
+    /// Someone else has the job.
+    Lost,
+    Problem(Problem),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost => Self::Lost,
+            other => Self::Problem(other.into()),
+        }
+    }
+}
+
+async fn perform(
+    store: &Store,
+    claimed: &Claimed,
+    launcher: &Launcher,
+    stage: watch::Receiver<Stage>,
+) -> Result<Done, Failure> {
+    let control = Arc::new(Control::default());
+    let environment = environment(&claimed.spec, launcher.threads_per_job());
+    store.record_environment(&claimed.job.run, &environment).await?;
+    let resume = resume(store, claimed).await?;
+    let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
+    let _heart = AbortOnDrop(heart);
+    let table = table(store, &claimed.spec).await?;
+    let inputs = Inputs {
+        spec: claimed.spec.clone(),
+        table,
+        warnings: claimed.job.warnings.clone(),
+        resume,
+    };
+    let (events, received) = mpsc::channel(WAITING_EVENTS);
+    let recorder = tokio::spawn(recorder::record(store.clone(), claimed.clone(), received));
+    let reporter = ChannelReporter { events, control: control.clone(), store: store.clone() };
+    let outcome = launcher.launch(inputs, store.clock.clone(), reporter).await;
+    // The sender went with the reporter, so the recorder writes what is left and ends.
+    match recorder.await {
+        Ok(recorded) => recorded?,
+        Err(error) => tracing::error!(%error, "recording a job's events failed"),
+    }
+    match outcome.map_err(|error| Failure::Problem(error.into()))? {
+        Ok(output) => Ok(Done::Model(Box::new(output))),
+        Err(error) if error.is_interruption() => match control.reason() {
+            Some(Reason::Cancel) => Ok(Done::Cancelled),
+            Some(Reason::Release) => Ok(Done::Released),
+            Some(Reason::Lost) | None => Err(Failure::Lost),
+        },
+        Err(error) => Err(Failure::Problem(error.into())),
+    }
+}
+
+async fn finish_with_model(
+    store: &Store,
+    claimed: &Claimed,
+    output: Box<Output>,
+) -> Result<crate::job::Job, StoreError> {
+    let Output { artifact, card, steps, seconds } = *output;
+    let bytes = artifact.len() as u64;
+    // Held until the row is in: the same bytes may be another model's, about to be deleted.
+    let _files = store.hold_files().await;
+    let key = store.put_model(artifact).await?;
+    let model = NewModel {
+        id: store.ids.next("model"),
+        made_by: Some((&claimed.job.id, &claimed.job.run)),
+        name: claimed.spec.model_name.as_deref(),
+        spec: &claimed.spec,
+        card: &card,
+        artifact: &key,
+        bytes,
+    };
+    let ending = Ending::Model { model: Box::new(model), steps, seconds: &seconds };
+    store.finish(claimed, ending).await
+}
+
+async fn forget_checkpoint(store: &Store, run: &str) {
+    if let Err(error) = store.artifacts.delete(&recorder::checkpoint_key(run)).await {
+        tracing::warn!(run, %error, "a checkpoint could not be removed");
+    }
+}
+
+/// The state to go on from, and what was measured after it forgotten.
+async fn resume(store: &Store, claimed: &Claimed) -> Result<Option<Arrays>, StoreError> {
+    let (state, step) = match &claimed.checkpoint {
+        None => (None, 0),
+        Some((key, step)) => match store.artifacts.get(key).await {
+            Ok(bytes) => match Arrays::from_bytes(&bytes) {
+                Ok(state) => (Some(state), *step),
+                Err(error) => {
+                    tracing::warn!(key, %error, "a checkpoint is unreadable; starting over");
+                    (None, 0)
+                }
+            },
+            Err(StoreError::ArtifactMissing { .. }) => (None, 0),
+            Err(error) => return Err(error),
+        },
+    };
+    if claimed.job.attempt > 1 || claimed.checkpoint.is_some() {
+        store.forget_metrics_after(&claimed.job.run, step).await?;
+    }
+    Ok(state)
+}
+
+/// Reads the columns that a spec names.
+async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTable, Failure> {
+    let task = spec.task.text_classification();
+    let profile = store.dataset(&spec.dataset).await?.profile();
+    let position = |name: &str| {
+        profile.column(name).map(|(position, _)| position).ok_or_else(|| {
+            let detail = format!("the dataset has no column {name:?}");
+            Failure::Problem(Problem::new(Code::InvalidSpec, detail))
+        })
+    };
+    let mut wanted = vec![position(&task.text)?, position(&task.label)?];
+    if let SplitSpec::Column { column, .. } = &spec.split {
+        wanted.push(position(column)?);
+    }
+    let file = store.artifacts.file(&Artifacts::dataset_key(&spec.dataset)).await?;
+    let read = move || {
+        let input = BufReader::with_capacity(1 << 20, std::fs::File::open(file.path())?);
+        records::read_columns(input, &wanted)
+    };
+    let columns = compute::run_apart("load", 1, read)
+        .await
+        .map_err(|error| Failure::Problem(error.into()))?
+        .map_err(|error| Failure::Problem(error.into()))?;
+    let mut columns = columns.into_iter();
+    Ok(TrainingTable {
+        texts: columns.next().unwrap_or_default(),
+        labels: columns.next().unwrap_or_default(),
+        splits: columns.next(),
+    })
+}
+
+fn environment(spec: &TrainSpec, threads: usize) -> Environment {
+    Environment {
+        whereof_version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("WHEREOF_COMMIT").map(str::to_owned),
+        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        device: spec.device.clone(),
+        threads,
+        cpu_features: crate::learn::kernels::cpu_features(),
+        seed: spec.training.seed,
+    }
+}
+
+/// Keeps the lease alive and hears how the job was asked to end.
+async fn heart(
+    store: Store,
+    claimed: Claimed,
+    control: Arc<Control>,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let id = &claimed.job.id;
+    let mut last_success = store.clock.monotonic();
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    loop {
+        let bell = store.signals.job(id).notified();
+        // The bell asks only to look; the lease is extended now and then.
+        let asked = tokio::select! {
+            _ = beat.tick() => store.heartbeat(id, &claimed.lease).await,
+            () = bell => store.end_requested(id, &claimed.lease).await,
+            changed = stage.changed() => {
+                if changed.is_err() || *stage.borrow_and_update() == Stage::Release {
+                    control.abort(Reason::Release);
+                }
+                continue;
+            }
+        };
+        match asked {
+            Ok(None) => last_success = store.clock.monotonic(),
+            Ok(Some(EndRequest::Stop)) => {
+                last_success = store.clock.monotonic();
+                control.stop();
+            }
+            Ok(Some(EndRequest::Cancel)) => control.abort(Reason::Cancel),
+            Err(StoreError::LeaseLost) => return control.abort(Reason::Lost),
+            Err(error) => {
+                tracing::error!(job = id, %error, "a heartbeat failed");
+                if store.clock.monotonic() - last_success > LEASE {
+                    return control.abort(Reason::Lost);
+                }
+            }
+        }
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Why an attempt was aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Cancel = 1,
+    Release = 2,
+    Lost = 3,
+}
+
+/// What the training thread reads at every step.
+#[derive(Default)]
+struct Control {
+    /// 0 go on, 1 to 3 abort for a [`Reason`], 4 stop and keep the best.
+    state: AtomicU8,
+}
+
+const STOP: u8 = 4;
+
+impl Control {
+    fn stop(&self) {
+        // Stopping never undoes an abort. That the exchange fails means one is under way.
+        self.state.compare_exchange(0, STOP, Ordering::SeqCst, Ordering::SeqCst).ok();
+    }
+
+    fn abort(&self, reason: Reason) {
+        self.state.store(reason as u8, Ordering::SeqCst);
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        match self.state.load(Ordering::SeqCst) {
+            1 => Some(Reason::Cancel),
+            2 => Some(Reason::Release),
+            3 => Some(Reason::Lost),
+            _ => None,
+        }
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        match self.state.load(Ordering::Relaxed) {
+            0 => Interrupt::None,
+            STOP => Interrupt::Stop,
+            _ => Interrupt::Abort,
+        }
+    }
+}
+
+/// Hands the training's events to the recorder.
+struct ChannelReporter {
+    events: mpsc::Sender<Message>,
+    control: Arc<Control>,
+    store: Store,
+}
+
+impl Reporter for ChannelReporter {
+    fn report(&mut self, event: Event) {
+        let message = Message { event, at: self.store.clock.now() };
+        // The recorder ends early only when the lease is lost; then nobody wants the event.
+        if self.events.blocking_send(message).is_err() {
+            self.control.abort(Reason::Lost);
+        }
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        self.control.interrupt()
+    }
+}

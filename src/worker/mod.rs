@@ -1,0 +1,129 @@
+//! Workers: claim → load → execute → record → finish. Each runs one job at a time; what runs it is
+//! [`launcher`].
+
+mod attempt;
+mod launcher;
+mod recorder;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::store::Store;
+use launcher::Launcher;
+
+/// Jobs of other processes are looked for this often; our own ring a bell.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Expired leases are looked for this often.
+const REAP: Duration = Duration::from_secs(5);
+
+/// How workers are set up.
+#[derive(Debug, Clone)]
+pub struct WorkerSetup {
+    /// Jobs that run at the same time.
+    pub workers: usize,
+    /// Threads that a job may use.
+    pub threads_per_job: usize,
+    /// Name of this process among those that work on the store; unique for its lifetime.
+    pub name: String,
+    /// Time that running jobs have to end when the process is asked to stop.
+    pub drain: Duration,
+}
+
+/// How far the process is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Claim jobs and run them.
+    Run,
+    /// Claim no more; let running jobs end.
+    Drain,
+    /// Give running jobs back to the queue.
+    Release,
+}
+
+/// Running workers.
+pub struct Workers {
+    tasks: JoinSet<()>,
+    stage: watch::Sender<Stage>,
+    drain: Duration,
+}
+
+impl Workers {
+    /// Starts workers on a store.
+    pub fn start(store: Store, setup: WorkerSetup) -> Self {
+        let (stage, staged) = watch::channel(Stage::Run);
+        let drain = setup.drain;
+        let mut tasks = JoinSet::new();
+        let launcher = Arc::new(Launcher::threads(setup.threads_per_job));
+        for index in 0..setup.workers {
+            let name = format!("{}:{index}", setup.name);
+            tasks.spawn(work(store.clone(), name, launcher.clone(), staged.clone()));
+        }
+        tasks.spawn(housekeep(store, staged));
+        Self { tasks, stage, drain }
+    }
+
+    /// Stops: no more claims, then `drain` for running jobs, then those that still run go back to
+    /// the queue.
+    pub async fn stop(mut self) {
+        self.stage.send_replace(Stage::Drain);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.drain, ended).await.is_err() {
+            self.stage.send_replace(Stage::Release);
+            while self.tasks.join_next().await.is_some() {}
+        }
+    }
+}
+
+async fn work(
+    store: Store,
+    name: String,
+    launcher: Arc<Launcher>,
+    mut stage: watch::Receiver<Stage>,
+) {
+    while *stage.borrow_and_update() == Stage::Run {
+        // The bell is armed before the queue is looked at, so that no job slips in between.
+        let bell = store.signals.queue().notified();
+        match store.claim(&name).await {
+            Ok(Some(claimed)) => {
+                attempt::run(&store, claimed, &launcher, stage.clone()).await;
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, worker = name, "claiming a job failed"),
+        }
+        tokio::select! {
+            () = bell => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            _ = stage.changed() => {}
+        }
+    }
+}
+
+/// Takes back the jobs of dead workers and forgets old answers.
+async fn housekeep(store: Store, mut stage: watch::Receiver<Stage>) {
+    let mut rounds = 0u32;
+    while *stage.borrow_and_update() == Stage::Run {
+        match store.reap(None).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    let (id, status) = (&job.id, job.status.name());
+                    tracing::warn!(job = id, status, "a worker died; its job was taken back");
+                }
+            }
+            Err(error) => tracing::error!(%error, "looking for dead workers failed"),
+        }
+        if rounds.is_multiple_of(720)
+            && let Err(error) = store.forget_old_answers().await
+        {
+            tracing::error!(%error, "forgetting old answers failed");
+        }
+        rounds += 1;
+        tokio::select! {
+            () = tokio::time::sleep(REAP) => {}
+            _ = stage.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Writes what a training tells, in batches: metrics, progress, epochs, checkpoints.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::clock::Timestamp;
+use crate::job::MetricPoint;
+use crate::job::execute::{Event, phase_name};
+use crate::learn::trainer::{EpochReport, StepReport};
+use crate::model::fit::Phase;
+use crate::store::metrics::Chunk;
+use crate::store::queue::{Claimed, Progress};
+use crate::store::{Store, StoreError};
+use crate::task::MetricsReport;
+
+/// Time between writes.
+const FLUSH: Duration = Duration::from_millis(250);
+/// Points after which a write does not wait for its time.
+const FLUSH_POINTS: usize = 20_000;
+
+/// Share of the progress bar that goes to what comes before and after the epochs.
+const BEFORE: f64 = 0.05;
+const AFTER: f64 = 0.05;
+
+/// An event and when it happened.
+pub struct Message {
+    pub event: Event,
+    pub at: Timestamp,
+}
+
+/// Key of a run's checkpoint.
+pub fn checkpoint_key(run: &str) -> String {
+    format!("checkpoints/{run}.safetensors")
+}
+
+/// Records until the training has ended and everything is written.
+pub async fn record(
+    store: Store,
+    claimed: Claimed,
+    mut messages: mpsc::Receiver<Message>,
+) -> Result<(), StoreError> {
+    let mut book = Book::new(&claimed, store.clock.monotonic());
+    let mut due = Instant::now() + FLUSH;
+    let mut inbox = Vec::with_capacity(512);
+    loop {
+        let received = tokio::select! {
+            count = messages.recv_many(&mut inbox, 512) => count,
+            () = tokio::time::sleep_until(due), if book.changed => {
+                flush(&store, &claimed, &mut book).await?;
+                due = Instant::now() + FLUSH;
+                continue;
+            }
+        };
+        if received == 0 {
+            return flush(&store, &claimed, &mut book).await;
+        }
+        for Message { event, at } in inbox.drain(..) {
+            if let Event::Checkpoint { step, state, .. } = event {
+                // What was measured up to the checkpoint is written before it.
+                flush(&store, &claimed, &mut book).await?;
+                save(&store, &claimed, step, state).await?;
+            } else {
+                book.note(event, at, store.clock.monotonic());
+            }
+        }
+        if book.points >= FLUSH_POINTS {
+            flush(&store, &claimed, &mut book).await?;
+            due = Instant::now() + FLUSH;
+        }
+    }
+}
+
+async fn flush(store: &Store, claimed: &Claimed, book: &mut Book) -> Result<(), StoreError> {
+    if !book.changed {
+        return Ok(());
+    }
+    let chunks = book.take_chunks();
+    let epochs = std::mem::take(&mut book.epochs);
+    book.changed = false;
+    store.record_progress(claimed, &book.progress(), &epochs, chunks).await
+}
+
+/// Stores a checkpoint. One that cannot be stored is logged: training is worth more than the means
+/// to repeat a part of it.
+async fn save(
+    store: &Store,
+    claimed: &Claimed,
+    step: u64,
+    state: crate::arrays::Arrays,
+) -> Result<(), StoreError> {
+    let key = checkpoint_key(&claimed.job.run);
+    let bytes = match state.to_bytes() {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::error!(run = claimed.job.run, %error, "a checkpoint could not be written");
+            return Ok(());
+        }
+    };
+    match store.artifacts.put(&key, bytes).await {
+        Ok(()) => store.record_checkpoint(claimed, &key, step).await,
+        Err(error) => {
+            tracing::error!(run = claimed.job.run, %error, "a checkpoint could not be stored");
+            Ok(())
+        }
+    }
+}
+
+/// What has been told and not yet written.
+struct Book {
+    epochs_wanted: usize,
+    phase: Phase,
+    /// Epochs done, with the share of the one under way.
+    epochs_done: f64,
+    /// Steps of an epoch, once one is known.
+    steps_per_epoch: Option<f64>,
+    epoch_started_at_step: u64,
+    /// When training began, and the epochs that were done by then.
+    training_since: Option<(Duration, f64)>,
+    now: Duration,
+    steps: [(&'static str, Vec<MetricPoint>); 4],
+    measured: Vec<(&'static str, Vec<MetricPoint>)>,
+    epochs: Vec<serde_json::Value>,
+    points: usize,
+    changed: bool,
+}
+
+impl Book {
+    fn new(claimed: &Claimed, now: Duration) -> Self {
+        Self {
+            epochs_wanted: claimed.spec.training.epochs,
+            phase: Phase::Vectorizing,
+            epochs_done: 0.0,
+            steps_per_epoch: None,
+            epoch_started_at_step: claimed.checkpoint.as_ref().map_or(0, |(_, step)| *step),
+            training_since: None,
+            now,
+            steps: [
+                ("train.loss", Vec::new()),
+                ("train.learning_rate", Vec::new()),
+                ("train.gradient_norm", Vec::new()),
+                ("train.records_per_second", Vec::new()),
+            ],
+            measured: Vec::new(),
+            epochs: Vec::new(),
+            points: 0,
+            changed: false,
+        }
+    }
+
+    fn note(&mut self, event: Event, at: Timestamp, now: Duration) {
+        self.changed = true;
+        self.now = now;
+        match event {
+            Event::Phase(phase) => self.phase = phase,
+            Event::Step(step) => self.step(&step, at),
+            Event::Epoch(epoch, validation) => self.epoch(&epoch, validation.as_deref(), at),
+            Event::Checkpoint { .. } => {}
+        }
+    }
+
+    fn step(&mut self, report: &StepReport, at: Timestamp) {
+        let values = [
+            f64::from(report.loss),
+            report.learning_rate,
+            f64::from(report.gradient_norm),
+            report.records_per_second,
+        ];
+        for ((_, points), value) in self.steps.iter_mut().zip(values) {
+            let epoch = report.epoch as u32;
+            points.push(MetricPoint { step: report.step, epoch, value, time: at });
+        }
+        self.points += 4;
+        let before = (report.epoch - 1) as f64;
+        let within = self.steps_per_epoch.map_or(0.0, |steps| {
+            (report.step - self.epoch_started_at_step) as f64 / steps
+        });
+        self.epochs_done = before + within.min(1.0);
+        self.training_since.get_or_insert((self.now, self.epochs_done));
+    }
+
+    fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>, at: Timestamp) {
+        let steps = (report.step - self.epoch_started_at_step) as f64;
+        self.steps_per_epoch = Some(steps.max(1.0));
+        self.epoch_started_at_step = report.step;
+        self.epochs_done = report.epoch as f64;
+        let mut measure = |name: &'static str, value: Option<f64>| {
+            if let Some(value) = value {
+                let epoch = report.epoch as u32;
+                let point = MetricPoint { step: report.step, epoch, value, time: at };
+                match self.measured.iter_mut().find(|(n, _)| *n == name) {
+                    Some((_, points)) => points.push(point),
+                    None => self.measured.push((name, vec![point])),
+                }
+                self.points += 1;
+            }
+        };
+        measure("epoch.train_loss", Some(report.train_loss));
+        measure("epoch.seconds", Some(report.seconds));
+        measure("validation.accuracy", validation.map(|m| m.accuracy));
+        measure("validation.macro_f1", validation.map(|m| m.macro_f1));
+        measure("validation.micro_f1", validation.map(|m| m.micro_f1));
+        measure("validation.log_loss", validation.and_then(|m| m.log_loss));
+        measure("validation.brier", validation.and_then(|m| m.brier));
+        measure("validation.ece", validation.map(|m| m.ece));
+        let finite = |value: f64| value.is_finite().then_some(value);
+        self.epochs.push(json!({
+            "epoch": report.epoch,
+            "epochs": self.epochs_wanted,
+            "step": report.step,
+            "train_loss": finite(report.train_loss),
+            "validation_accuracy": validation.map(|m| m.accuracy),
+            "validation_log_loss": validation.and_then(|m| m.log_loss),
+            "seconds": report.seconds,
+        }));
+    }
+
+    fn take_chunks(&mut self) -> Vec<Chunk> {
+        self.points = 0;
+        let steps = self.steps.iter_mut().map(|(name, points)| (*name, std::mem::take(points)));
+        let measured = std::mem::take(&mut self.measured);
+        steps
+            .chain(measured)
+            .filter(|(_, points)| !points.is_empty())
+            .map(|(name, points)| Chunk { name, points })
+            .collect()
+    }
+
+    fn progress(&self) -> Progress {
+        let share = (self.epochs_done / self.epochs_wanted.max(1) as f64).min(1.0);
+        let progress = match self.phase {
+            Phase::Vectorizing => 0.0,
+            Phase::Training => BEFORE + share * (1.0 - BEFORE - AFTER),
+            Phase::Evaluating => 1.0 - AFTER,
+        };
+        let eta_seconds = match (self.phase, self.training_since) {
+            (Phase::Training, Some((since, done))) if self.epochs_done > done => {
+                let pace = (self.now - since).as_secs_f64() / (self.epochs_done - done);
+                Some(pace * (self.epochs_wanted as f64 - self.epochs_done).max(0.0))
+            }
+            _ => None,
+        };
+        Progress { progress, phase: phase_name(self.phase), eta_seconds }
+    }
+}
