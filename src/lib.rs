@@ -2,7 +2,10 @@
 //!
 //! `ARCHITECTURE.md` maps the layers; a layer imports only from those below it.
 
+pub mod app;
 pub mod arrays;
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod compute;
 pub mod config;

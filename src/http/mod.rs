@@ -96,6 +96,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().to_openapi()
 }
 
+/// The same as text, as it is checked in.
+pub fn openapi_json() -> String {
+    let document = serde_json::to_value(openapi()).unwrap_or_default();
+    format!("{document:#}")
+}
+
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (router, document) = routes().split_for_parts();

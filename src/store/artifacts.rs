@@ -14,6 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::StoreError;
 
+/// The folder of work in progress.
+const SCRATCH: &str = "tmp";
+
 /// Where files are kept.
 #[derive(Clone)]
 pub struct Artifacts {
@@ -40,16 +43,20 @@ impl LocalFile {
 impl Artifacts {
     /// Files in `folder`/artifacts.
     pub fn local(folder: &Path) -> Result<Self, StoreError> {
-        let scratch = folder.join("tmp");
-        // What an earlier process left half-written is of no use to anybody.
-        match std::fs::remove_dir_all(&scratch) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => std::fs::create_dir_all(&scratch)?,
-        }
+        let scratch = folder.join(SCRATCH);
+        std::fs::create_dir_all(&scratch)?;
         let root = folder.join("artifacts");
         std::fs::create_dir_all(&root)?;
         let store = Arc::new(LocalFileSystem::new_with_prefix(root)?.with_fsync(true));
         Ok(Self { store: store.clone(), folder: Some(store), scratch })
+    }
+
+    /// Removes what is left of work in progress; call it only while no other process works there.
+    pub fn clear_scratch(folder: &Path) -> Result<(), StoreError> {
+        match std::fs::remove_dir_all(folder.join(SCRATCH)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// A new file for work in progress, on the same disk; removed when dropped.

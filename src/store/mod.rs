@@ -79,7 +79,17 @@ pub struct Store {
 impl Store {
     /// Opens the store in a folder, creating what is missing and bringing the schema up to date.
     pub async fn open(folder: &Path, clock: SharedClock) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder).map_err(StoreError::from)?;
+        // What a process that died left half-written is of no use to anybody.
+        Artifacts::clear_scratch(folder)?;
+        Self::open_beside_server(folder, clock).await
+    }
+
+    /// Opens the store of a server that may be running.
+    pub async fn open_beside_server(
+        folder: &Path,
+        clock: SharedClock,
+    ) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder)?;
         let db = Database::open(&folder.join("whereof.db")).await?;
         let artifacts = Artifacts::local(folder)?;
         let ids = Arc::new(Ids::new(clock.clone()));

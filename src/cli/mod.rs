@@ -1,0 +1,75 @@
+//! The command line.
+
+mod demo;
+mod serve;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Settings};
+
+/// Trains text classifiers over HTTP and says what their limitations are.
+#[derive(Debug, Parser)]
+#[command(name = "whereof", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API, train and score
+    Serve(Serve),
+    /// Show everything on data that comes with the program: upload, train, score, abstain
+    Demo(demo::Demo),
+    /// Work on the jobs of a data folder, without serving the API
+    Worker(Serve),
+    /// Print the API's document, OpenAPI 3.1
+    Openapi,
+}
+
+/// Arguments of `serve` and `worker`.
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// File of settings in TOML: the flags' names with underscores. Flags and environment outdo it
+    #[arg(long, env = "WHEREOF_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Serve {
+    fn config(self) -> Result<Config, ConfigError> {
+        let file = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        self.settings.or(file).check()
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(arguments) => serve::serve(arguments),
+        Command::Worker(arguments) => serve::work(arguments),
+        Command::Demo(arguments) => demo::demo(arguments),
+        Command::Openapi => {
+            println!("{}", crate::http::openapi_json());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("whereof: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a command fails with, as it is shown.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
