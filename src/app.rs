@@ -26,7 +26,9 @@ const CONNECTIONS_END: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// Another server has the data folder.
-    #[error("the data folder {0} is in use by another server; stop that one, or choose another --data-dir")]
+    #[error(
+        "the data folder {0} is in use by another server; stop that one, or choose another --data-dir"
+    )]
     Locked(PathBuf),
     /// The data folder cannot be used.
     #[error("the data folder {folder} cannot be used: {error}")]

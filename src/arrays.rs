@@ -146,7 +146,8 @@ impl Arrays {
     /// The bytes of a safetensors file. The same arrays give the same bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArraysError> {
         let info = HashMap::from([(METADATA_KEY.to_owned(), self.metadata.clone())]);
-        let views = self.arrays.iter().map(|(name, (shape, values))| (name, Borrowed(shape, values)));
+        let views =
+            self.arrays.iter().map(|(name, (shape, values))| (name, Borrowed(shape, values)));
         safetensors::serialize(views, Some(info)).map_err(|e| ArraysError::Format(e.to_string()))
     }
 

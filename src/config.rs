@@ -77,7 +77,13 @@ pub struct Settings {
     #[arg(long, env = "WHEREOF_DRAIN_SECONDS", value_name = "SECONDS")]
     pub drain_seconds: Option<u64>,
     /// API keys, separated by commas; requests under /v1 then need one [default: none]
-    #[arg(long, env = "WHEREOF_API_KEYS", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
+    #[arg(
+        long,
+        env = "WHEREOF_API_KEYS",
+        value_name = "KEY",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
     pub api_key: Option<Vec<String>>,
     /// Web pages of other origins that may call the API, separated by commas, such as
     /// https://notebook.example [default: none]
@@ -187,7 +193,8 @@ impl Settings {
 
 impl Config {
     fn check(self) -> Result<Self, ConfigError> {
-        let wrong = |name, message: &str| Err(ConfigError::Setting { name, message: message.into() });
+        let wrong =
+            |name, message: &str| Err(ConfigError::Setting { name, message: message.into() });
         if !self.listen.ip().is_loopback() && self.api_keys.is_empty() {
             return wrong(
                 "--listen",
@@ -256,7 +263,8 @@ mod tests {
 
     #[test]
     fn origins_are_checked() {
-        let origin = |o: &str| Settings { cors_origin: Some(vec![o.to_owned()]), ..Settings::default() };
+        let origin =
+            |o: &str| Settings { cors_origin: Some(vec![o.to_owned()]), ..Settings::default() };
         assert!(origin("https://a.example:3000").check().is_ok());
         assert!(origin("https://a.example/page").check().is_err());
         assert!(origin("*").check().is_err());

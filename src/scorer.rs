@@ -79,7 +79,8 @@ impl Cache {
     fn evict(&mut self, keep: &str) {
         while self.entries.values().map(|entry| entry.bytes).sum::<u64>() > self.limit {
             let oldest = self.entries.iter().filter(|(key, _)| *key != keep);
-            let oldest = oldest.min_by_key(|(_, entry)| entry.last_used).map(|(key, _)| key.clone());
+            let oldest =
+                oldest.min_by_key(|(_, entry)| entry.last_used).map(|(key, _)| key.clone());
             match oldest {
                 Some(key) => self.entries.remove(&key),
                 // One model alone may be larger than the limit.

@@ -87,7 +87,9 @@ struct Tour {
 
 impl Tour {
     async fn run(&self) -> Result<(), Failure> {
-        heading("1. Upload 600 short product reviews, and 60 about telescopes, which no review names");
+        heading(
+            "1. Upload 600 short product reviews, and 60 about telescopes, which no review names",
+        );
         let reviews = self.upload("reviews", "demo/reviews.csv", REVIEWS).await?;
         let telescopes = self.upload("telescopes", "demo/telescopes.csv", TELESCOPES).await?;
 
@@ -123,7 +125,8 @@ impl Tour {
         for warning in &job.warnings {
             println!("  warning: {}", warning.message);
         }
-        let texts = ["The interface is clunky", "The ergonomics are poor", "It is not user-friendly"];
+        let texts =
+            ["The interface is clunky", "The ergonomics are poor", "It is not user-friendly"];
         self.score("six-sentences", &texts).await
     }
 
@@ -250,7 +253,9 @@ fn json_argument(body: &Value) -> String {
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::new(1_000);
     // The template is a constant; were it wrong, the plain bar would do.
-    if let Ok(style) = ProgressStyle::with_template("  [{bar:32}] {percent:>3} % {prefix:>9}  {msg}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("  [{bar:32}] {percent:>3} % {prefix:>9}  {msg}")
+    {
         bar.set_style(style.progress_chars("=> "));
     }
     bar

@@ -23,12 +23,20 @@ fn width() -> u16 {
 
 /// Scores of texts: unknown words in brackets, label, confidence, coverage, p-value, verdict.
 pub fn scores(texts: &[&str], results: &[ScoreItem]) -> String {
-    let mut table =
-        table(&["text (unknown words in [ ])", "label", "confidence", "coverage", "OOD p", "answer"]);
+    let mut table = table(&[
+        "text (unknown words in [ ])",
+        "label",
+        "confidence",
+        "coverage",
+        "OOD p",
+        "answer",
+    ]);
     for (text, result) in texts.iter().zip(results) {
         match result {
             ScoreItem::Score(score) => table.add_row(row(text, score)),
-            ScoreItem::Failed { error } => table.add_row(vec![(*text).to_owned(), error.to_string()]),
+            ScoreItem::Failed { error } => {
+                table.add_row(vec![(*text).to_owned(), error.to_string()])
+            }
         };
     }
     for column in 2..5 {
@@ -72,8 +80,16 @@ fn marked(text: &str, score: &Score) -> String {
 
 /// Accuracy beside coverage, slice by slice.
 pub fn slices(named: &[(String, &SliceReport)]) -> String {
-    let mut table =
-        table(&["records of", "n", "accuracy", "95 % interval", "words known", "n-grams known", "flagged", "accepted"]);
+    let mut table = table(&[
+        "records of",
+        "n",
+        "accuracy",
+        "95 % interval",
+        "words known",
+        "n-grams known",
+        "flagged",
+        "accepted",
+    ]);
     for (name, report) in named {
         let [low, high] = report.metrics.accuracy_interval;
         table.add_row(vec![

@@ -33,7 +33,9 @@ pub enum DataError {
     Json { row: u64, message: String },
     #[error("row {row} is {found}, not an object of column names and values")]
     NotAnObject { row: u64, found: &'static str },
-    #[error("row {row}, column {column:?} holds {found}; a cell is a text, number, boolean, null or a list of these")]
+    #[error(
+        "row {row}, column {column:?} holds {found}; a cell is a text, number, boolean, null or a list of these"
+    )]
     Nested { row: u64, column: String, found: &'static str },
     #[error("row {row}, column {column:?} holds an infinite number")]
     NotFinite { row: u64, column: String },
@@ -81,7 +83,9 @@ impl DataError {
             Self::RecordTooLong { .. } => {
                 "check for a missing line break or an unclosed quotation mark, or split the record"
             }
-            Self::UnclosedQuote { .. } => "close the quotation mark; write a quotation mark inside a quoted cell twice",
+            Self::UnclosedQuote { .. } => {
+                "close the quotation mark; write a quotation mark inside a quoted cell twice"
+            }
             Self::Json { .. } | Self::NotAnObject { .. } => {
                 "write each record as one JSON object: one per line (JSON Lines) or in one array (JSON)"
             }

@@ -67,7 +67,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { record_bytes: 64 << 20, cell_bytes: 1 << 20, columns: 10_000, expanded_bytes: 8 << 30 }
+        Self {
+            record_bytes: 64 << 20,
+            cell_bytes: 1 << 20,
+            columns: 10_000,
+            expanded_bytes: 8 << 30,
+        }
     }
 }
 

@@ -273,8 +273,7 @@ mod tests {
         let mut profiler = Profiler::default();
         profiler.columns(&["c".to_owned()]);
         for value in values {
-            let cell =
-                if value.is_empty() { Cell::Null } else { Cell::Text((*value).to_owned()) };
+            let cell = if value.is_empty() { Cell::Null } else { Cell::Text((*value).to_owned()) };
             profiler.record(&[cell], value.as_bytes());
         }
         profiler.finish().columns.remove(0)

@@ -126,7 +126,8 @@ pub fn read_page<R: BufRead + Seek>(
     first: u64,
     limit: usize,
 ) -> Result<Vec<Vec<Cell>>, DataError> {
-    let Some(&offset) = usize::try_from(first / INDEX_STRIDE).ok().and_then(|i| index.get(i)) else {
+    let Some(&offset) = usize::try_from(first / INDEX_STRIDE).ok().and_then(|i| index.get(i))
+    else {
         return Ok(Vec::new());
     };
     input.seek(SeekFrom::Start(offset))?;

@@ -26,8 +26,7 @@ pub enum Split {
 
 impl Split {
     /// All four, in the order of [`Shares`].
-    pub const ALL: [Split; 4] =
-        [Split::Train, Split::Validation, Split::Calibration, Split::Test];
+    pub const ALL: [Split; 4] = [Split::Train, Split::Validation, Split::Calibration, Split::Test];
 
     /// Its name in JSON.
     pub fn name(self) -> &'static str {

@@ -139,7 +139,10 @@ mod tests {
     #[test]
     fn a_shift_that_either_axis_sees_is_found() {
         let mut rng = random::stream(9, "power");
-        let axes = vec![(0..500).map(|_| rng.random()).collect(), (0..500).map(|_| rng.random()).collect()];
+        let axes = vec![
+            (0..500).map(|_| rng.random()).collect(),
+            (0..500).map(|_| rng.random()).collect(),
+        ];
         let combination = Combination::new(axes);
         assert!(combination.rank(&[1.5, 0.5]).p_value < 0.05);
         assert!(combination.rank(&[0.5, 1.5]).p_value < 0.05);

@@ -28,9 +28,7 @@ impl Link {
     pub fn probabilities(self, logits: &[f32], temperature: f64) -> Vec<f64> {
         match self {
             Self::Softmax => softmax(logits, temperature),
-            Self::Sigmoid => {
-                logits.iter().map(|&z| sigmoid(f64::from(z) / temperature)).collect()
-            }
+            Self::Sigmoid => logits.iter().map(|&z| sigmoid(f64::from(z) / temperature)).collect(),
         }
     }
 }

@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn the_scale_of_a_vector_does_not_matter_and_fits_repeat() {
         let prototypes = Prototypes::fit(&vectors(), 1);
-        let (small, large) = (prototypes.coverage(&[0.1, 0.02, 0.0]), prototypes.coverage(&[10., 2., 0.]));
+        let (small, large) =
+            (prototypes.coverage(&[0.1, 0.02, 0.0]), prototypes.coverage(&[10., 2., 0.]));
         assert!((small - large).abs() < 1e-6);
         assert_eq!(prototypes, Prototypes::fit(&vectors(), 1));
     }

@@ -42,7 +42,8 @@ fn has_key(headers: &HeaderMap, config: &Config) -> bool {
     // Digests of equal length are compared whole, so that the time taken tells nothing of the key.
     let sent = Sha256::digest(sent.as_bytes());
     config.api_keys.iter().fold(false, |found, key| {
-        let differing = Sha256::digest(key.as_bytes()).iter().zip(&sent).fold(0, |d, (a, b)| d | (a ^ b));
+        let differing =
+            Sha256::digest(key.as_bytes()).iter().zip(&sent).fold(0, |d, (a, b)| d | (a ^ b));
         found | (differing == 0)
     })
 }

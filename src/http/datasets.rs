@@ -46,7 +46,10 @@ pub struct RecordsUpload {
 
 /// A file in a form.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the form in the API's document; the form itself is streamed")]
+#[expect(
+    dead_code,
+    reason = "describes the form in the API's document; the form itself is streamed"
+)]
 pub struct FileUpload {
     /// The file: CSV, JSON Lines, JSON or Parquet, told by its name or content type.
     #[schema(value_type = String, format = Binary)]

@@ -72,7 +72,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// Parses and checks a body; every problem is found at once.
 pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem> {
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
-        let hint = if bytes.is_empty() { "send a JSON object" } else { "check the JSON at that place" };
+        let hint =
+            if bytes.is_empty() { "send a JSON object" } else { "check the JSON at that place" };
         Problem::new(Code::InvalidJson, error.to_string()).hint(hint)
     })?;
     let errors = schemas().check(&T::name(), &value);

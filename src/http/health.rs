@@ -40,7 +40,9 @@ pub async fn live() -> Json<Health> {
               (status = 503, description = "Not ready", body = Problem)))]
 pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Failure> {
     if *state.stopping.borrow() {
-        return Err(Problem::new(Code::ShuttingDown, "the server is stopping").retry_after(5).into());
+        return Err(Problem::new(Code::ShuttingDown, "the server is stopping")
+            .retry_after(5)
+            .into());
     }
     let not_ready = |what: &str, error: crate::store::StoreError| {
         tracing::error!(%error, what, "not ready");

@@ -82,10 +82,8 @@ pub async fn submit(
         return Ok(Json(Validated { valid: true, spec, estimate, warnings }).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
-    let job = state
-        .store
-        .insert_job(&resolved.spec, &resolved.warnings, limits, keyed.as_ref())
-        .await?;
+    let job =
+        state.store.insert_job(&resolved.spec, &resolved.warnings, limits, keyed.as_ref()).await?;
     let location = format!("/v1/jobs/{}", job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
 }

@@ -38,11 +38,8 @@ pub async fn observe(State(state): State<AppState>, request: Request, next: Next
     let seconds = (state.store.clock.monotonic() - started).as_secs_f64();
     let status = response.status();
     let route = route.unwrap_or_else(|| "other".to_owned());
-    let labels = [
-        ("method", method.to_string()),
-        ("route", route),
-        ("status", status.as_u16().to_string()),
-    ];
+    let labels =
+        [("method", method.to_string()), ("route", route), ("status", status.as_u16().to_string())];
     metrics::counter!("whereof_http_requests_total", &labels).increment(1);
     metrics::histogram!("whereof_http_request_seconds", &labels).record(seconds);
     span.in_scope(|| {

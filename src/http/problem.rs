@@ -34,8 +34,7 @@ pub fn respond(problem: &Problem) -> Response {
 
 /// The response itself.
 pub fn render(problem: &Problem) -> Response {
-    let status =
-        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(problem)).into_response();
     let headers = response.headers_mut();
     let problem_json = HeaderValue::from_static("application/problem+json");

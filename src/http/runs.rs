@@ -172,8 +172,9 @@ pub async fn metrics(
         metrics.push(History { name: name.to_owned(), recorded: metric.points, points });
     }
     if csv {
-        return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], table(&metrics))
-            .into_response());
+        return Ok(
+            ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], table(&metrics)).into_response()
+        );
     }
     Ok(Json(Histories { run: run.id, metrics }).into_response())
 }

@@ -165,13 +165,7 @@ impl Schemas {
     }
 
     /// One of several: by the field that tells them apart, or by being null or not.
-    fn one_of(
-        &self,
-        variants: &[Value],
-        value: &Value,
-        path: &str,
-        errors: &mut Vec<FieldError>,
-    ) {
+    fn one_of(&self, variants: &[Value], value: &Value, path: &str, errors: &mut Vec<FieldError>) {
         if value.is_null() && variants.iter().any(|v| self.resolve(v)["type"] == "null") {
             return;
         }
@@ -181,8 +175,11 @@ impl Schemas {
             return self.value(only, value, path, errors);
         }
         // Plain names, as of an enum without data.
-        let names: Option<Vec<Value>> =
-            rest.iter().map(|v| self.resolve(v)["enum"].as_array().cloned()).collect::<Option<Vec<_>>>().map(|v| v.concat());
+        let names: Option<Vec<Value>> = rest
+            .iter()
+            .map(|v| self.resolve(v)["enum"].as_array().cloned())
+            .collect::<Option<Vec<_>>>()
+            .map(|v| v.concat());
         if let Some(names) = names {
             if !names.contains(value) {
                 errors.push(not_among(path, value, &names));
@@ -208,15 +205,18 @@ impl Schemas {
     }
 
     /// The field that tells variants apart, with its value for each.
-    pub fn tag<'a>(&'a self, variants: &[&'a Value]) -> Option<(&'a str, Vec<(&'a str, &'a Value)>)> {
+    pub fn tag<'a>(
+        &'a self,
+        variants: &[&'a Value],
+    ) -> Option<(&'a str, Vec<(&'a str, &'a Value)>)> {
         let fields = |variant: &'a Value| {
             let (mut known, mut required) = (Vec::new(), Vec::new());
             self.collect(variant, &mut known, &mut required);
             known
         };
-        let (tag, _) = fields(variants.first()?).into_iter().find(|(_, schema)| {
-            schema["enum"].as_array().is_some_and(|names| names.len() == 1)
-        })?;
+        let (tag, _) = fields(variants.first()?)
+            .into_iter()
+            .find(|(_, schema)| schema["enum"].as_array().is_some_and(|names| names.len() == 1))?;
         let choice = |variant: &&'a Value| {
             let (_, schema) = fields(variant).into_iter().find(|(name, _)| *name == tag)?;
             Some((schema["enum"][0].as_str()?, *variant))

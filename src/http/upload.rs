@@ -64,7 +64,8 @@ async fn form(state: &AppState, mut form: Multipart) -> Result<Received, Problem
             "file" if received.is_none() => {
                 let file_name = field.file_name().map(str::to_owned);
                 let format = file_name.as_deref().and_then(Format::from_file_name);
-                let format = format.or_else(|| field.content_type().and_then(Format::from_media_type));
+                let format =
+                    format.or_else(|| field.content_type().and_then(Format::from_media_type));
                 let mut file = Incoming::new(&state.store, state.config.max_upload_bytes)?;
                 while let Some(piece) = in_time(field.chunk()).await?.map_err(read)? {
                     file.write(&piece).await?;
@@ -78,7 +79,11 @@ async fn form(state: &AppState, mut form: Multipart) -> Result<Received, Problem
                 while let Some(piece) = in_time(field.chunk()).await?.map_err(read)? {
                     bytes.extend_from_slice(&piece);
                     if bytes.len() > MAX_FIELD_BYTES {
-                        return Err(field_error("name", "is too long", "send at most 200 characters"));
+                        return Err(field_error(
+                            "name",
+                            "is too long",
+                            "send at most 200 characters",
+                        ));
                     }
                 }
                 let text = String::from_utf8(bytes);

@@ -7,11 +7,11 @@ use super::Seconds;
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::learn::trainer::{EpochReport, Interrupt, StepReport};
+use crate::model::FitError;
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Card;
 use crate::model::fit::{FitMonitor, Phase, TrainingTable, fit};
 use crate::model::spec::{TrainSpec, Warning};
-use crate::model::FitError;
 use crate::problem::{Code, Problem};
 use crate::task::MetricsReport;
 
@@ -81,10 +81,7 @@ impl ExecuteError {
     /// Whether it was interrupted, and did not fail.
     pub fn is_interruption(&self) -> bool {
         use crate::learn::LearnError;
-        matches!(
-            self,
-            Self::Fit(FitError::Interrupted | FitError::Learn(LearnError::Interrupted))
-        )
+        matches!(self, Self::Fit(FitError::Interrupted | FitError::Learn(LearnError::Interrupted)))
     }
 }
 

@@ -3,7 +3,6 @@
 //! Knows nothing of text, files or metrics: features come as [`rows::SparseRows`], targets as
 //! numbers, and whoever trains listens through [`trainer::Monitor`].
 
-
 pub mod kernels;
 pub mod loss;
 pub mod network;

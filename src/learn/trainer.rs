@@ -199,7 +199,8 @@ pub fn train(
             let outcome = network.step((rows, targets), records, &dropout, optimizer.as_mut())?;
             progress.step += 1;
             let seconds = (clock.monotonic() - before).as_secs_f64();
-            let report = report(&progress, &outcome, rate, records.len() as f64 / seconds.max(1e-9));
+            let report =
+                report(&progress, &outcome, rate, records.len() as f64 / seconds.max(1e-9));
             monitor.step(&report);
             if !outcome.loss.is_finite() {
                 ended = Some(EndReason::Diverged);
@@ -306,9 +307,8 @@ fn resumed(
     outputs: usize,
     state: &Arrays,
 ) -> Result<(Network, Progress), LearnError> {
-    let load = |prefix: &str| {
-        Frozen::load(&spec.network, vocabulary, outputs, &state.under(prefix))
-    };
+    let load =
+        |prefix: &str| Frozen::load(&spec.network, vocabulary, outputs, &state.under(prefix));
     let network = Network::thaw(&load("network.")?, &spec.network)?;
     let counters = state.get_exact::<u64>("progress", 3)?;
     let best = if state.has("best.epoch") {

@@ -59,7 +59,9 @@ impl From<ArraysError> for ArtifactError {
 impl From<ArtifactError> for Problem {
     fn from(error: ArtifactError) -> Self {
         let hint = match error {
-            ArtifactError::Newer { .. } => "import it with the version that made it, or a later one",
+            ArtifactError::Newer { .. } => {
+                "import it with the version that made it, or a later one"
+            }
             ArtifactError::Foreign => "import a file that GET /v1/models/{id}/artifact gave",
             _ => "download the model again from the server that trained it",
         };

@@ -100,8 +100,18 @@ fn unavailable(parts: &Parts, head: Head) -> Vec<Unavailable> {
     };
     let (validation, calibration, test) =
         (parts.validation.len(), parts.calibration.len(), parts.test.len());
-    lack("best_epoch", "no validation record chooses an epoch, so the last one was kept", validation, Some(1));
-    lack("confidence", "too few calibration records to calibrate probabilities", calibration, Some(calibrator::MIN_RECORDS));
+    lack(
+        "best_epoch",
+        "no validation record chooses an epoch, so the last one was kept",
+        validation,
+        Some(1),
+    );
+    lack(
+        "confidence",
+        "too few calibration records to calibrate probabilities",
+        calibration,
+        Some(calibrator::MIN_RECORDS),
+    );
     lack("ood_p_value", "no calibration record to rank a text among", calibration, Some(1));
     lack(
         "ood_decision_at_0.05",

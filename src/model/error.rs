@@ -48,7 +48,9 @@ impl From<FitError> for Problem {
                 let hint = match &labels {
                     LabelError::Missing { .. } => "label the record or leave it out",
                     LabelError::Several { .. } => "set task.multi_label to true",
-                    LabelError::Constant { .. } | LabelError::None => "add records with other labels",
+                    LabelError::Constant { .. } | LabelError::None => {
+                        "add records with other labels"
+                    }
                     LabelError::Single { .. } => "add examples of this label, or leave it out",
                     LabelError::TooMany { .. } => "choose a column with fewer distinct labels",
                 };

@@ -31,7 +31,8 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
         .column(&task.text)
         .and_then(|(_, column)| column.characters)
         .map_or(0.0, |lengths| lengths.mean);
-    let labels = profile.column(&task.label).map_or(2, |(_, column)| column.distinct.clamp(2, 1_000));
+    let labels =
+        profile.column(&task.label).map_or(2, |(_, column)| column.distinct.clamp(2, 1_000));
 
     // A token is at least one character; a run of tokens starts at each; so do character n-grams,
     // which also start at the two marks of each word.
@@ -50,9 +51,8 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
     let state = spec.optimizer.state_per_parameter() as u64 + COPIES;
     // Texts, ids and weights of every n-gram, and the counts that the vocabulary is chosen from.
     let records = (tokens * 4.0 + tokens * (1.0 + runs) * (8.0 + 24.0)) as u64;
-    let batch = (spec.training.batch_size as u64)
-        .saturating_mul(widest(spec, labels))
-        .saturating_mul(16);
+    let batch =
+        (spec.training.batch_size as u64).saturating_mul(widest(spec, labels)).saturating_mul(16);
     let memory = parameters.saturating_mul(4 * state).saturating_add(records).saturating_add(batch);
 
     // Measured on 2.5 GHz Zen 3: about 1.5 ns for each n-gram and dimension of a record, forward and

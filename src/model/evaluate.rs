@@ -116,8 +116,10 @@ impl Model {
         };
         let metrics = measure(records)?;
         let n = records.len() as f64;
-        let mean = |axis: usize| records.iter().map(|&i| outcomes[i].coverage[axis]).sum::<f64>() / n;
-        let flags: Option<Vec<bool>> = records.iter().map(|&i| outcomes[i].judgement.flagged).collect();
+        let mean =
+            |axis: usize| records.iter().map(|&i| outcomes[i].coverage[axis]).sum::<f64>() / n;
+        let flags: Option<Vec<bool>> =
+            records.iter().map(|&i| outcomes[i].judgement.flagged).collect();
         let accepted: Vec<usize> =
             records.iter().copied().filter(|&i| outcomes[i].judgement.verdict.is_ok()).collect();
         Some(SliceReport {

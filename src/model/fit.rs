@@ -20,8 +20,7 @@ use crate::eval::{Link, Matrix};
 use crate::learn::network::View;
 use crate::learn::rows::SparseRows;
 use crate::learn::trainer::{
-    self, EndReason, EpochReport, Interrupt, Monitor, StepReport, StoppingMetric,
-    TrainerSpec,
+    self, EndReason, EpochReport, Interrupt, Monitor, StepReport, StoppingMetric, TrainerSpec,
 };
 use crate::task::{Evaluated, Head, LabelSet, MetricsReport, Truths, report};
 use crate::text::{Encoded, Vectorizer};
@@ -88,7 +87,8 @@ pub fn fit(
     let (labels, truths) = task.learn_labels(&table.labels)?;
     let head = Head::for_labels(labels.len(), task.multi_label);
     let strata = truths.strata(labels.len());
-    let parts = splits::parts(&spec.split, &texts, &strata, table.splits.as_deref(), &mut warnings)?;
+    let parts =
+        splits::parts(&spec.split, &texts, &strata, table.splits.as_deref(), &mut warnings)?;
     check_parts(&parts, &labels, &truths)?;
 
     let train_texts: Vec<&str> = parts.train.iter().map(|&i| texts[i].as_str()).collect();
@@ -136,7 +136,14 @@ pub fn fit(
     }
     let calibration_texts = encode(&parts.calibration);
     let test = encode(&parts.test);
-    let data = Data { truths: &truths, parts: &parts, train, validation, calibration: calibration_texts, test };
+    let data = Data {
+        truths: &truths,
+        parts: &parts,
+        train,
+        validation,
+        calibration: calibration_texts,
+        test,
+    };
     let reader = reader(spec, &data, labels, head, vectorizer, outcome.network.clone());
     let readings: Vec<Reading> =
         data.calibration.par_iter().map(|text| reader.read_encoded(text.clone())).collect();

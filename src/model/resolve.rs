@@ -84,11 +84,7 @@ pub fn resolve(
     Ok(Resolved { spec, estimate, warnings })
 }
 
-fn check_task(
-    task: &crate::task::TaskSpec,
-    profile: &Profile,
-    errors: &mut Vec<FieldError>,
-) {
+fn check_task(task: &crate::task::TaskSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let TextClassification { text, label, multi_label, .. } = task.text_classification();
     if text == label {
         let hint = "name the column with the text here and the one with the labels in task.label";
@@ -102,7 +98,8 @@ fn check_task(
             let hint = textual_columns(profile);
             errors.push(FieldError::new("task.text", message).hint(hint).at(None, Some(text)));
         } else if let Some(row) = column.first_missing_row {
-            let message = format!("row {row}, column {text:?} holds no text; {} rows do not", column.missing);
+            let message =
+                format!("row {row}, column {text:?} holds no text; {} rows do not", column.missing);
             let hint = "leave these records out and upload the dataset again";
             errors.push(FieldError::new("task.text", message).hint(hint).at(Some(row), Some(text)));
         }
@@ -121,16 +118,25 @@ fn check_label(label: &str, multi_label: bool, column: &Column, errors: &mut Vec
         return;
     }
     if column.kind == ColumnKind::List {
-        return fail(None, format!("the column {label:?} holds lists"), "set task.multi_label to true");
+        return fail(
+            None,
+            format!("the column {label:?} holds lists"),
+            "set task.multi_label to true",
+        );
     }
     if let Some(row) = column.first_missing_row {
-        let message = format!("row {row}, column {label:?} holds no label; {} rows do not", column.missing);
+        let message =
+            format!("row {row}, column {label:?} holds no label; {} rows do not", column.missing);
         return fail(Some(row), message, "label these records or leave them out");
     }
     if column.distinct == 1 {
         let only = column.values.iter().flatten().next().map_or("", |v| v.value.as_str());
         let message = format!("every record has the label {only:?}");
-        return fail(None, message, "add records with another label: there is nothing to tell apart");
+        return fail(
+            None,
+            message,
+            "add records with another label: there is nothing to tell apart",
+        );
     }
     match &column.values {
         Some(values) if values.len() <= MAX_LABELS => {
@@ -211,12 +217,15 @@ fn check_numbers(request: &TrainRequest, errors: &mut Vec<FieldError>) {
         if !(1..=65_536).contains(width) {
             let field = format!("network.hidden[{position}]");
             let hint = "a width is between 1 and 65536";
-            errors.push(FieldError::new(field, format!("the width {width} is out of range")).hint(hint));
+            errors.push(
+                FieldError::new(field, format!("the width {width} is out of range")).hint(hint),
+            );
         }
     }
     let decay = request.optimizer.learning_rate() * request.optimizer.weight_decay();
     if decay >= 1.0 {
-        let message = format!("times the learning rate it is {decay}, so a step would flip every sign");
+        let message =
+            format!("times the learning rate it is {decay}, so a step would flip every sign");
         let hint = "keep weight_decay × learning_rate below 1";
         errors.push(FieldError::new("optimizer.weight_decay", message).hint(hint));
     }
@@ -230,7 +239,8 @@ fn split(
 ) -> SplitSpec {
     let seed = request.and_then(|r| r.seed).unwrap_or(1);
     let all = SplitSpec::Shares { train: 1.0, validation: 0.0, calibration: 0.0, test: 0.0, seed };
-    let Some(request) = request.filter(|r| **r != SplitRequest { seed: r.seed, ..Default::default() })
+    let Some(request) =
+        request.filter(|r| **r != SplitRequest { seed: r.seed, ..Default::default() })
     else {
         if profile.rows < SMALL_DATASET {
             let message = format!(
@@ -241,7 +251,13 @@ fn split(
             warnings.push(Warning::new("small_dataset", message));
             return all;
         }
-        return SplitSpec::Shares { train: 0.7, validation: 0.1, calibration: 0.1, test: 0.1, seed };
+        return SplitSpec::Shares {
+            train: 0.7,
+            validation: 0.1,
+            calibration: 0.1,
+            test: 0.1,
+            seed,
+        };
     };
     if let Some(name) = &request.column {
         return by_column(name, request, profile, seed, errors).unwrap_or(all);
@@ -285,7 +301,8 @@ fn by_column(
             errors.push(FieldError::new(format!("split.{field}"), message).hint(hint));
         }
     }
-    for (field, share) in [("validation", request.validation), ("calibration", request.calibration)] {
+    for (field, share) in [("validation", request.validation), ("calibration", request.calibration)]
+    {
         if share == Some(1.0) {
             let hint = "a share below 1 leaves records for the split that it is taken from";
             let message = "would take every record";
@@ -329,9 +346,10 @@ fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
         SplitSpec::Shares { train, .. } => rows * train,
         SplitSpec::Column { column, .. } => {
             let values = profile.column(column).and_then(|(_, c)| c.values.as_ref());
-            let train = values.into_iter().flatten().filter(|v| {
-                Split::parse(&v.value) == Some(Split::Train)
-            });
+            let train = values
+                .into_iter()
+                .flatten()
+                .filter(|v| Split::parse(&v.value) == Some(Split::Train));
             train.map(|v| v.count as f64).sum()
         }
     };

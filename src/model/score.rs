@@ -279,7 +279,11 @@ impl Model {
             }
         }
         if failed.is_empty() {
-            let why = if passed.is_empty() { "nothing was asked of it".to_owned() } else { passed.join(", and ") };
+            let why = if passed.is_empty() {
+                "nothing was asked of it".to_owned()
+            } else {
+                passed.join(", and ")
+            };
             Ok(format!("accepted: {why}"))
         } else {
             Err(format!("not accepted: {}", failed.join("; ")))

@@ -25,7 +25,12 @@ pub struct TrainRequest {
     /// Name under which the model can be found: `name` is the newest of that name, `name@alias` the
     /// one that the alias points to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$", example = "sentiment")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        example = "sentiment"
+    )]
     pub model_name: Option<String>,
     /// How text becomes features.
     #[serde(default)]

@@ -38,7 +38,13 @@ pub fn parts(
             let lacks = |splits: &[Split], split| !splits.contains(&split);
             let no_validation = lacks(&splits, Split::Validation);
             if no_validation && *validation > 0.0 {
-                split::set_aside(&mut splits, (Split::Train, Split::Validation), *validation, by, *seed);
+                split::set_aside(
+                    &mut splits,
+                    (Split::Train, Split::Validation),
+                    *validation,
+                    by,
+                    *seed,
+                );
             }
             if lacks(&splits, Split::Calibration) && *calibration > 0.0 {
                 let from_to = (Split::Validation, Split::Calibration);
@@ -47,7 +53,11 @@ pub fn parts(
                     "the split column names no calibration record, so {:.0} % of the validation \
                      records calibrate{}",
                     calibration * 100.0,
-                    if no_validation { ", which were themselves taken from the training records" } else { "" }
+                    if no_validation {
+                        ", which were themselves taken from the training records"
+                    } else {
+                        ""
+                    }
                 );
                 warnings.push(Warning::new("calibration_set_aside", message));
             }

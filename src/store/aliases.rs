@@ -92,10 +92,11 @@ impl Store {
     }
 
     pub(super) async fn aliases_of(&self, model: &str) -> Result<Vec<String>, StoreError> {
-        let rows = sqlx::query("SELECT name, alias FROM aliases WHERE model = $1 ORDER BY name, alias")
-            .bind(model)
-            .fetch_all(self.db.read())
-            .await?;
+        let rows =
+            sqlx::query("SELECT name, alias FROM aliases WHERE model = $1 ORDER BY name, alias")
+                .bind(model)
+                .fetch_all(self.db.read())
+                .await?;
         rows.iter()
             .map(|row| {
                 let (name, alias): (String, String) = (row.try_get("name")?, row.try_get("alias")?);

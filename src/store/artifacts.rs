@@ -85,8 +85,7 @@ impl Artifacts {
     /// Stores a local file under a key, piece by piece.
     pub async fn put_file(&self, key: &str, path: &Path) -> Result<(), StoreError> {
         let mut input = tokio::fs::File::open(path).await?;
-        let mut output =
-            object_store::buffered::BufWriter::new(self.store.clone(), Key::from(key));
+        let mut output = object_store::buffered::BufWriter::new(self.store.clone(), Key::from(key));
         match tokio::io::copy(&mut input, &mut output).await {
             Ok(_) => Ok(output.shutdown().await?),
             Err(error) => {

@@ -101,8 +101,15 @@ impl Store {
         let is_new = inserted.rows_affected() == 1;
         if let Some(keyed) = keyed {
             let status = if is_new { 201 } else { 200 };
-            idempotency::remember(&mut tx, keyed, status, &location(&id), &dataset, self.clock.now())
-                .await?;
+            idempotency::remember(
+                &mut tx,
+                keyed,
+                status,
+                &location(&id),
+                &dataset,
+                self.clock.now(),
+            )
+            .await?;
         }
         tx.commit().await?;
         if is_new {
@@ -146,7 +153,8 @@ impl Store {
                 .bind(id)
                 .fetch_optional(self.db.read())
                 .await?;
-        let index = index.ok_or_else(|| StoreError::NotFound { what: "dataset", id: id.to_owned() })?;
+        let index =
+            index.ok_or_else(|| StoreError::NotFound { what: "dataset", id: id.to_owned() })?;
         from_json(&index, "datasets", "row_index", id)
     }
 

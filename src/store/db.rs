@@ -7,10 +7,10 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqlStr, Transaction};
+use sqlx::{SqlStr, Sqlite, Transaction};
 
-use super::error::{SQLITE_CORRUPT, SQLITE_NOTADB, sqlite_code};
 use super::StoreError;
+use super::error::{SQLITE_CORRUPT, SQLITE_NOTADB, sqlite_code};
 
 /// The schema's history. A file is never edited once it has landed; a change is a new file here.
 pub const MIGRATIONS: &[(i64, &str, &str)] =
@@ -39,10 +39,9 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(20));
         let corrupt = |error: sqlx::Error| match sqlite_code(&error) {
-            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreError::Corrupt {
-                path: path.display().to_string(),
-                message: error.to_string(),
-            },
+            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => {
+                StoreError::Corrupt { path: path.display().to_string(), message: error.to_string() }
+            }
             _ => StoreError::from(error),
         };
         let write = SqlitePoolOptions::new()

@@ -162,8 +162,9 @@ impl From<StoreError> for Problem {
                 Problem::new(Code::ModelNotReady, message)
                     .hint(format!("wait for it with GET /v1/jobs/{job}?wait=30"))
             }
-            StoreError::NoModel { ended: true, .. } => Problem::new(Code::NotFound, message)
-                .hint("submit the job again, or name a model"),
+            StoreError::NoModel { ended: true, .. } => {
+                Problem::new(Code::NotFound, message).hint("submit the job again, or name a model")
+            }
             StoreError::QueueFull { .. } => {
                 Problem::new(Code::TooManyJobs, message).retry_after(10)
             }

@@ -109,7 +109,9 @@ impl Store {
             let data: Vec<u8> = row.try_get("data")?;
             let kept: Vec<MetricPoint> = decode(&data).filter(|p| p.step <= step).collect();
             let statement = if kept.is_empty() {
-                sqlx::query("DELETE FROM metric_chunks WHERE run = $1 AND name = $2 AND first_step = $3")
+                sqlx::query(
+                    "DELETE FROM metric_chunks WHERE run = $1 AND name = $2 AND first_step = $3",
+                )
             } else {
                 sqlx::query(
                     "UPDATE metric_chunks SET data = $4, points = $5, last_step = $6

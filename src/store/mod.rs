@@ -85,10 +85,7 @@ impl Store {
     }
 
     /// Opens the store of a server that may be running.
-    pub async fn open_beside_server(
-        folder: &Path,
-        clock: SharedClock,
-    ) -> Result<Self, StoreError> {
+    pub async fn open_beside_server(folder: &Path, clock: SharedClock) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder)?;
         let db = Database::open(&folder.join("whereof.db")).await?;
         let artifacts = Artifacts::local(folder)?;

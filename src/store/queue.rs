@@ -278,7 +278,8 @@ impl Store {
         let mut jobs = Vec::new();
         for row in rows {
             let id: String = row.try_get("id")?;
-            let (attempt, most): (i64, i64) = (row.try_get("attempt")?, row.try_get("max_attempts")?);
+            let (attempt, most): (i64, i64) =
+                (row.try_get("attempt")?, row.try_get("max_attempts")?);
             let requested: Option<String> = row.try_get("end_requested")?;
             if requested.as_deref() == Some(EndRequest::Cancel.name()) {
                 end(&mut tx, &id, JobStatus::Cancelled, None, now.millis()).await?;

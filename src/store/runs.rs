@@ -9,7 +9,8 @@ use super::{Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::job::{JobStatus, Run};
 
-const SELECT: &str = "SELECT runs.*, jobs.status, jobs.model FROM runs JOIN jobs ON jobs.id = runs.job ";
+const SELECT: &str =
+    "SELECT runs.*, jobs.status, jobs.model FROM runs JOIN jobs ON jobs.id = runs.job ";
 
 impl Store {
     /// The run of an id.

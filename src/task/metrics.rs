@@ -238,8 +238,10 @@ mod tests {
 
     #[test]
     fn any_number_of_labels() {
-        let record = |truth, raw: [f64; 2]| Evaluated { truth, raw: raw.to_vec(), calibrated: None };
-        let records = [record(&[0], [0.9, 0.1]), record(&[0, 1], [0.9, 0.4]), record(&[], [0.2, 0.2])];
+        let record =
+            |truth, raw: [f64; 2]| Evaluated { truth, raw: raw.to_vec(), calibrated: None };
+        let records =
+            [record(&[0], [0.9, 0.1]), record(&[0, 1], [0.9, 0.4]), record(&[], [0.2, 0.2])];
         let report = report(Head::MultiLabel, &labels(&["a", "b"]), &records).unwrap();
         assert!((report.accuracy - 2.0 / 3.0).abs() < 1e-12);
         assert!((report.micro_f1 - 0.8).abs() < 1e-12);

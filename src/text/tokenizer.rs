@@ -41,11 +41,8 @@ pub fn tokens(text: &str, case_folding: bool) -> impl Iterator<Item = Token<'_>>
         if raw.chars().all(|c| c.is_whitespace() || c.is_control() || is_format(c)) {
             return None;
         }
-        let kind = if raw.chars().all(is_punctuation) {
-            TokenKind::Punctuation
-        } else {
-            TokenKind::Word
-        };
+        let kind =
+            if raw.chars().all(is_punctuation) { TokenKind::Punctuation } else { TokenKind::Word };
         Some(Token { raw, text: normalise(raw, case_folding), start, end: position, kind })
     })
 }

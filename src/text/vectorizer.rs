@@ -359,7 +359,8 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_does_not_matter() {
-        let texts: Vec<String> = (0..2_000).map(|i| format!("word{} and word{}", i % 97, i % 31)).collect();
+        let texts: Vec<String> =
+            (0..2_000).map(|i| format!("word{} and word{}", i % 97, i % 31)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let fit = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -180,8 +180,7 @@ mod tests {
         entries.iter().map(|&(key, count)| (key, Frequency { count, texts: count })).collect()
     }
 
-    const KEEP: Keep =
-        Keep { min_word_count: 1, min_ngram_count: 2, max_size: 100, buckets: None };
+    const KEEP: Keep = Keep { min_word_count: 1, min_ngram_count: 2, max_size: 100, buckets: None };
 
     #[test]
     fn frequent_first_and_rare_ngrams_left_out() {

@@ -174,9 +174,9 @@ impl Book {
         }
         self.points += 4;
         let before = (report.epoch - 1) as f64;
-        let within = self.steps_per_epoch.map_or(0.0, |steps| {
-            (report.step - self.epoch_started_at_step) as f64 / steps
-        });
+        let within = self
+            .steps_per_epoch
+            .map_or(0.0, |steps| (report.step - self.epoch_started_at_step) as f64 / steps);
         self.epochs_done = before + within.min(1.0);
         self.training_since.get_or_insert((self.now, self.epochs_done));
     }

@@ -132,7 +132,11 @@ fn delimiter(start: &[u8]) -> u8 {
     match counts {
         [(_, 1..), ..] => b',',
         [_, (_, semicolons), (_, tabs)] if semicolons.max(tabs) > 0 => {
-            if semicolons >= tabs { b';' } else { b'\t' }
+            if semicolons >= tabs {
+                b';'
+            } else {
+                b'\t'
+            }
         }
         _ => b',',
     }

@@ -6,9 +6,9 @@ use std::io::{BufReader, Seek};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::limit::{LimitedReader, RecordBudget};
-use super::jsonl::{self, Columns};
 use super::check_columns;
+use super::jsonl::{self, Columns};
+use super::limit::{LimitedReader, RecordBudget};
 use crate::data::{DataError, Limits, Sink};
 
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
@@ -32,15 +32,12 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
 type Each<'a> = &'a mut dyn FnMut(u64, Value) -> Result<(), DataError>;
 
 /// Visits every record; returns the `name` of the document, if it has one.
-fn each(
-    mut file: &File,
-    limits: &Limits,
-    visit: Each<'_>,
-) -> Result<Option<String>, DataError> {
+fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<Option<String>, DataError> {
     file.rewind()?;
     let budget = RecordBudget::new(limits.record_bytes);
     let reader = BufReader::new(LimitedReader::new(file, budget.clone()));
-    let mut state = State { row: 0, budget: &budget, visit, failed: None, found: false, name: None };
+    let mut state =
+        State { row: 0, budget: &budget, visit, failed: None, found: false, name: None };
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
     let outcome = Document(&mut state).deserialize(&mut deserializer);
     let outcome = outcome.and_then(|()| deserializer.end());

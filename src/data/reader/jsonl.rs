@@ -32,7 +32,8 @@ fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<(), DataErr
     let mut row = 0;
     loop {
         line.clear();
-        let read = reader.by_ref().take(limits.record_bytes as u64 + 1).read_until(b'\n', &mut line)?;
+        let read =
+            reader.by_ref().take(limits.record_bytes as u64 + 1).read_until(b'\n', &mut line)?;
         if read == 0 {
             break;
         }
@@ -127,7 +128,9 @@ fn cell(value: Value, row: u64, column: &str, limits: &Limits) -> Result<Cell, D
                     Cell::List(_) => {
                         return Err(nested(row, column, "a list of lists"));
                     }
-                    Cell::Null => return Err(nested(row, column, "a list with a null or an empty text")),
+                    Cell::Null => {
+                        return Err(nested(row, column, "a list with a null or an empty text"));
+                    }
                     other => list.extend(other.to_text()),
                 }
             }

@@ -32,8 +32,11 @@ impl Format {
     pub fn from_media_type(media_type: &str) -> Option<Self> {
         match media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase().as_str() {
             "text/csv" | "application/csv" | "text/tab-separated-values" => Some(Self::Csv),
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl"
-            | "application/x-jsonlines" | "application/jsonlines" => Some(Self::Jsonl),
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonlines"
+            | "application/jsonlines" => Some(Self::Jsonl),
             "application/json" => Some(Self::Json),
             "application/vnd.apache.parquet" | "application/x-parquet" | "application/parquet" => {
                 Some(Self::Parquet)
@@ -79,7 +82,9 @@ fn check_columns(names: &[String], limits: &Limits) -> Result<(), DataError> {
     let mut seen = std::collections::HashSet::new();
     for (index, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
-            return Err(DataError::NoHeader { reason: format!("column {} has no name", index + 1) });
+            return Err(DataError::NoHeader {
+                reason: format!("column {} has no name", index + 1),
+            });
         }
         if !seen.insert(name.as_str()) {
             return Err(DataError::DuplicateColumn { name: name.clone() });

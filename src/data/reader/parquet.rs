@@ -9,9 +9,8 @@ use super::{check_columns, text_cell};
 use crate::data::{Cell, DataError, Limits, Sink};
 
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
-    let bad = |error: ::parquet::errors::ParquetError| DataError::Parquet {
-        message: error.to_string(),
-    };
+    let bad =
+        |error: ::parquet::errors::ParquetError| DataError::Parquet { message: error.to_string() };
     let reader = SerializedFileReader::new(file.try_clone()?).map_err(bad)?;
     let metadata = reader.metadata();
     let bytes: u64 = metadata
@@ -84,7 +83,9 @@ fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, 
             for element in list.elements() {
                 match cell(element, row, column, limits)? {
                     Cell::List(_) => return Err(nested(row, column, "a list of lists")),
-                    Cell::Null => return Err(nested(row, column, "a list with a null or an empty text")),
+                    Cell::Null => {
+                        return Err(nested(row, column, "a list with a null or an empty text"));
+                    }
                     other => values.extend(other.to_text()),
                 }
             }

@@ -87,10 +87,8 @@ pub fn fit(logits: &Matrix, truth: Truth<'_>) -> Option<Calibrator> {
 }
 
 fn loss(calibrator: &Calibrator, logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
-    let probabilities: Vec<Vec<f64>> = records
-        .iter()
-        .map(|&i| calibrator.probabilities(truth.link(), logits.row(i)))
-        .collect();
+    let probabilities: Vec<Vec<f64>> =
+        records.iter().map(|&i| calibrator.probabilities(truth.link(), logits.row(i))).collect();
     match truth {
         Truth::Classes(classes) => log_loss(
             probabilities.iter().zip(records).map(|(p, &i)| (p.as_slice(), classes[i] as usize)),

@@ -24,9 +24,8 @@ pub(super) fn fit(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
                     // d/dβ of the binary log loss, label by label: (σ(βz) − y) z
                     Truth::Labels(labels) => {
                         let p = Link::Sigmoid.probabilities(row, 1.0 / beta);
-                        let gap = |(j, p): (usize, &f64)| {
-                            (p - f64::from(u8::from(labels[i][j]))) * z(j)
-                        };
+                        let gap =
+                            |(j, p): (usize, &f64)| (p - f64::from(u8::from(labels[i][j]))) * z(j);
                         p.iter().enumerate().map(gap).sum()
                     }
                 }
@@ -54,7 +53,8 @@ mod tests {
         let temperature = fit(&logits, Truth::Classes(&classes), &[0, 1, 2, 3, 4]);
         assert!((temperature - 2.724817).abs() < 1e-5, "{temperature}");
         let loss = |t: f64| {
-            let p: Vec<Vec<f64>> = logits.rows().map(|r| Link::Softmax.probabilities(r, t)).collect();
+            let p: Vec<Vec<f64>> =
+                logits.rows().map(|r| Link::Softmax.probabilities(r, t)).collect();
             log_loss(p.iter().zip(classes).map(|(p, y)| (p.as_slice(), y as usize)))
         };
         assert!((loss(1.0) - 1.232287).abs() < 1e-6);

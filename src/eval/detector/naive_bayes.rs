@@ -146,7 +146,8 @@ mod tests {
         let truth = [0, 1, 1];
         let count = |class: Option<u32>, word: Option<u32>| {
             let hits = RECORDS.iter().zip(truth).filter(|(_, c)| class.is_none_or(|k| k == *c));
-            hits.flat_map(|(r, _)| r.iter()).filter(|w| word.is_none_or(|x| x == **w)).count() as f64
+            hits.flat_map(|(r, _)| r.iter()).filter(|w| word.is_none_or(|x| x == **w)).count()
+                as f64
         };
         let per_class = |class: u32| {
             let sum: f64 = words

@@ -71,7 +71,8 @@ mod tests {
         // By hand: 3 found, 0 wrongly given, 2 missed over all labels.
         let y = [[true, false, true], [false, true, false], [true, true, false]];
         let p = [[true, false, false], [false, true, false], [true, false, false]];
-        let counts = MultiLabelCounts::new(3, y.iter().map(|r| &r[..]).zip(p.iter().map(|r| &r[..])));
+        let counts =
+            MultiLabelCounts::new(3, y.iter().map(|r| &r[..]).zip(p.iter().map(|r| &r[..])));
         assert!((counts.subset_accuracy() - 1.0 / 3.0).abs() < 1e-12);
         assert!((counts.micro_f1() - 2.0 * 3.0 / (2.0 * 3.0 + 2.0)).abs() < 1e-12);
         assert!((counts.macro_f1() - (1.0 + 2.0 / 3.0 + 0.0) / 3.0).abs() < 1e-12);

@@ -17,9 +17,7 @@ pub fn brier<'a>(records: impl IntoIterator<Item = (&'a [f64], usize)>) -> f64 {
 }
 
 /// Mean binary log loss over all records and labels, lower is better. NaN without records.
-pub fn multi_label_log_loss<'a>(
-    records: impl IntoIterator<Item = (&'a [f64], &'a [bool])>,
-) -> f64 {
+pub fn multi_label_log_loss<'a>(records: impl IntoIterator<Item = (&'a [f64], &'a [bool])>) -> f64 {
     mean(records.into_iter().flat_map(|(p, truth)| {
         p.iter().zip(truth).map(|(p, &y)| -(if y { *p } else { 1.0 - p }).max(FLOOR).ln())
     }))

@@ -218,7 +218,9 @@ impl Network {
         let Batch { rows: touched, gradient: row_gradient, .. } = &self.batch;
         optimizer.update_rows(0, &mut self.table, dimension, touched, row_gradient);
         for (position, (weight, bias)) in self.dense.iter().enumerate() {
-            for (offset, (var, name)) in [(weight, "weight"), (bias, "bias")].into_iter().enumerate() {
+            for (offset, (var, name)) in
+                [(weight, "weight"), (bias, "bias")].into_iter().enumerate()
+            {
                 let gradient = gradient(var, &format!("layers.{position}.{name}"))?.contiguous()?;
                 squares += sum_of_squares(&gradient.flatten_all()?.to_vec1::<f32>()?);
                 let update = Update {

@@ -140,10 +140,9 @@ fn parameters_depend_on_the_seed_and_their_names_alone() {
 
 #[test]
 fn the_estimate_of_parameters_is_exact() {
-    for spec in [
-        spec(&[], Activation::Relu, Pooling::Mean),
-        spec(&[5, 7], Activation::Relu, Pooling::Mean),
-    ] {
+    for spec in
+        [spec(&[], Activation::Relu, Pooling::Mean), spec(&[5, 7], Activation::Relu, Pooling::Mean)]
+    {
         let frozen = Network::new(&spec, 11, 3, 1).unwrap().freeze().unwrap();
         assert_eq!(spec.parameters(11, 3), frozen.parameters() as u64);
     }

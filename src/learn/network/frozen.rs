@@ -70,7 +70,8 @@ impl Frozen {
     ) -> Result<Self, ArraysError> {
         let bag = spec.embedding_bag();
         let mut inputs = bag.dimension;
-        let table = arrays.get_exact("embedding.weight", vocabulary.saturating_mul(inputs))?.to_vec();
+        let table =
+            arrays.get_exact("embedding.weight", vocabulary.saturating_mul(inputs))?.to_vec();
         let mut layers = Vec::new();
         for (position, width) in bag.hidden.iter().copied().chain([outputs]).enumerate() {
             let weight = format!("layers.{position}.weight");
@@ -121,4 +122,3 @@ impl View<'_> {
         (pooled, x)
     }
 }
-

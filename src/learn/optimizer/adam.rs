@@ -224,7 +224,8 @@ mod tests {
     #[test]
     fn rows_that_every_step_touches_are_as_dense() {
         let spec = AdamWSpec { weight_decay: 0.1, ..AdamWSpec::default() };
-        let (mut dense, mut sparse) = (Adam::new(&spec, &lengths(4)), Adam::new(&spec, &lengths(4)));
+        let (mut dense, mut sparse) =
+            (Adam::new(&spec, &lengths(4)), Adam::new(&spec, &lengths(4)));
         let (mut a, mut b) = ([1.0f32, 2.0, 3.0, 4.0], [1.0f32, 2.0, 3.0, 4.0]);
         for t in 0..50 {
             let gradient = [0.1 * t as f32, -0.3, 0.2, 0.5];
