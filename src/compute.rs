@@ -163,10 +163,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_and_the_pool_goes_on() {
         let pool = Pool::start("test", 1, 8, Priority::Interactive).unwrap();
-        let panicked = pool.run(|| panic!("boom")).await as Result<(), _>;
+        let panicked = pool.run(|| -> () { panic!("boom") }).await;
         assert!(matches!(panicked, Err(ComputeError::Panicked(m)) if m == "boom"));
         assert_eq!(pool.run(|| 7).await.unwrap(), 7);
-        let apart = run_apart("test", 1, || panic!("apart")).await as Result<(), _>;
+        let apart = run_apart("test", 1, || -> () { panic!("apart") }).await;
         assert!(matches!(apart, Err(ComputeError::Panicked(_))));
     }
 

@@ -110,7 +110,7 @@ impl Tour {
             "Der Motor ist leider viel zu laut.",
             "The mitochondria are the powerhouse of the cell.",
         ];
-        self.score("sentiment", &texts).await?;
+        self.score("sentiment", &texts, 0.8).await?;
 
         heading("4. Compare the reviews' test records with the niche: accuracy beside coverage");
         self.compare(&reviews, &telescopes).await?;
@@ -127,7 +127,7 @@ impl Tour {
         }
         let texts =
             ["The interface is clunky", "The ergonomics are poor", "It is not user-friendly"];
-        self.score("six-sentences", &texts).await
+        self.score("six-sentences", &texts, 0.5).await
     }
 
     async fn upload(&self, name: &str, path: &str, bytes: &[u8]) -> Result<Dataset, Failure> {
@@ -200,9 +200,14 @@ impl Tour {
         Ok(())
     }
 
-    async fn score(&self, model: &str, texts: &[&str]) -> Result<(), Failure> {
+    async fn score(
+        &self,
+        model: &str,
+        texts: &[&str],
+        min_confidence: f64,
+    ) -> Result<(), Failure> {
         let path = format!("/v1/models/{model}/score");
-        let request = json!({ "texts": texts });
+        let request = json!({ "texts": texts, "min_confidence": min_confidence });
         self.curl(&path, &json_argument(&request));
         let response: ScoreResponse = self.client.post(&path, &request).await?;
         println!("{}", show::scores(texts, &response.results));

@@ -112,9 +112,9 @@ fn unavailable(parts: &Parts, head: Head) -> Vec<Unavailable> {
         calibration,
         Some(calibrator::MIN_RECORDS),
     );
-    lack("ood_p_value", "no calibration record to rank a text among", calibration, Some(1));
+    lack("ood.p_value", "no calibration record to rank a text among", calibration, Some(1));
     lack(
-        "ood_decision_at_0.05",
+        "accepted",
         "too few calibration records for a false-alarm rate of 0.05",
         calibration,
         conformal::records_needed(0.05),
@@ -123,13 +123,13 @@ fn unavailable(parts: &Parts, head: Head) -> Vec<Unavailable> {
         lack("prediction_set", "prediction sets are for records with one label", calibration, None);
     } else {
         lack(
-            "prediction_set_at_0.1",
+            "prediction_set",
             "too few calibration records for an error rate of 0.1",
             calibration,
             conformal::records_needed(0.1),
         );
     }
-    lack("test_metrics", "no test record", test, Some(1));
+    lack("metrics.test", "no test record", test, Some(1));
     list
 }
 

@@ -61,11 +61,15 @@ pub struct MeanCoverage {
     pub ngrams: f64,
     /// Of the representation.
     pub representation: f64,
+    /// Share of the texts that hold a word the model does not know, in \[0, 1\]; lower is better
+    /// covered.
+    pub texts_with_unknown: f64,
 }
 
 struct Outcome {
     judgement: Judgement,
     coverage: [f64; 3],
+    has_unknown: bool,
 }
 
 impl Model {
@@ -93,7 +97,8 @@ impl Model {
         let reading = self.reader.read(text);
         let judgement = self.judge(&reading, thresholds);
         let (tokens, ngrams) = (reading.encoded.token_coverage, reading.encoded.ngram_coverage);
-        Outcome { judgement, coverage: [tokens.into(), ngrams.into(), reading.representation] }
+        let coverage = [tokens.into(), ngrams.into(), reading.representation];
+        Outcome { judgement, coverage, has_unknown: !reading.encoded.unknown.is_empty() }
     }
 
     fn slice(
@@ -118,6 +123,7 @@ impl Model {
         let n = records.len() as f64;
         let mean =
             |axis: usize| records.iter().map(|&i| outcomes[i].coverage[axis]).sum::<f64>() / n;
+        let with_unknown = records.iter().filter(|&&i| outcomes[i].has_unknown).count();
         let flags: Option<Vec<bool>> =
             records.iter().map(|&i| outcomes[i].judgement.flagged).collect();
         let accepted: Vec<usize> =
@@ -126,7 +132,12 @@ impl Model {
             slice,
             records: records.len() as u64,
             metrics,
-            coverage: MeanCoverage { tokens: mean(0), ngrams: mean(1), representation: mean(2) },
+            coverage: MeanCoverage {
+                tokens: mean(0),
+                ngrams: mean(1),
+                representation: mean(2),
+                texts_with_unknown: with_unknown as f64 / n,
+            },
             flagged: flags.map(|flags| flags.iter().filter(|f| **f).count() as f64 / n),
             accepted: accepted.len() as f64 / n,
             accuracy_of_accepted: measure(&accepted).map(|metrics| metrics.accuracy),

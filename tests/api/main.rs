@@ -1,0 +1,11 @@
+//! The service as its users meet it: a real server on a real port, a real database file, HTTP only.
+
+mod clinc;
+mod datasets;
+mod harness;
+mod jobs;
+mod models;
+mod reviews;
+mod runs;
+mod scoring;
+mod six_sentences;

@@ -1,0 +1,59 @@
+//! Product reviews over HTTP: general categories against a niche that training never saw.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, shared};
+
+#[tokio::test]
+async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
+    let Some(folder) = shared("reviews") else { return };
+    let server = Server::start().await;
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let train = server.upload(read("general_train.csv")).await;
+    let general = server.upload(read("general_test.csv")).await;
+    let niche = server.upload(read("niche_baby_test.csv")).await;
+    let request = json!({
+        "kind": "train", "dataset": train["id"], "model_name": "reviews",
+        "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
+        "split": {"train": 0.8, "validation": 0.1, "calibration": 0.1, "test": 0.0},
+    });
+    let job = server.train(&request).await;
+    let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+    assert!(run["metrics"]["test"].is_null());
+    let card = server.get("/v1/models/reviews/card").await;
+    let unavailable = card["unavailable"].as_array().unwrap();
+    assert!(unavailable.iter().any(|u| u["statistic"] == "metrics.test"), "{unavailable:?}");
+
+    let evaluate = async |dataset: &Value| {
+        let body = json!({"dataset": dataset["id"], "slice": "category"});
+        let answer = server.post("/v1/models/reviews/evaluate", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.value());
+        answer.value()
+    };
+    let (general, niche) = (evaluate(&general).await, evaluate(&niche).await);
+    for report in [&general, &niche] {
+        let mut rows = vec![("all".to_owned(), &report["overall"])];
+        let slices = report["slices"].as_array().unwrap().iter();
+        rows.extend(slices.map(|s| (s["slice"].as_str().unwrap().to_owned(), s)));
+        for (name, row) in rows {
+            let coverage = &row["coverage"];
+            println!(
+                "{name:>12}: {:>5} records, accuracy {:.3}, tokens {:.3}, n-grams {:.3}, \
+                 representation {:.3}, with unknown words {:.3}, flagged {:.3}",
+                row["records"],
+                row["metrics"]["accuracy"].as_f64().unwrap(),
+                coverage["tokens"].as_f64().unwrap(),
+                coverage["ngrams"].as_f64().unwrap(),
+                coverage["representation"].as_f64().unwrap(),
+                coverage["texts_with_unknown"].as_f64().unwrap(),
+                row["flagged"].as_f64().unwrap(),
+            );
+        }
+    }
+    let accuracy = general["overall"]["metrics"]["accuracy"].as_f64().unwrap();
+    assert!(accuracy >= 0.86, "general accuracy {accuracy}");
+    // Accuracy and coverage of the niche stand side by side, with the interval of each accuracy.
+    // That they are lower is a matter of these data, which the numbers above show.
+    assert_eq!(niche["slices"][0]["slice"], "baby");
+    assert!(niche["slices"][0]["metrics"]["accuracy_interval"].is_array());
+}
