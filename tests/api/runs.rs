@@ -60,7 +60,7 @@ async fn every_step_and_epoch_is_in_the_history() {
         let found = found.unwrap_or_else(|| panic!("{name} is not among {metrics:?}"));
         found["points"].as_array().unwrap().clone()
     };
-    for name in ["train.loss", "train.learning_rate", "train.gradient_norm", "train.throughput"] {
+    for name in ["train.loss", "train.learning_rate", "train.gradient_norm", "train.records_per_second"] {
         assert_eq!(history(name).len(), steps, "{name}");
     }
     for name in ["accuracy", "macro_f1", "micro_f1", "log_loss", "brier", "ece"] {
