@@ -200,12 +200,7 @@ impl Tour {
         Ok(())
     }
 
-    async fn score(
-        &self,
-        model: &str,
-        texts: &[&str],
-        min_confidence: f64,
-    ) -> Result<(), Failure> {
+    async fn score(&self, model: &str, texts: &[&str], min_confidence: f64) -> Result<(), Failure> {
         let path = format!("/v1/models/{model}/score");
         let request = json!({ "texts": texts, "min_confidence": min_confidence });
         self.curl(&path, &json_argument(&request));

@@ -19,6 +19,8 @@ pub enum DataError {
     Ragged { row: u64, line: u64, expected: usize, found: usize },
     #[error("row {row}, column {column:?} is not valid UTF-8 (byte {byte} of the cell)")]
     NotUtf8 { row: u64, column: String, byte: usize },
+    #[error("row {row} is not valid UTF-8 (byte {byte} of the line)")]
+    LineNotUtf8 { row: u64, byte: usize },
     #[error("the file is UTF-16, not UTF-8")]
     Utf16,
     #[error("row {row}, column {column:?} holds a NUL character")]
@@ -56,6 +58,7 @@ impl DataError {
             | Self::RecordTooLong { row, .. }
             | Self::UnclosedQuote { row }
             | Self::Json { row, .. }
+            | Self::LineNotUtf8 { row, .. }
             | Self::Damaged { row }
             | Self::NotAnObject { row, .. } => (Some(*row), None),
             Self::NotUtf8 { row, column, .. }
@@ -77,7 +80,9 @@ impl DataError {
             Self::Ragged { .. } => {
                 "give every row a cell for every column; quote cells that hold the separator or a line break"
             }
-            Self::NotUtf8 { .. } | Self::Utf16 => "save the file as UTF-8 and send it again",
+            Self::NotUtf8 { .. } | Self::LineNotUtf8 { .. } | Self::Utf16 => {
+                "save the file as UTF-8 and send it again"
+            }
             Self::Nul { .. } => "remove the NUL characters; text does not hold them",
             Self::CellTooLong { .. } => "cut the text into several records",
             Self::RecordTooLong { .. } => {

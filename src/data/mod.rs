@@ -12,7 +12,7 @@ pub use error::DataError;
 /// One value of a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Missing: an empty CSV cell, a JSON `null`, a key that is absent, a Parquet null or NaN.
+    /// Missing: an empty or blank text, a JSON `null`, a key that is absent, a Parquet null or NaN.
     Null,
     /// A JSON or Parquet boolean.
     Bool(bool),
@@ -20,7 +20,7 @@ pub enum Cell {
     Integer(i64),
     /// A finite number from JSON or Parquet.
     Number(f64),
-    /// Text, and every CSV cell that is not empty.
+    /// Text, and every CSV cell that is not blank.
     Text(String),
     /// Several values in one cell, as JSON arrays and Parquet lists hold them.
     List(Vec<String>),

@@ -122,7 +122,10 @@ pub async fn upload(
         return Err(Problem::fields(Code::InvalidRequest, vec![error]).into());
     }
     let new = NewDataset { name: &name, format, written, file: &output_path };
-    let (dataset, is_new) = state.store.insert_dataset(new, keyed.as_ref()).await?;
+    let (dataset, is_new) = match state.store.insert_dataset(new, keyed.as_ref()).await {
+        Ok(stored) => stored,
+        Err(error) => return super::replay_taken(&state, keyed.as_ref(), error).await,
+    };
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let location = format!("/v1/datasets/{}", dataset.id);
     Ok((status, [(header::LOCATION, location)], Json(dataset)).into_response())

@@ -107,9 +107,9 @@ fn internal(message: String) -> Problem {
 
 /// Follow a job by server-sent events.
 ///
-/// `status` carries the job, `progress` its progress, `epoch` an epoch's loss and validation metrics.
-/// Each event has an id: send the last one as `Last-Event-ID` to go on from there. The stream ends
-/// after the job has.
+/// `status` carries the job, `epoch` an epoch's loss and validation metrics, `progress` its progress,
+/// which is told only while the job runs. Each event has an id: send the last one as `Last-Event-ID`
+/// to go on from there. The stream ends after the job has.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job"),
            ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event you have")),

@@ -82,8 +82,11 @@ pub async fn submit(
         return Ok(Json(Validated { valid: true, spec, estimate, warnings }).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
-    let job =
-        state.store.insert_job(&resolved.spec, &resolved.warnings, limits, keyed.as_ref()).await?;
+    let (spec, warnings) = (&resolved.spec, &resolved.warnings);
+    let job = match state.store.insert_job(spec, warnings, limits, keyed.as_ref()).await {
+        Ok(job) => job,
+        Err(error) => return super::replay_taken(&state, keyed.as_ref(), error).await,
+    };
     let location = format!("/v1/jobs/{}", job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
 }

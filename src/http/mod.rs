@@ -34,7 +34,8 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::problem::{Code, Problem};
-use crate::store::idempotency::Remembered;
+use crate::store::StoreError;
+use crate::store::idempotency::{Keyed, Remembered};
 pub use state::AppState;
 
 /// Bytes of a JSON body, uploads apart.
@@ -148,6 +149,20 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("last-event-id"),
         ])
         .expose_headers([header::LOCATION, header::ETAG, header::RETRY_AFTER, observe::REQUEST_ID])
+}
+
+/// The answer to a request with the same key that came first at the same moment, or the error.
+pub(crate) async fn replay_taken(
+    state: &AppState,
+    keyed: Option<&Keyed>,
+    error: StoreError,
+) -> Result<Response, problem::Failure> {
+    if let (StoreError::KeyTaken, Some(keyed)) = (&error, keyed)
+        && let Some(before) = state.store.recall(keyed).await?
+    {
+        return Ok(replay(before));
+    }
+    Err(error.into())
 }
 
 /// An answer that was given before, given again.

@@ -150,6 +150,8 @@ pub struct EvaluateResponse {
     pub model: String,
     /// Id of the dataset.
     pub dataset: String,
+    /// Records left out because they lack a text or a label.
+    pub left_out: u64,
     /// Accuracy beside coverage, overall and by slice.
     #[serde(flatten)]
     pub evaluation: Evaluation,
@@ -190,10 +192,13 @@ pub async fn evaluate(
     };
     let columns: Vec<Vec<Cell>> = state.files.run(read).await??;
     let value = request.only.map(|only| only.value);
-    let columns = matching(columns, value.as_deref());
-    let rows = columns.first().map_or(0, Vec::len);
+    let mut columns = matching(columns, value.as_deref());
+    let lacking = task.lacking(&columns[0], &columns[1]);
+    retain(&mut columns, |record| !lacking[record]);
+    let left_out = lacking.iter().filter(|lacks| **lacks).count() as u64;
+    let rows = columns[0].len();
     if rows == 0 || rows > MAX_EVALUATED {
-        let message = format!("leaves {rows} records");
+        let message = format!("leaves {rows} records with text and label");
         let hint = format!("evaluate 1 to {MAX_EVALUATED} records: narrow them with only");
         return Err(invalid("dataset", &message, &hint).into());
     }
@@ -201,9 +206,12 @@ pub async fn evaluate(
     let (texts, labels) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
     let slices = slice.and_then(|_| columns.next());
     let text = |cell: &Cell| cell.to_text().unwrap_or_default();
+    let none_lacks = vec![false; rows];
     let data = LabelledTexts {
         texts: texts.iter().map(text).collect(),
-        truths: task.apply_labels(&model.reader.labels, &labels).map_err(FitError::from)?,
+        truths: task
+            .apply_labels(&model.reader.labels, &labels, &none_lacks)
+            .map_err(FitError::from)?,
         slices: slices.map(|cells| cells.iter().map(text).collect()),
     };
     let defaults = Thresholds::default();
@@ -214,20 +222,22 @@ pub async fn evaluate(
     };
     let evaluation = state.scorer.evaluate(model, data, thresholds).await?;
     let evaluation = evaluation.ok_or_else(|| invalid("dataset", "holds no record", "add some"))?;
-    Ok(Json(EvaluateResponse { model: id, dataset: dataset.id, evaluation }))
+    Ok(Json(EvaluateResponse { model: id, dataset: dataset.id, left_out, evaluation }))
 }
 
 /// The records whose last column holds `value`, without that column; all of them without a value.
 fn matching(mut columns: Vec<Vec<Cell>>, value: Option<&str>) -> Vec<Vec<Cell>> {
     let Some(value) = value else { return columns };
     let condition = columns.pop().unwrap_or_default();
-    let keep: Vec<bool> =
-        condition.iter().map(|cell| cell.to_text().as_deref() == Some(value)).collect();
-    for column in &mut columns {
-        let mut kept = keep.iter();
-        column.retain(|_| kept.next().copied().unwrap_or(false));
-    }
+    retain(&mut columns, |record| condition[record].to_text().as_deref() == Some(value));
     columns
+}
+
+fn retain(columns: &mut [Vec<Cell>], keep: impl Fn(usize) -> bool) {
+    for column in columns {
+        let mut records = 0..;
+        column.retain(|_| records.next().is_some_and(&keep));
+    }
 }
 
 fn position(dataset: &Dataset, field: &str, name: &str) -> Result<usize, Problem> {

@@ -37,6 +37,9 @@ pub struct PartSizes {
     pub test: usize,
     /// Records left out because their text stands in another part too.
     pub excluded: usize,
+    /// Records left out because they lack a text or a label.
+    #[serde(default)]
+    pub lacking: usize,
 }
 
 /// A label and how many training records have it.

@@ -59,6 +59,7 @@ pub(super) fn card(
             calibration: parts.calibration.len(),
             test: parts.test.len(),
             excluded: parts.excluded,
+            lacking: parts.lacking,
         },
         labels: label_counts
             .map(|(label, train_records)| LabelCount { label: label.clone(), train_records })

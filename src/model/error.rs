@@ -20,11 +20,13 @@ pub enum FitError {
         /// The record at fault, from 1.
         row: Option<u64>,
     },
-    /// A record has no text.
-    #[error("row {row} has no text")]
-    NoText {
-        /// The record, from 1.
+    /// Too many records have no text or no label.
+    #[error("{count} records lack a text or a label; row {row} is the first")]
+    Lacking {
+        /// The first of them, from 1.
         row: u64,
+        /// How many there are.
+        count: u64,
     },
     /// Training failed.
     #[error(transparent)]
@@ -61,9 +63,10 @@ impl From<FitError> for Problem {
                 let field = FieldError::new("split", message).hint(hint).at(row, None);
                 Problem::fields(Code::InvalidSpec, vec![field])
             }
-            FitError::NoText { row } => {
-                let field = FieldError::new("task.text", message).at(Some(row), None);
-                Problem::fields(Code::InvalidSpec, vec![field])
+            FitError::Lacking { row, .. } => {
+                let hint = "complete these records or leave them out, or raise task.max_missing";
+                let field = FieldError::new("task.max_missing", message).hint(hint);
+                Problem::fields(Code::InvalidSpec, vec![field.at(Some(row), None)])
             }
             FitError::Learn(LearnError::Diverged { .. }) => {
                 Problem::new(Code::TrainingDiverged, message)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 
 use super::spec::{TrainSpec, Warning};
-use super::splits::{self, Parts};
+use super::splits::{self, Parts, Records};
 use super::{Calibration, FitError, Model, Reader, Reading, describe};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
@@ -22,7 +22,7 @@ use crate::learn::rows::SparseRows;
 use crate::learn::trainer::{
     self, EndReason, EpochReport, Interrupt, Monitor, StepReport, StoppingMetric, TrainerSpec,
 };
-use crate::task::{Evaluated, Head, LabelSet, MetricsReport, Truths, report};
+use crate::task::{Evaluated, Head, LabelSet, MetricsReport, TextClassification, Truths, report};
 use crate::text::{Encoded, Vectorizer};
 
 /// The columns that a training reads.
@@ -83,12 +83,13 @@ pub fn fit(
     };
     monitor.phase(Phase::Vectorizing);
     let task = spec.task.text_classification();
-    let texts = texts(table.texts)?;
-    let (labels, truths) = task.learn_labels(&table.labels)?;
+    let lacking = lacking(task, &table)?;
+    let (labels, truths) = task.learn_labels(&table.labels, &lacking)?;
+    let texts = texts(table.texts);
     let head = Head::for_labels(labels.len(), task.multi_label);
     let strata = truths.strata(labels.len());
-    let parts =
-        splits::parts(&spec.split, &texts, &strata, table.splits.as_deref(), &mut warnings)?;
+    let records = Records { texts: &texts, strata: &strata, lacking: &lacking };
+    let parts = splits::parts(&spec.split, &records, table.splits.as_deref(), &mut warnings)?;
     check_parts(&parts, &labels, &truths)?;
 
     let train_texts: Vec<&str> = parts.train.iter().map(|&i| texts[i].as_str()).collect();
@@ -165,12 +166,24 @@ pub(super) struct Data<'a> {
     pub test: Vec<Encoded>,
 }
 
-fn texts(cells: Vec<Cell>) -> Result<Vec<String>, FitError> {
-    let text = |(cell, row)| match cell {
-        Cell::Text(text) => Ok(text),
-        other => other.to_text().ok_or(FitError::NoText { row }),
+/// The records to leave out, unless there are too many.
+fn lacking(task: &TextClassification, table: &TrainingTable) -> Result<Vec<bool>, FitError> {
+    let lacking = task.lacking(&table.texts, &table.labels);
+    let count = lacking.iter().filter(|lacks| **lacks).count() as u64;
+    match lacking.iter().position(|lacks| *lacks) {
+        Some(first) if count > task.may_miss(lacking.len() as u64) => {
+            Err(FitError::Lacking { row: first as u64 + 1, count })
+        }
+        _ => Ok(lacking),
+    }
+}
+
+fn texts(cells: Vec<Cell>) -> Vec<String> {
+    let text = |cell| match cell {
+        Cell::Text(text) => text,
+        other => other.to_text().unwrap_or_default(),
     };
-    cells.into_iter().zip(1..).map(text).collect()
+    cells.into_iter().map(text).collect()
 }
 
 fn check_parts(parts: &Parts, labels: &LabelSet, truths: &Truths) -> Result<(), FitError> {

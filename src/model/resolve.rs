@@ -41,7 +41,7 @@ pub fn resolve(
 ) -> Result<Resolved, Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    check_task(&request.task, profile, &mut errors);
+    check_task(&request.task, profile, &mut errors, &mut warnings);
     check_numbers(request, &mut errors);
     let split = split(request.split.as_ref(), profile, &mut errors, &mut warnings);
     let device = match request.device.as_deref().unwrap_or("auto") {
@@ -84,8 +84,14 @@ pub fn resolve(
     Ok(Resolved { spec, estimate, warnings })
 }
 
-fn check_task(task: &crate::task::TaskSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
-    let TextClassification { text, label, multi_label, .. } = task.text_classification();
+fn check_task(
+    task: &crate::task::TaskSpec,
+    profile: &Profile,
+    errors: &mut Vec<FieldError>,
+    warnings: &mut Vec<Warning>,
+) {
+    let task = task.text_classification();
+    let TextClassification { text, label, .. } = task;
     if text == label {
         let hint = "name the column with the text here and the one with the labels in task.label";
         errors.push(FieldError::new("task.text", "is the label column too").hint(hint));
@@ -97,46 +103,66 @@ fn check_task(task: &crate::task::TaskSpec, profile: &Profile, errors: &mut Vec<
             let message = format!("the column {text:?} holds {}, not text", holds(column.kind));
             let hint = textual_columns(profile);
             errors.push(FieldError::new("task.text", message).hint(hint).at(None, Some(text)));
-        } else if let Some(row) = column.first_missing_row {
-            let message =
-                format!("row {row}, column {text:?} holds no text; {} rows do not", column.missing);
-            let hint = "leave these records out and upload the dataset again";
-            errors.push(FieldError::new("task.text", message).hint(hint).at(Some(row), Some(text)));
+        } else {
+            check_missing("task.text", task, column, profile, errors, warnings);
         }
     }
     if let Some(column) = column("task.label", label, profile, errors) {
-        check_label(label, *multi_label, column, errors);
+        check_label(task, column, profile, errors, warnings);
     }
 }
 
-fn check_label(label: &str, multi_label: bool, column: &Column, errors: &mut Vec<FieldError>) {
-    let mut fail = |row: Option<u64>, message: String, hint: &str| {
-        let error = FieldError::new("task.label", message).hint(hint);
-        errors.push(error.at(row, Some(label)));
+/// Records without a value are left out while they are few, and refused otherwise.
+fn check_missing(
+    field: &str,
+    task: &TextClassification,
+    column: &Column,
+    profile: &Profile,
+    errors: &mut Vec<FieldError>,
+    warnings: &mut Vec<Warning>,
+) {
+    let Some(row) = column.first_missing_row else { return };
+    let (name, missing) = (&column.name, column.missing);
+    let lack = if missing == 1 {
+        format!("row {row}, column {name:?} holds nothing")
+    } else {
+        format!("{missing} rows hold nothing in column {name:?}, row {row} first")
     };
-    if multi_label {
+    if missing <= task.may_miss(profile.rows) {
+        let of = format!("{lack}: of {} records, {missing} left out", profile.rows);
+        warnings.push(Warning::new("records_left_out", of));
         return;
     }
-    if column.kind == ColumnKind::List {
-        return fail(
-            None,
-            format!("the column {label:?} holds lists"),
-            "set task.multi_label to true",
-        );
+    let hint = "complete these records, leave them out and upload the dataset again, or raise \
+                task.max_missing to have them left out";
+    errors.push(FieldError::new(field, lack).hint(hint).at(Some(row), Some(name)));
+}
+
+fn check_label(
+    task: &TextClassification,
+    column: &Column,
+    profile: &Profile,
+    errors: &mut Vec<FieldError>,
+    warnings: &mut Vec<Warning>,
+) {
+    let label = &column.name;
+    if task.multi_label {
+        return;
     }
-    if let Some(row) = column.first_missing_row {
-        let message =
-            format!("row {row}, column {label:?} holds no label; {} rows do not", column.missing);
-        return fail(Some(row), message, "label these records or leave them out");
+    if column.kind != ColumnKind::List {
+        check_missing("task.label", task, column, profile, errors, warnings);
+    }
+    let mut fail = |message: String, hint: &str| {
+        let error = FieldError::new("task.label", message).hint(hint);
+        errors.push(error.at(None, Some(label)));
+    };
+    if column.kind == ColumnKind::List {
+        return fail(format!("the column {label:?} holds lists"), "set task.multi_label to true");
     }
     if column.distinct == 1 {
         let only = column.values.iter().flatten().next().map_or("", |v| v.value.as_str());
         let message = format!("every record has the label {only:?}");
-        return fail(
-            None,
-            message,
-            "add records with another label: there is nothing to tell apart",
-        );
+        return fail(message, "add records with another label: there is nothing to tell apart");
     }
     match &column.values {
         Some(values) if values.len() <= MAX_LABELS => {
@@ -148,13 +174,13 @@ fn check_label(label: &str, multi_label: bool, column: &Column, errors: &mut Vec
                     single.len(),
                     values.len()
                 );
-                fail(None, message, "add examples of these labels, or leave them out");
+                fail(message, "add examples of these labels, or leave them out");
             }
         }
         _ => {
             let message = format!("the column {label:?} has {} distinct values", column.distinct);
             let hint = format!("a label column has at most {MAX_LABELS} labels, each short");
-            fail(None, message, &hint);
+            fail(message, &hint);
         }
     }
 }

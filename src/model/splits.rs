@@ -15,16 +15,28 @@ pub struct Parts {
     pub test: Vec<usize>,
     /// Records left out because their text stands in a part nearer to reporting too.
     pub excluded: usize,
+    /// Records left out because they lack a text or a label.
+    pub lacking: usize,
+}
+
+/// What of each record decides where it goes.
+pub struct Records<'a> {
+    /// Its text: equal ones stay together.
+    pub texts: &'a [String],
+    /// Its stratum, of which each part gets its share.
+    pub strata: &'a [u32],
+    /// Whether it lacks something, and goes nowhere.
+    pub lacking: &'a [bool],
 }
 
 /// Splits records. `cells` is the split column where the spec names one.
 pub fn parts(
     spec: &SplitSpec,
-    texts: &[String],
-    strata: &[u32],
+    records: &Records<'_>,
     cells: Option<&[Cell]>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Parts, FitError> {
+    let Records { texts, strata, lacking } = *records;
     let groups: Vec<u64> = texts.iter().map(|text| fnv1a(text.as_bytes())).collect();
     let (splits, left_out) = match spec {
         SplitSpec::Shares { train, validation, calibration, test, seed } => {
@@ -67,6 +79,7 @@ pub fn parts(
     let mut parts = Parts::default();
     for (record, (split, out)) in splits.iter().zip(&left_out).enumerate() {
         match split {
+            _ if lacking[record] => parts.lacking += 1,
             _ if *out => parts.excluded += 1,
             Split::Train => parts.train.push(record),
             Split::Validation => parts.validation.push(record),

@@ -52,6 +52,10 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
+    /// A request with the same idempotency key came first, at the same moment; this one changed
+    /// nothing. Recall its answer.
+    #[error("a request with the same idempotency key was just answered")]
+    KeyTaken,
     /// An attempt lost its lease: another worker has the job, or the job has ended.
     #[error("the lease was lost")]
     LeaseLost,
@@ -172,6 +176,8 @@ impl From<StoreError> for Problem {
                 Problem::new(Code::IdempotencyMismatch, message)
                     .hint("use a new key for a new request")
             }
+            StoreError::KeyTaken => Problem::new(Code::Conflict, message)
+                .hint("send the request again to have that answer"),
             StoreError::Full => Problem::new(Code::StorageFull, message)
                 .hint("free disk space; what was stored before is intact"),
             StoreError::ArtifactMissing { .. } | StoreError::ArtifactDamaged { .. } => {

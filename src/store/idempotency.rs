@@ -62,11 +62,7 @@ pub(super) async fn remember(
     if inserted.rows_affected() == 1 {
         return Ok(());
     }
-    // The same key at the same moment: the other request came first, and this one is rolled back.
-    Err(StoreError::Conflict {
-        message: format!("a request with the idempotency key {:?} was just answered", keyed.key),
-        hint: "send the request again to have that answer",
-    })
+    Err(StoreError::KeyTaken)
 }
 
 impl Store {

@@ -109,9 +109,18 @@ impl TextClassification {
     }
 
     /// Learns the labels from a column.
-    pub fn learn_labels(&self, cells: &[Cell]) -> Result<(LabelSet, Truths), LabelError> {
+    ///
+    /// Records that `lacking` marks have no label.
+    pub fn learn_labels(
+        &self,
+        cells: &[Cell],
+        lacking: &[bool],
+    ) -> Result<(LabelSet, Truths), LabelError> {
         let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (cell, row) in cells.iter().zip(1..) {
+        for ((cell, lacks), row) in cells.iter().zip(lacking).zip(1..) {
+            if *lacks {
+                continue;
+            }
             let labels = self.split(cell);
             self.check(&labels, row)?;
             for label in labels {
@@ -131,15 +140,25 @@ impl TextClassification {
             return Err(LabelError::Single { label: label.clone(), row: *row });
         }
         let labels = LabelSet::new(counts.into_keys().collect());
-        let truths = self.apply_labels(&labels, cells)?;
+        let truths = self.apply_labels(&labels, cells, lacking)?;
         Ok((labels, truths))
     }
 
     /// Reads a column whose labels are known. Labels that are not known are left out: a record of
-    /// an unknown label alone has none, and no prediction of it is right.
-    pub fn apply_labels(&self, labels: &LabelSet, cells: &[Cell]) -> Result<Truths, LabelError> {
+    /// an unknown label alone has none, and no prediction of it is right. Records that `lacking`
+    /// marks have none either.
+    pub fn apply_labels(
+        &self,
+        labels: &LabelSet,
+        cells: &[Cell],
+        lacking: &[bool],
+    ) -> Result<Truths, LabelError> {
         let mut truths = Truths::default();
-        for (cell, row) in cells.iter().zip(1..) {
+        for ((cell, lacks), row) in cells.iter().zip(lacking).zip(1..) {
+            if *lacks {
+                truths.labels.push(Vec::new());
+                continue;
+            }
             let names = self.split(cell);
             self.check(&names, row)?;
             let mut of_record: Vec<u32> =
@@ -166,7 +185,13 @@ mod tests {
 
     fn task(multi_label: bool) -> TextClassification {
         let label_separator = ";".to_owned();
-        TextClassification { text: "t".into(), label: "l".into(), multi_label, label_separator }
+        TextClassification {
+            text: "t".into(),
+            label: "l".into(),
+            multi_label,
+            label_separator,
+            max_missing: 0.0,
+        }
     }
 
     fn cells(values: &[&str]) -> Vec<Cell> {
@@ -177,25 +202,38 @@ mod tests {
     #[test]
     fn labels_are_sorted_and_numbers_are_names() {
         let column = [Cell::Integer(1), Cell::Integer(0), Cell::Integer(1), Cell::Integer(0)];
-        let (labels, truths) = task(false).learn_labels(&column).unwrap();
+        let (labels, truths) = task(false).learn_labels(&column, &[false; 4]).unwrap();
         assert_eq!(labels.names(), ["0", "1"]);
         assert_eq!(truths.of(0), [1]);
     }
 
     #[test]
     fn what_cannot_be_learnt_is_refused() {
-        let learn = |values: &[&str]| task(false).learn_labels(&cells(values)).unwrap_err();
+        let none = [false; 4];
+        let learn = |values: &[&str]| task(false).learn_labels(&cells(values), &none).unwrap_err();
         assert_eq!(learn(&["a", "", "b"]), LabelError::Missing { row: 2 });
         assert_eq!(learn(&["a", "a"]), LabelError::Constant { label: "a".into() });
         assert_eq!(learn(&["a", "a", "b"]), LabelError::Single { label: "b".into(), row: 3 });
-        assert_eq!(task(true).learn_labels(&cells(&["", ""])).unwrap_err(), LabelError::None);
+        assert_eq!(
+            task(true).learn_labels(&cells(&["", ""]), &none).unwrap_err(),
+            LabelError::None
+        );
+    }
+
+    #[test]
+    fn records_that_lack_something_have_no_label() {
+        let column = cells(&["a", "b", "c", "a", "b"]);
+        let lacking = [false, false, true, false, false];
+        let (labels, truths) = task(false).learn_labels(&column, &lacking).unwrap();
+        assert_eq!(labels.names(), ["a", "b"]);
+        assert_eq!((truths.of(2), truths.of(4)), (&[][..], &[1u32][..]));
     }
 
     #[test]
     fn several_labels_come_as_lists_or_separated() {
         let mut column = cells(&["b; a", "", "a"]);
         column.push(Cell::List(vec!["b".into(), "b".into()]));
-        let (labels, truths) = task(true).learn_labels(&column).unwrap();
+        let (labels, truths) = task(true).learn_labels(&column, &[false; 4]).unwrap();
         assert_eq!(labels.names(), ["a", "b"]);
         let found: Vec<&[u32]> = (0..4).map(|i| truths.of(i)).collect();
         assert_eq!(found, [&[0u32, 1][..], &[], &[0], &[1]]);
@@ -205,7 +243,7 @@ mod tests {
     #[test]
     fn unknown_labels_are_never_right() {
         let labels = LabelSet::new(vec!["a".into(), "b".into()]);
-        let truths = task(false).apply_labels(&labels, &cells(&["a", "c"])).unwrap();
+        let truths = task(false).apply_labels(&labels, &cells(&["a", "c"]), &[false; 2]).unwrap();
         assert_eq!((truths.of(0), truths.of(1)), (&[0u32][..], &[][..]));
     }
 }

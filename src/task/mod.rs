@@ -13,6 +13,7 @@ pub use metrics::{
     CalibratedScores, ClassReport, ConfusionReport, Evaluated, MetricsReport, report,
 };
 
+use crate::data::Cell;
 use crate::eval::Link;
 use crate::learn::rows::Targets;
 
@@ -40,10 +41,34 @@ pub struct TextClassification {
     #[serde(default = "default_separator")]
     #[schema(min_length = 1, max_length = 10)]
     pub label_separator: String,
+    /// Share of the records that may lack a text or, where a record has one label, a label. They are
+    /// left out, with a warning that names the first; where there are more, all are refused.
+    #[serde(default = "default_max_missing")]
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    pub max_missing: f64,
 }
 
 fn default_separator() -> String {
     ";".to_owned()
+}
+
+fn default_max_missing() -> f64 {
+    0.001
+}
+
+impl TextClassification {
+    /// How many of `rows` records may lack something.
+    pub fn may_miss(&self, rows: u64) -> u64 {
+        (rows as f64 * self.max_missing) as u64
+    }
+
+    /// Which records lack a text, or a label where they need one.
+    pub fn lacking(&self, texts: &[Cell], labels: &[Cell]) -> Vec<bool> {
+        let lacks = |(text, label): (&Cell, &Cell)| {
+            *text == Cell::Null || (!self.multi_label && *label == Cell::Null)
+        };
+        texts.iter().zip(labels).map(lacks).collect()
+    }
 }
 
 impl TaskSpec {

@@ -4,6 +4,8 @@
 mod attempt;
 mod launcher;
 mod recorder;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,10 +55,15 @@ pub struct Workers {
 impl Workers {
     /// Starts workers on a store.
     pub fn start(store: Store, setup: WorkerSetup) -> Self {
+        let launcher = Launcher::threads(setup.threads_per_job);
+        Self::start_with(store, setup, launcher)
+    }
+
+    fn start_with(store: Store, setup: WorkerSetup, launcher: Launcher) -> Self {
         let (stage, staged) = watch::channel(Stage::Run);
         let drain = setup.drain;
         let mut tasks = JoinSet::new();
-        let launcher = Arc::new(Launcher::threads(setup.threads_per_job));
+        let launcher = Arc::new(launcher);
         for index in 0..setup.workers {
             let name = format!("{}:{index}", setup.name);
             tasks.spawn(work(store.clone(), name, launcher.clone(), staged.clone()));

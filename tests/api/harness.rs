@@ -13,12 +13,10 @@ use tokio::task::JoinHandle;
 use whereof::app::{App, AppError};
 use whereof::client::{Answer, Client};
 use whereof::config::{LogLevel, Settings};
-use whereof::store::Store;
 
 /// A server in this process, on a port of its own, with a data folder of its own.
 pub struct Server {
     pub client: Client,
-    pub store: Store,
     pub folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), AppError>>,
@@ -51,12 +49,11 @@ impl Server {
         let app = App::start(settings.check().unwrap()).await.unwrap();
         let listener = app.listen().await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let store = app.store.clone();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.serve(listener, async {
             stopped.await.ok();
         }));
-        Self { client: Client::new(base), store, folder, stop: Some(stop), task }
+        Self { client: Client::new(base), folder, stop: Some(stop), task }
     }
 
     /// Stops as on SIGTERM; returns the folder.

@@ -21,7 +21,10 @@ async fn a_card_says_what_a_model_is_made_of_and_meant_for() {
     let server = Server::start().await;
     let job = server.small_model("sentiment").await;
     let model = server.get("/v1/models/sentiment").await;
-    assert_eq!((&model["id"], &model["job"], &model["run"]), (&job["model"], &job["id"], &job["run"]));
+    assert_eq!(
+        (&model["id"], &model["job"], &model["run"]),
+        (&job["model"], &job["id"], &job["run"])
+    );
     assert_eq!(model["task"], "text_classification");
     let card = server.get("/v1/models/sentiment/card").await;
     let records = &card["records"];
@@ -151,7 +154,9 @@ async fn files_that_are_no_intact_model_are_refused() {
     assert!(newer.contains("version 9"), "{newer}");
     assert!(detail(replaced("whereof-model", "whereof-other")).await.contains("not a model"));
     assert!(detail(replaced("negative", "negatiwe")).await.contains("altered"));
-    assert!(detail(b"PK\x03\x04 and so on, a zip file that someone tried".to_vec()).await.len() > 9);
+    assert!(
+        detail(b"PK\x03\x04 and so on, a zip file that someone tried".to_vec()).await.len() > 9
+    );
 
     let csv = server.post_as("/v1/models", "text/csv", bytes).await;
     refused(&csv, 415, "unsupported-media-type", "");

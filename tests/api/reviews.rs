@@ -18,6 +18,9 @@ async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
         "split": {"train": 0.8, "validation": 0.1, "calibration": 0.1, "test": 0.0},
     });
     let job = server.train(&request).await;
+    // One record of these data has no text: it is left out, and said so.
+    assert_eq!(job["warnings"][0]["code"], "records_left_out", "{}", job["warnings"]);
+    assert!(job["warnings"][0]["message"].as_str().unwrap().contains("row 9119"));
     let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
     assert!(run["metrics"]["test"].is_null());
     let card = server.get("/v1/models/reviews/card").await;

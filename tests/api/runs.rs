@@ -60,7 +60,9 @@ async fn every_step_and_epoch_is_in_the_history() {
         let found = found.unwrap_or_else(|| panic!("{name} is not among {metrics:?}"));
         found["points"].as_array().unwrap().clone()
     };
-    for name in ["train.loss", "train.learning_rate", "train.gradient_norm", "train.records_per_second"] {
+    for name in
+        ["train.loss", "train.learning_rate", "train.gradient_norm", "train.records_per_second"]
+    {
         assert_eq!(history(name).len(), steps, "{name}");
     }
     for name in ["accuracy", "macro_f1", "micro_f1", "log_loss", "brier", "ece"] {
@@ -106,12 +108,8 @@ async fn unknown_runs_metrics_and_formats_are_named() {
     let (_, path) = trained(&server).await;
     let get = async |path: String| server.send(Method::GET, &path, &[], "").await;
     refused(&get("/v1/runs/run_0/metrics".into()).await, 404, "not-found", "");
-    let error = refused(
-        &get(format!("{path}/metrics?name=train.los")).await,
-        404,
-        "not-found",
-        "name",
-    );
+    let error =
+        refused(&get(format!("{path}/metrics?name=train.los")).await, 404, "not-found", "name");
     assert_eq!(error["hint"], "did you mean \"train.loss\"?");
     let xml = get(format!("{path}/metrics?format=xml")).await;
     refused(&xml, 400, "invalid-query", "format");

@@ -67,7 +67,8 @@ async fn a_score_says_what_is_known_of_a_text() {
 async fn thresholds_decide_what_is_accepted() {
     let server = Server::start().await;
     reviews_model(&server).await;
-    let texts = json!(["I love this backpack, the zippers are sturdy", "Der Motor ist viel zu laut"]);
+    let texts =
+        json!(["I love this backpack, the zippers are sturdy", "Der Motor ist viel zu laut"]);
     let accepted = async |alarm: f64, confidence: f64| {
         let body = json!({
             "texts": texts, "max_false_alarm": alarm, "min_confidence": confidence,

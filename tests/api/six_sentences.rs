@@ -25,7 +25,8 @@ async fn six_examples_calibrate_nothing_and_the_service_says_so() {
     ];
     let texts: Vec<&str> = unknown_words.iter().map(|(text, _)| *text).collect();
     let answer = server.post("/v1/models/six/score", &json!({ "texts": texts })).await.value();
-    for (result, (text, expected)) in answer["results"].as_array().unwrap().iter().zip(&unknown_words)
+    for (result, (text, expected)) in
+        answer["results"].as_array().unwrap().iter().zip(&unknown_words)
     {
         let coverage = &result["coverage"];
         assert!(coverage["tokens"].as_f64().unwrap() <= 0.5, "{text}: {coverage}");

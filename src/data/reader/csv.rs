@@ -86,7 +86,7 @@ fn cell(bytes: &[u8], row: u64, column: &str, limits: &Limits) -> Result<Cell, D
         column: column.to_owned(),
         byte: error.valid_up_to() + 1,
     })?;
-    if text.is_empty() { Ok(Cell::Null) } else { text_cell(text, row, column, limits) }
+    if text.trim().is_empty() { Ok(Cell::Null) } else { text_cell(text, row, column, limits) }
 }
 
 fn header(record: &::csv::ByteRecord) -> Result<Vec<String>, DataError> {

@@ -53,8 +53,7 @@ fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<(), DataErr
         row += 1;
         let value = serde_json::from_slice(bytes).map_err(|error| {
             if let Err(utf8) = std::str::from_utf8(bytes) {
-                let column = "(line)".to_owned();
-                return DataError::NotUtf8 { row, column, byte: utf8.valid_up_to() + 1 };
+                return DataError::LineNotUtf8 { row, byte: utf8.valid_up_to() + 1 };
             }
             DataError::Json { row, message: error.to_string() }
         })?;
@@ -119,7 +118,7 @@ fn cell(value: Value, row: u64, column: &str, limits: &Limits) -> Result<Cell, D
             (None, Some(float)) if float.is_finite() => Ok(Cell::Number(float)),
             _ => Err(DataError::NotFinite { row, column: column.to_owned() }),
         },
-        Value::String(text) if text.is_empty() => Ok(Cell::Null),
+        Value::String(text) if text.trim().is_empty() => Ok(Cell::Null),
         Value::String(text) => text_cell(&text, row, column, limits),
         Value::Array(values) => {
             let mut list = Vec::with_capacity(values.len());

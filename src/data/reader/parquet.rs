@@ -66,7 +66,7 @@ fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, 
         Field::Float16(value) => number(f64::from(f32::from(*value)), row, column)?,
         Field::Float(value) => number(f64::from(*value), row, column)?,
         Field::Double(value) => number(*value, row, column)?,
-        Field::Str(text) if text.is_empty() => Cell::Null,
+        Field::Str(text) if text.trim().is_empty() => Cell::Null,
         Field::Str(text) => text_cell(text, row, column, limits)?,
         Field::Decimal(_)
         | Field::Date(_)
