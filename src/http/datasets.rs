@@ -169,7 +169,7 @@ pub async fn list(
 
 /// Look up a dataset: columns, balance, duplicates, lengths.
 #[utoipa::path(get, path = "/v1/datasets/{id}", tag = "datasets",
-    params(("id" = String, Path, description = "Id of the dataset")),
+    params(("id" = String, Path, description = "Id of the dataset", example = "ds_74f25f4a1c310ee85af434388a95b276")),
     responses((status = 200, description = "The dataset", body = Dataset),
               (status = 404, description = "No such dataset", body = Problem)))]
 pub async fn get(
@@ -193,7 +193,7 @@ pub struct RecordPage {
 
 /// Page through the records of a dataset.
 #[utoipa::path(get, path = "/v1/datasets/{id}/records", tag = "datasets",
-    params(("id" = String, Path, description = "Id of the dataset"), ListQuery),
+    params(("id" = String, Path, description = "Id of the dataset", example = "ds_74f25f4a1c310ee85af434388a95b276"), ListQuery),
     responses((status = 200, description = "A page of records", body = RecordPage),
               (status = 404, description = "No such dataset", body = Problem)))]
 pub async fn records(
@@ -227,7 +227,7 @@ pub async fn records(
 ///
 /// Refused while a job that has not ended needs it. Models made from it stay.
 #[utoipa::path(delete, path = "/v1/datasets/{id}", tag = "datasets",
-    params(("id" = String, Path, description = "Id of the dataset")),
+    params(("id" = String, Path, description = "Id of the dataset", example = "ds_74f25f4a1c310ee85af434388a95b276")),
     responses((status = 204, description = "Deleted"),
               (status = 404, description = "No such dataset", body = Problem),
               (status = 409, description = "A job needs it", body = Problem)))]

@@ -39,7 +39,7 @@ impl Parameters for SubmitQuery {
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", params(SubmitQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
     request_body(content = JobRequest, example = json!({"kind": "train",
-        "dataset": "ds_EXAMPLE",
+        "dataset": "ds_74f25f4a1c310ee85af434388a95b276",
         "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
         "model_name": "sentiment"})),
     responses((status = 202, description = "Accepted", body = Job),

@@ -197,7 +197,7 @@ pub async fn import(
 
 /// Delete a model. Refused while an alias points to it.
 #[utoipa::path(delete, path = "/v1/models/{model}", tag = "models",
-    params(("model" = String, Path, description = "Id of the model")),
+    params(("model" = String, Path, description = "Id, name (the newest of it) or name@alias", example = "sentiment")),
     responses((status = 204, description = "Deleted"),
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "An alias points to it", body = Problem)))]

@@ -161,7 +161,7 @@ pub struct EvaluateResponse {
 /// column.
 #[utoipa::path(post, path = "/v1/models/{model}/evaluate", tag = "models",
     params(("model" = String, Path, description = "Id, name or name@alias", example = "sentiment")),
-    request_body(content = EvaluateRequest, example = json!({"dataset": "ds_EXAMPLE", "slice": "sentiment"})),
+    request_body(content = EvaluateRequest, example = json!({"dataset": "ds_74f25f4a1c310ee85af434388a95b276", "slice": "sentiment"})),
     responses((status = 200, description = "The evaluation", body = EvaluateResponse),
               (status = 404, description = "No such model or dataset", body = Problem),
               (status = 422, description = "Not valid", body = Problem)))]

@@ -18,7 +18,7 @@ use crate::text::VectorizerSpec;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrainRequest {
     /// Id of the dataset.
-    #[schema(min_length = 1, max_length = 200, example = "ds_7f83b1657ff1fc53b92dc18148a1d65d")]
+    #[schema(min_length = 1, max_length = 200, example = "ds_74f25f4a1c310ee85af434388a95b276")]
     pub dataset: String,
     /// What to learn, from which columns.
     pub task: TaskSpec,

@@ -16,7 +16,7 @@ use crate::data::records::Written;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Dataset {
     /// `ds_` and the first 32 hexadecimal digits of the SHA-256 of its records.
-    #[schema(example = "ds_7f83b1657ff1fc53b92dc18148a1d65d")]
+    #[schema(example = "ds_74f25f4a1c310ee85af434388a95b276")]
     pub id: String,
     /// What it was called when it was first uploaded.
     pub name: String,

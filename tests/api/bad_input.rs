@@ -59,7 +59,7 @@ async fn json_that_is_no_table_is_refused_with_its_place() {
     ];
     refuse_uploads("application/x-ndjson", cases).await;
     let cases = vec![
-        ("a number", b"7".to_vec(), json!(null), json!(null), ""),
+        ("a number", b"7".to_vec(), json!(1), json!(null), "array of records"),
         ("no records", b"[]".to_vec(), json!(null), json!(null), "no record"),
         ("cut off", b"[{\"a\": 1}, {\"a\":".to_vec(), json!(2), json!(null), "not valid JSON"),
     ];

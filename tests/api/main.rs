@@ -3,10 +3,14 @@
 mod bad_input;
 mod clinc;
 mod datasets;
+mod examples;
+mod faults;
 mod harness;
 mod jobs;
+mod kill;
 mod models;
 mod operations;
+mod process;
 mod reviews;
 mod runs;
 mod scoring;

@@ -1,0 +1,118 @@
+//! The examples of the API's document, run as they stand: every operation has one that works.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::body::Bytes;
+use axum::http::Method;
+use serde_json::Value;
+use whereof::client::Answer;
+
+use crate::harness::{Server, small_reviews};
+
+struct Reader<'a> {
+    server: &'a Server,
+    document: Value,
+    /// Ids that only the server can give.
+    ids: BTreeMap<&'static str, String>,
+    done: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    /// Calls an operation with its example; `path` is as in the document.
+    async fn call(&mut self, method: &str, path: &str) -> Answer {
+        let operation = &self.document["paths"][path][method];
+        let body = match &operation["requestBody"]["content"]["application/json"] {
+            Value::Null => Bytes::new(),
+            content => {
+                let example = &content["example"];
+                assert!(!example.is_null(), "{method} {path} has no example of its body");
+                example.to_string().into()
+            }
+        };
+        self.call_with(method, path, "application/json", body).await
+    }
+
+    async fn call_with(&mut self, method: &str, path: &str, kind: &str, body: Bytes) -> Answer {
+        let operation = &self.document["paths"][path][method];
+        assert!(operation.is_object(), "{method} {path} is not in the document");
+        let mut filled = path.to_owned();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            let place = format!("{{{name}}}");
+            if parameter["in"] == "path" {
+                let given = parameter["example"].as_str().map(str::to_owned);
+                let resource = path.split('/').nth(2).unwrap();
+                let value = given.or_else(|| self.ids.get(resource).cloned());
+                filled = filled.replace(&place, &value.unwrap_or_else(|| panic!("{path}: {name}")));
+            }
+        }
+        let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let headers = if body.is_empty() { vec![] } else { vec![("content-type", kind)] };
+        let answer = self.server.send(verb, &filled, &headers, body).await;
+        let status = answer.status.as_u16();
+        assert!(status < 400, "{method} {filled}: {status} {}", answer.value());
+        let documented = &operation["responses"][status.to_string()];
+        assert!(documented.is_object(), "{method} {path} does not document {status}");
+        self.done.insert(format!("{method} {path}"));
+        answer
+    }
+
+    async fn job(&mut self) {
+        let job = self.call("post", "/v1/jobs").await.value();
+        self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
+        self.ids.insert("runs", job["run"].as_str().unwrap().to_owned());
+    }
+}
+
+#[tokio::test]
+async fn every_operation_has_an_example_that_works() {
+    let server = Server::start().await;
+    let document = server.get("/openapi.json").await;
+    let mut reader =
+        Reader { server: &server, document, ids: BTreeMap::new(), done: BTreeSet::new() };
+    for path in ["/healthz", "/readyz", "/metrics", "/problems", "/problems/{code}", "/v1/catalog"]
+    {
+        reader.call("get", path).await;
+    }
+    reader.call("post", "/v1/datasets").await;
+    for path in ["/v1/datasets", "/v1/datasets/{id}", "/v1/datasets/{id}/records"] {
+        reader.call("get", path).await;
+    }
+    reader.job().await;
+    let ended = server.ended(&reader.ids["jobs"]).await;
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    for path in ["/v1/jobs", "/v1/jobs/{id}", "/v1/jobs/{id}/events", "/v1/runs", "/v1/runs/{id}"] {
+        reader.call("get", path).await;
+    }
+    reader.call("get", "/v1/runs/{id}/metrics").await;
+    reader.call("get", "/v1/models").await;
+    reader.call("patch", "/v1/models/{model}").await;
+    reader.call("get", "/v1/models/{model}").await;
+    reader.call("get", "/v1/models/{model}/card").await;
+    reader.call("post", "/v1/models/{model}/score").await;
+    reader.call("post", "/v1/models/{model}/evaluate").await;
+    reader.call("put", "/v1/aliases/{alias}").await;
+    reader.call("get", "/v1/aliases").await;
+    reader.call("delete", "/v1/aliases/{alias}").await;
+    let file = reader.call("get", "/v1/models/{model}/artifact").await.body;
+    reader.call("delete", "/v1/models/{model}").await;
+    reader.call_with("post", "/v1/models", "application/octet-stream", file).await;
+
+    // What can be ended has to last.
+    let dataset = server.upload(small_reviews()).await;
+    for end in ["/v1/jobs/{id}/cancel", "/v1/jobs/{id}/stop"] {
+        let job = server.submit(&crate::harness::endless_request(&dataset)).await;
+        let id = job["id"].as_str().unwrap().to_owned();
+        server.until(&id, |job| job["phase"] == "training").await;
+        reader.ids.insert("jobs", id.clone());
+        reader.call("post", end).await;
+        server.ended(&id).await;
+    }
+    reader.call("delete", "/v1/datasets/{id}").await;
+
+    let mut all = BTreeSet::new();
+    for (path, item) in reader.document["paths"].as_object().unwrap() {
+        all.extend(item.as_object().unwrap().keys().map(|method| format!("{method} {path}")));
+    }
+    assert_eq!(reader.done, all, "operations without an example here");
+}
