@@ -72,8 +72,9 @@ fn run(spec: &TrainerSpec, script: &mut Script, resume: Option<&Arrays>) -> Outc
 
 #[test]
 fn early_stopping_by_a_table() {
-    // (patience, min_delta, values) -> (epochs, best epoch, reason)
-    let table: &[(usize, f64, &[f64], usize, usize, EndReason)] = &[
+    /// (patience, min_delta, values) -> (epochs, best epoch, reason)
+    type Row<'a> = (usize, f64, &'a [f64], usize, usize, EndReason);
+    let table: &[Row<'_>] = &[
         (1, 0.0, &[3.0, 2.0, 2.5, 1.0], 3, 2, EndReason::EarlyStopping),
         (2, 0.0, &[3.0, 2.0, 2.5, 1.0, 0.9, 0.8], 6, 6, EndReason::Epochs),
         (2, 0.0, &[3.0, 2.0, 2.0, 2.0, 1.0], 4, 2, EndReason::EarlyStopping),

@@ -278,6 +278,24 @@ async fn a_server_that_stops_keeps_its_jobs_for_the_next() {
 }
 
 #[tokio::test]
+async fn threads_change_no_bit() {
+    let mut hashes = Vec::new();
+    for threads in [1, 2, 3] {
+        let server = Server::start_with(Settings {
+            workers: Some(1),
+            threads_per_job: Some(threads),
+            ..Settings::default()
+        });
+        let server = server.await;
+        let job = server.small_model("sentiment").await;
+        let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+        assert_eq!(run["environment"]["threads"], threads);
+        hashes.push(server.get("/v1/models/sentiment").await["sha256"].clone());
+    }
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:?}");
+}
+
+#[tokio::test]
 async fn the_same_seed_gives_the_same_bits() {
     let server = Server::start().await;
     let dataset = server.upload(small_reviews()).await;

@@ -121,9 +121,8 @@ async fn the_documentation_needs_nothing_from_elsewhere() {
     let page = server.send(Method::GET, "/docs/", &[], "").await;
     let html = String::from_utf8(page.body.to_vec()).unwrap();
     assert!(html.contains("swagger-ui"));
-    for link in html.split(['"', '\'']).filter(|part| part.contains("://")) {
-        panic!("the page names {link}");
-    }
+    let elsewhere = html.split(['"', '\'']).filter(|part| part.contains("://"));
+    assert_eq!(elsewhere.collect::<Vec<_>>(), [""; 0], "the page names other hosts");
     let document = server.get("/openapi.json").await;
     assert_eq!(document["openapi"].as_str().unwrap().split('.').next(), Some("3"));
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
