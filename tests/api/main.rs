@@ -10,6 +10,7 @@ mod jobs;
 mod kill;
 mod models;
 mod operations;
+mod options;
 mod process;
 mod reviews;
 mod runs;

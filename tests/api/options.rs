@@ -1,0 +1,100 @@
+//! Every option of a training does what it says, alone and with the others.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, small_reviews, train_request};
+
+/// Lays `change` over `value`, object by object.
+fn overlay(value: &mut Value, change: &Value) {
+    match (value, change) {
+        (Value::Object(fields), Value::Object(changes)) => {
+            for (name, change) in changes {
+                overlay(fields.entry(name.clone()).or_insert(Value::Null), change);
+            }
+        }
+        (value, change) => *value = change.clone(),
+    }
+}
+
+fn changes() -> Vec<Value> {
+    vec![
+        json!({"vectorizer": {"case_folding": false}}),
+        json!({"vectorizer": {"word_ngrams": 3}}),
+        json!({"vectorizer": {"character_ngrams": null}}),
+        json!({"vectorizer": {"character_ngrams": {"min": 3, "max": 4}, "character_weight": 2.0}}),
+        json!({"vectorizer": {"weighting": "uniform"}}),
+        json!({"vectorizer": {"min_word_count": 2, "min_ngram_count": 3}}),
+        json!({"vectorizer": {"max_vocabulary": 500}}),
+        json!({"vectorizer": {"hash_buckets": 1000}}),
+        json!({"network": {"type": "embedding_bag", "dimension": 8}}),
+        json!({"network": {"type": "embedding_bag", "pooling": "sqrt_n"}}),
+        json!({"network": {"type": "embedding_bag", "hidden": [16, 8]}}),
+        json!({"network": {"type": "embedding_bag", "hidden": [16], "activation": "tanh"}}),
+        json!({"optimizer": {"type": "adam", "learning_rate": 0.05}}),
+        json!({"optimizer": {"type": "adamw", "weight_decay": 0.1}}),
+        json!({"schedule": {"type": "constant"}}),
+        json!({"regularization": {"ngram_dropout": 0.0}}),
+        json!({"training": {"batch_size": 16}}),
+        json!({"training": {"seed": 7}}),
+        json!({"training": {"early_stopping": {"metric": "accuracy", "patience": 1}}}),
+        json!({"split": {"train": 0.5, "validation": 0.1, "calibration": 0.2, "test": 0.2}}),
+        json!({"split": {"seed": 9}}),
+    ]
+}
+
+#[tokio::test]
+async fn every_option_changes_the_model() {
+    let server = Server::start().await;
+    let dataset = server.upload(small_reviews()).await;
+    let base = train_request(&dataset, None);
+    let sha = async |job: &Value| {
+        let model = format!("/v1/models/{}", job["model"].as_str().unwrap());
+        server.get(&model).await["sha256"].as_str().unwrap().to_owned()
+    };
+    // The header of an artifact holds the spec, so that two specs never give the same bytes; what
+    // counts is that the numbers differ.
+    let loss = async |job: &Value| {
+        let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+        run["metrics"]["train"]["log_loss"].as_f64().unwrap()
+    };
+    let plain = server.train(&base).await;
+    let (plain_sha, plain_loss) = (sha(&plain).await, loss(&plain).await);
+    let mut all = base.clone();
+    for change in changes() {
+        let mut request = base.clone();
+        overlay(&mut request, &change);
+        overlay(&mut all, &change);
+        let job = server.train(&request).await;
+        assert_ne!(sha(&job).await, plain_sha, "{change}");
+        // Four epochs end before a patience of one can matter.
+        if change["training"]["early_stopping"].is_null() {
+            assert_ne!(loss(&job).await, plain_loss, "{change} changes nothing");
+        }
+    }
+    let together = server.train(&all).await;
+    let model = together["model"].as_str().unwrap();
+    let path = format!("/v1/models/{model}/score");
+    let scored = server.post(&path, &json!({"texts": ["I love it", "clunky"]})).await;
+    assert_eq!(scored.status, 200, "{}", scored.value());
+}
+
+#[tokio::test]
+async fn early_stopping_ends_a_training_that_no_longer_improves() {
+    let server = Server::start().await;
+    let dataset = server.upload(small_reviews()).await;
+    let mut request = train_request(&dataset, None);
+    request["training"] = json!({"epochs": 500, "early_stopping": {"patience": 2}});
+    let job = server.train(&request).await;
+    let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+    assert_eq!(run["end_reason"], "early_stopping");
+    let [epochs, best] = ["epochs", "best_epoch"].map(|name| run[name].as_u64().unwrap());
+    assert_eq!(epochs, best + 2);
+    // The best epoch's parameters were kept: the validation loss is the history's smallest.
+    let history =
+        format!("/v1/runs/{}/metrics?name=validation.log_loss", job["run"].as_str().unwrap());
+    let history = server.get(&history).await;
+    let losses = history["metrics"][0]["points"].as_array().unwrap();
+    let least = losses.iter().map(|p| p["value"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+    let kept = run["metrics"]["validation"]["log_loss"].as_f64().unwrap();
+    assert!((kept - least).abs() < 1e-9, "{kept} against {least}");
+}
