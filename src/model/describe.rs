@@ -5,9 +5,8 @@ use rayon::prelude::*;
 use super::card::{
     CalibrationReport, Card, IntendedRange, LabelCount, PartMetrics, PartSizes, Unavailable,
 };
-use super::fit::Data;
 use super::spec::Warning;
-use super::splits::Parts;
+use super::splits::{Data, Parts};
 use super::{Calibration, Reader, Reading};
 use crate::eval::{calibrator, conformal};
 use crate::learn::trainer::Outcome;

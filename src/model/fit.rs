@@ -6,7 +6,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 
 use super::spec::{TrainSpec, Warning};
-use super::splits::{self, Parts, Records};
+use super::splits::{self, Data, Parts, Records};
 use super::{Calibration, FitError, Model, Reader, Reading, describe};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
@@ -153,17 +153,6 @@ pub fn fit(
     let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
     let model = Model { spec: spec.clone(), reader, calibration, card };
     Ok(Fitted { model, steps: outcome.steps })
-}
-
-/// The records, as the fit after training needs them.
-pub(super) struct Data<'a> {
-    pub truths: &'a Truths,
-    pub parts: &'a Parts,
-    /// Features of each part's records.
-    pub train: Vec<Encoded>,
-    pub validation: Vec<Encoded>,
-    pub calibration: Vec<Encoded>,
-    pub test: Vec<Encoded>,
 }
 
 /// The records to leave out, unless there are too many.

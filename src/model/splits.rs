@@ -5,6 +5,8 @@ use super::spec::{SplitSpec, Warning};
 use crate::data::Cell;
 use crate::data::split::{self, Split};
 use crate::random::fnv1a;
+use crate::task::Truths;
+use crate::text::Encoded;
 
 /// The records of each part, by position.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +29,17 @@ pub struct Records<'a> {
     pub strata: &'a [u32],
     /// Whether it lacks something, and goes nowhere.
     pub lacking: &'a [bool],
+}
+
+/// The records, as the fit after training needs them.
+pub(super) struct Data<'a> {
+    pub truths: &'a Truths,
+    pub parts: &'a Parts,
+    /// Features of each part's records.
+    pub train: Vec<Encoded>,
+    pub validation: Vec<Encoded>,
+    pub calibration: Vec<Encoded>,
+    pub test: Vec<Encoded>,
 }
 
 /// Splits records. `cells` is the split column where the spec names one.

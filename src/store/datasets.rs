@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use utoipa::ToSchema;
 
 use super::idempotency::{self, Keyed};
+use super::json::{from_json, to_json};
 use super::{Artifacts, Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::data::profile::{Column, Profile};
@@ -223,25 +224,5 @@ fn dataset(row: &SqliteRow) -> Result<Dataset, StoreError> {
         columns: profile.columns,
         created_at: Timestamp::from_millis(row.try_get("created_at")?),
         id,
-    })
-}
-
-/// A value as the JSON text of a column.
-pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Io(e.into()))
-}
-
-/// A value from the JSON text of a column.
-pub(super) fn from_json<T: for<'de> Deserialize<'de>>(
-    text: &str,
-    table: &'static str,
-    column: &'static str,
-    id: &str,
-) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Inconsistent {
-        table,
-        column,
-        id: id.to_owned(),
-        message: error.to_string(),
     })
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::datasets::to_json;
+use super::json::to_json;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 

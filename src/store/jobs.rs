@@ -3,9 +3,9 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::datasets::{from_json, to_json};
 use super::events::{self, EventKind};
 use super::idempotency::{self, Keyed};
+use super::json::{from_json, to_json};
 use super::{Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::job::{EndRequest, Job, JobStatus};

@@ -11,6 +11,7 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod jobs;
+mod json;
 pub mod metrics;
 pub mod models;
 pub mod queue;

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 use utoipa::ToSchema;
 
-use super::datasets::{from_json, to_json};
+use super::json::{from_json, to_json};
 use super::{Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::job::JobStatus;

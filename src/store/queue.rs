@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::datasets::{from_json, to_json};
 use super::events::{self, EventKind};
 use super::jobs::changed;
+use super::json::{from_json, to_json};
 use super::models::NewModel;
 use super::{Store, StoreError};
 use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};

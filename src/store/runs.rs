@@ -3,8 +3,8 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::datasets::from_json;
 use super::jobs::status;
+use super::json::from_json;
 use super::{Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::job::{JobStatus, Run};
