@@ -1,0 +1,127 @@
+CREATE TABLE aliases (
+    name TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    model TEXT NOT NULL REFERENCES models (id),
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (name, alias)
+) WITHOUT ROWID;
+
+CREATE INDEX aliases_by_model ON aliases (model);
+
+CREATE TABLE datasets (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    format TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    profile TEXT NOT NULL,
+    row_index TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+);
+
+CREATE INDEX datasets_by_time ON datasets (created_at DESC, id DESC);
+
+CREATE TABLE idempotency_keys (
+    key TEXT PRIMARY KEY NOT NULL,
+    route TEXT NOT NULL,
+    body TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    location TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+);
+
+CREATE TABLE job_events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL,
+    at INTEGER NOT NULL
+);
+
+CREATE INDEX job_events_by_job ON job_events (job, seq);
+
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN
+    ('queued', 'running', 'cancelling', 'succeeded', 'stopped', 'cancelled', 'failed')),
+    dataset TEXT NOT NULL,
+    run TEXT NOT NULL UNIQUE,
+    model TEXT,
+    model_name TEXT,
+    spec TEXT NOT NULL,
+    progress REAL NOT NULL DEFAULT 0,
+    phase TEXT,
+    eta_seconds REAL,
+    end_requested TEXT CHECK (end_requested IN ('stop', 'cancel')),
+    warnings TEXT NOT NULL DEFAULT '[]',
+    error TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    max_attempts INTEGER NOT NULL,
+    lease TEXT,
+    lease_expires_at INTEGER,
+    worker TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    updated_at INTEGER NOT NULL
+);
+
+CREATE INDEX jobs_by_dataset ON jobs (dataset, status);
+
+CREATE INDEX jobs_by_model_name ON jobs (model_name, status);
+
+CREATE INDEX jobs_by_status ON jobs (status, seq);
+
+CREATE TABLE metric_chunks (
+    run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    first_step INTEGER NOT NULL,
+    last_step INTEGER NOT NULL,
+    points INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (run, name, first_step)
+) WITHOUT ROWID;
+
+CREATE TABLE models (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT,
+    job TEXT UNIQUE,
+    run TEXT,
+    dataset TEXT NOT NULL,
+    task TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    card TEXT NOT NULL,
+    artifact TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+);
+
+CREATE INDEX models_by_artifact ON models (artifact);
+
+CREATE INDEX models_by_name ON models (name, created_at DESC, id DESC);
+
+CREATE INDEX models_by_time ON models (created_at DESC, id DESC);
+
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    spec TEXT NOT NULL,
+    environment TEXT,
+    metrics TEXT,
+    best_epoch INTEGER,
+    epochs INTEGER,
+    steps INTEGER,
+    end_reason TEXT,
+    seconds TEXT,
+    checkpoint TEXT,
+    checkpoint_step INTEGER,
+    created_at INTEGER NOT NULL
+);
+
+CREATE INDEX runs_by_job ON runs (job);
+
+CREATE INDEX runs_by_time ON runs (created_at DESC, id DESC);
