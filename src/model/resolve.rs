@@ -248,6 +248,13 @@ fn check_numbers(request: &TrainRequest, errors: &mut Vec<FieldError>) {
             );
         }
     }
+    for (name, value) in request.optimizer.unusable() {
+        errors.push(rounded(format!("optimizer.{name}"), value));
+    }
+    let dropout = request.regularization.ngram_dropout;
+    if !(0.0..1.0).contains(&dropout) {
+        errors.push(rounded("regularization.ngram_dropout".to_owned(), dropout.into()));
+    }
     let decay = request.optimizer.learning_rate() * request.optimizer.weight_decay();
     if decay >= 1.0 {
         let message =
@@ -255,6 +262,11 @@ fn check_numbers(request: &TrainRequest, errors: &mut Vec<FieldError>) {
         let hint = "keep weight_decay × learning_rate below 1";
         errors.push(FieldError::new("optimizer.weight_decay", message).hint(hint));
     }
+}
+
+fn rounded(field: String, value: f64) -> FieldError {
+    let message = format!("{value} is out of range once it is rounded to 32 bits");
+    FieldError::new(field, message).hint("keep it further from the end of its range")
 }
 
 fn split(
@@ -293,7 +305,8 @@ fn split(
     let sum = train + validation + calibration + test;
     if (sum - 1.0).abs() > 1e-6 {
         let hint = "let train, validation, calibration and test sum to 1; what is left out is 0";
-        errors.push(FieldError::new("split", format!("the shares sum to {sum}")).hint(hint));
+        let message = format!("the shares sum to {}", (sum * 1e6).round() / 1e6);
+        errors.push(FieldError::new("split", message).hint(hint));
     } else if train <= 0.0 {
         let hint = "give train a share; 0.7 is usual";
         errors.push(FieldError::new("split.train", "nothing would train").hint(hint));
@@ -349,10 +362,13 @@ fn by_column(
         return None;
     };
     let found: Vec<Option<Split>> = values.iter().map(|v| Split::parse(&v.value)).collect();
-    for (value, split) in values.iter().zip(&found) {
-        if split.is_none() {
-            fail(None, format!("{:?} is no split", value.value), names);
-        }
+    let mut others = values.iter().zip(&found).filter(|(_, split)| split.is_none());
+    if let Some((first, _)) = others.next() {
+        let more = match others.count() {
+            0 => String::new(),
+            count => format!(", nor are {count} other values"),
+        };
+        fail(None, format!("{:?} is no split{more}", first.value), names);
     }
     if !found.contains(&Some(Split::Train)) {
         fail(None, "no record is named train".to_owned(), "name at least some records train");

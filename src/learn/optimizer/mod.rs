@@ -42,6 +42,25 @@ impl OptimizerSpec {
         }
     }
 
+    /// Settings that 32-bit arithmetic cannot work with, by name: not finite, or rounded to an end of
+    /// their range (a second moment that decays by 1 never moves from 0).
+    pub fn unusable(&self) -> Vec<(&'static str, f64)> {
+        let spec = match self {
+            Self::Adam(spec) => spec.with_decay(0.0),
+            Self::AdamW(spec) => spec.clone(),
+        };
+        let positive = |value: f64| value as f32 > 0.0 && (value as f32).is_finite();
+        let share = |value: f64| (0.0..1.0).contains(&(value as f32));
+        let settings = [
+            ("learning_rate", spec.learning_rate, positive(spec.learning_rate)),
+            ("beta1", spec.beta1, share(spec.beta1)),
+            ("beta2", spec.beta2, share(spec.beta2)),
+            ("epsilon", spec.epsilon, positive(spec.epsilon)),
+            ("weight_decay", spec.weight_decay, (0.0..=f64::MAX).contains(&spec.weight_decay)),
+        ];
+        settings.into_iter().filter(|s| !s.2).map(|(name, value, _)| (name, value)).collect()
+    }
+
     /// Numbers that the optimiser keeps for every parameter.
     pub fn state_per_parameter(&self) -> usize {
         match self {
