@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::problem::{FieldError, nearest};
 
+/// Errors that are reported at most: a body can hold millions.
+const MAX_ERRORS: usize = 100;
+
 /// Schemas by name, from an OpenAPI document.
 pub struct Schemas {
     components: Map<String, Value>,
@@ -33,6 +36,7 @@ impl Schemas {
             Some(schema) => self.value(schema, value, "", &mut errors),
             None => errors.push(FieldError::new("", format!("no schema named {name}"))),
         }
+        errors.truncate(MAX_ERRORS);
         errors
     }
 
@@ -98,6 +102,9 @@ impl Schemas {
                     return;
                 }
                 for (index, item) in items.iter().enumerate() {
+                    if errors.len() >= MAX_ERRORS {
+                        return;
+                    }
                     self.value(&schema["items"], item, &format!("{path}[{index}]"), errors);
                 }
             }
@@ -116,7 +123,10 @@ impl Schemas {
         let mut required = Vec::new();
         self.collect(schema, &mut known, &mut required);
         for (name, value) in map {
-            let path = join(path, name);
+            if errors.len() >= MAX_ERRORS {
+                return;
+            }
+            let path = join(path, &shortened(name));
             match known.iter().find(|(known, _)| known == name) {
                 Some((_, schema)) => self.value(schema, value, &path, errors),
                 None => {
@@ -139,6 +149,9 @@ impl Schemas {
 
     fn hint_for_missing(&self, name: &str, known: &[(&str, &Value)]) -> String {
         let schema = known.iter().find(|(known, _)| *known == name).map(|(_, schema)| *schema);
+        if let Some(allowed) = schema.and_then(|schema| schema["enum"].as_array()) {
+            return format!("one of {}", list(allowed));
+        }
         let description = schema.and_then(|schema| {
             let own = schema["description"].as_str();
             own.or_else(|| self.resolve(schema)["description"].as_str())
@@ -260,7 +273,15 @@ fn not_among(path: &str, value: &Value, allowed: &[Value]) -> FieldError {
         Some(near) => format!("did you mean {near:?}? one of {}", list(allowed)),
         None => format!("one of {}", list(allowed)),
     };
-    FieldError::new(path, format!("{value} is not known")).hint(hint)
+    FieldError::new(path, format!("{} is not known", shortened(&value.to_string()))).hint(hint)
+}
+
+/// What came in, cut to what a person reads.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn list(values: &[Value]) -> String {
