@@ -78,7 +78,7 @@ impl DataError {
             Self::DuplicateColumn { .. } => "give every column a name of its own",
             Self::TooManyColumns { .. } => "drop columns that no task needs",
             Self::Ragged { .. } => {
-                "give every row a cell for every column; quote cells that hold the separator or a line break"
+                "give every row a cell for every column; quote cells that hold the separator or a line break, and close every quotation mark"
             }
             Self::NotUtf8 { .. } | Self::LineNotUtf8 { .. } | Self::Utf16 => {
                 "save the file as UTF-8 and send it again"

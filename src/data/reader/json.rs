@@ -1,7 +1,7 @@
 //! A JSON array of records, or an object whose `records` is one, read element by element.
 
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufRead, BufReader, Seek};
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::data::{DataError, Limits, Sink};
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
     // The columns are the union of all keys, so the file is read twice and never held.
     let mut columns = Columns::default();
-    let name = each(file, limits, &mut |row, value| columns.note(row, &value))?;
+    let name = each(file, limits, &mut |row, value| columns.note(row, &value, limits))?;
     if let Some(name) = name {
         sink.name(&name);
     }
@@ -35,9 +35,22 @@ type Each<'a> = &'a mut dyn FnMut(u64, Value) -> Result<(), DataError>;
 fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<Option<String>, DataError> {
     file.rewind()?;
     let budget = RecordBudget::new(limits.record_bytes);
-    let reader = BufReader::new(LimitedReader::new(file, budget.clone()));
-    let mut state =
-        State { row: 0, budget: &budget, visit, failed: None, found: false, name: None };
+    let mut reader = BufReader::new(LimitedReader::new(file, budget.clone()));
+    let start = reader.fill_buf()?;
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        return Err(DataError::Utf16);
+    }
+    let mark = if start.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
+    reader.consume(mark);
+    let mut state = State {
+        row: 0,
+        budget: &budget,
+        visit,
+        failed: None,
+        object: false,
+        found: false,
+        name: None,
+    };
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
     let outcome = Document(&mut state).deserialize(&mut deserializer);
     let outcome = outcome.and_then(|()| deserializer.end());
@@ -66,6 +79,8 @@ struct State<'a, 'b> {
     budget: &'a RecordBudget,
     visit: Each<'b>,
     failed: Option<DataError>,
+    /// Whether the document is an object, and whether its records were found.
+    object: bool,
     found: bool,
     name: Option<String>,
 }
@@ -87,7 +102,9 @@ impl<'de> Visitor<'de> for Document<'_, '_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.0.found = true;
+        if std::mem::replace(&mut self.0.found, true) {
+            return Err(A::Error::custom("`records` stands there twice"));
+        }
         loop {
             self.0.budget.reset();
             let Some(value) = seq.next_element::<Value>()? else { return Ok(()) };
@@ -100,6 +117,9 @@ impl<'de> Visitor<'de> for Document<'_, '_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        if std::mem::replace(&mut self.0.object, true) {
+            return Err(A::Error::custom("`records` is an object, not an array"));
+        }
         while let Some(key) = map.next_key::<String>()? {
             self.0.budget.reset();
             match key.as_str() {
@@ -114,3 +134,7 @@ impl<'de> Visitor<'de> for Document<'_, '_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

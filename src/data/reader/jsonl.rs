@@ -12,7 +12,7 @@ use crate::data::{Cell, DataError, Limits, Sink};
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
     // The columns are the union of all keys, so the file is read twice and never held.
     let mut columns = Columns::default();
-    each(file, limits, &mut |row, value| columns.note(row, &value))?;
+    each(file, limits, &mut |row, value| columns.note(row, &value, limits))?;
     let names = columns.into_names();
     check_columns(&names, limits)?;
     sink.columns(&names)?;
@@ -55,7 +55,9 @@ fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<(), DataErr
             if let Err(utf8) = std::str::from_utf8(bytes) {
                 return DataError::LineNotUtf8 { row, byte: utf8.valid_up_to() + 1 };
             }
-            DataError::Json { row, message: error.to_string() }
+            // Every record is line 1 to the parser.
+            let message = error.to_string().replace(" at line 1 column ", " at byte ");
+            DataError::Json { row, message }
         })?;
         visit(row, value)?;
     }
@@ -70,7 +72,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    pub fn note(&mut self, row: u64, value: &Value) -> Result<(), DataError> {
+    pub fn note(&mut self, row: u64, value: &Value, limits: &Limits) -> Result<(), DataError> {
         let Value::Object(map) = value else {
             return Err(DataError::NotAnObject { row, found: kind(value) });
         };
@@ -80,7 +82,9 @@ impl Columns {
                 self.names.push(key.clone());
             }
         }
-        Ok(())
+        // Checked here too, so that a file of ever new keys is not held.
+        let (found, limit) = (self.names.len(), limits.columns);
+        if found > limit { Err(DataError::TooManyColumns { found, limit }) } else { Ok(()) }
     }
 
     pub fn into_names(self) -> Vec<String> {

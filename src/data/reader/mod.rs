@@ -13,6 +13,9 @@ use utoipa::ToSchema;
 
 use super::{Cell, DataError, Limits, Sink};
 
+/// Bytes that the name of a column may have.
+const MAX_NAME_BYTES: usize = 500;
+
 /// A format that datasets are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,12 +82,23 @@ fn check_columns(names: &[String], limits: &Limits) -> Result<(), DataError> {
     if names.len() > limits.columns {
         return Err(DataError::TooManyColumns { found: names.len(), limit: limits.columns });
     }
+    if names.is_empty() {
+        return Err(DataError::NoHeader { reason: "there is no column".to_owned() });
+    }
     let mut seen = std::collections::HashSet::new();
     for (index, name) in names.iter().enumerate() {
-        if name.trim().is_empty() {
-            return Err(DataError::NoHeader {
-                reason: format!("column {} has no name", index + 1),
-            });
+        let column = index + 1;
+        let reason = if name.trim().is_empty() {
+            format!("column {column} has no name")
+        } else if name.contains('\0') {
+            format!("the name of column {column} holds a NUL character")
+        } else if name.len() > MAX_NAME_BYTES {
+            format!("the name of column {column} has {} bytes", name.len())
+        } else {
+            String::new()
+        };
+        if !reason.is_empty() {
+            return Err(DataError::NoHeader { reason });
         }
         if !seen.insert(name.as_str()) {
             return Err(DataError::DuplicateColumn { name: name.clone() });
@@ -103,3 +117,6 @@ fn text_cell(text: &str, row: u64, column: &str, limits: &Limits) -> Result<Cell
     }
     Ok(Cell::Text(text.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

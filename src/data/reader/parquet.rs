@@ -2,6 +2,8 @@
 
 use std::fs::File;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
 
@@ -24,9 +26,6 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
     let schema = metadata.file_metadata().schema();
     let names: Vec<String> = schema.get_fields().iter().map(|f| f.name().to_owned()).collect();
     check_columns(&names, limits)?;
-    if names.is_empty() {
-        return Err(DataError::NoHeader { reason: "the schema has no column".to_owned() });
-    }
     sink.columns(&names)?;
 
     let mut row = 0;
@@ -68,12 +67,19 @@ fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, 
         Field::Double(value) => number(*value, row, column)?,
         Field::Str(text) if text.trim().is_empty() => Cell::Null,
         Field::Str(text) => text_cell(text, row, column, limits)?,
-        Field::Decimal(_)
-        | Field::Date(_)
-        | Field::TimeMillis(_)
-        | Field::TimeMicros(_)
-        | Field::TimestampMillis(_)
-        | Field::TimestampMicros(_) => Cell::Text(field.to_string()),
+        Field::Decimal(_) | Field::TimeMillis(_) | Field::TimeMicros(_) => {
+            Cell::Text(field.to_string())
+        }
+        Field::Date(days) => {
+            let time = DateTime::from_timestamp(i64::from(*days) * 86_400, 0);
+            Cell::Text(calendar(time, row, column)?.format("%Y-%m-%d").to_string())
+        }
+        Field::TimestampMillis(time) => {
+            timestamp(DateTime::from_timestamp_millis(*time), row, column)?
+        }
+        Field::TimestampMicros(time) => {
+            timestamp(DateTime::from_timestamp_micros(*time), row, column)?
+        }
         Field::Bytes(bytes) => match bytes.as_utf8() {
             Ok(text) => text_cell(text, row, column, limits)?,
             Err(_) => return Err(nested(row, column, "binary data")),
@@ -95,6 +101,23 @@ fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, 
     })
 }
 
+/// The `parquet` crate would panic at a time that no calendar holds.
+fn calendar(
+    time: Option<DateTime<Utc>>,
+    row: u64,
+    column: &str,
+) -> Result<DateTime<Utc>, DataError> {
+    time.ok_or_else(|| {
+        let message = format!("row {row}, column {column:?} holds a time that no calendar holds");
+        DataError::Parquet { message }
+    })
+}
+
+fn timestamp(time: Option<DateTime<Utc>>, row: u64, column: &str) -> Result<Cell, DataError> {
+    let text = calendar(time, row, column)?.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    Ok(Cell::Text(text))
+}
+
 /// pandas writes a missing number as NaN, so NaN is missing; an infinite number is an error.
 fn number(value: f64, row: u64, column: &str) -> Result<Cell, DataError> {
     if value.is_nan() {
@@ -109,3 +132,7 @@ fn number(value: f64, row: u64, column: &str) -> Result<Cell, DataError> {
 fn nested(row: u64, column: &str, found: &'static str) -> DataError {
     DataError::Nested { row, column: column.to_owned(), found }
 }
+
+#[cfg(test)]
+#[path = "parquet_tests.rs"]
+mod tests;
