@@ -31,10 +31,12 @@ fn a_mark_and_either_line_end_are_read() {
 
 #[test]
 fn quotes_hold_separators_line_breaks_and_quotes() {
-    let table = csv("label,text\n1,\"a \"\"word\"\", and\nanother line\"\n2,\"\r\n\"\n");
+    let table =
+        csv("label,text\n1,\"a \"\"word\"\", and\nanother line\"\n2,\"\r\n.\"\n3,\"\r\n\"\n");
     assert_eq!(table.columns, ["label", "text"]);
     assert_eq!(table.rows[0][1], text("a \"word\", and\nanother line"));
-    assert_eq!(table.rows[1][1], text("\r\n"));
+    assert_eq!(table.rows[1][1], text("\r\n."));
+    assert_eq!(table.rows[2][1], Cell::Null, "blank is missing");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn rows_at_fault_are_named() {
     let DataError::Json { row, message } = fails(Jsonl, "{\"a\":1}\n{\"a\":\n") else { panic!() };
     assert_eq!(row, 2);
     assert!(!message.contains("line 1"), "it is line 2 of the file: {message}");
-    let DataError::NotUtf8 { row, byte, .. } = fails(Jsonl, b"{\"a\":1}\n{\"a\":\"\xff\"}") else {
+    let DataError::LineNotUtf8 { row, byte } = fails(Jsonl, b"{\"a\":1}\n{\"a\":\"\xff\"}") else {
         panic!()
     };
     assert_eq!((row, byte), (2, 7));
@@ -121,7 +121,7 @@ fn deep_nesting_is_an_error_and_no_overflow() {
             DataError::Json { row: 1, .. }
         ));
         assert!(matches!(
-            fails(Json, &open.repeat(depth)),
+            fails(Json, open.repeat(depth)),
             DataError::Json { .. } | DataError::NotAnObject { .. }
         ));
     }

@@ -189,7 +189,7 @@ mod properties {
             rows.iter().for_each(|row| writer.write_record(row).unwrap());
             let table = read_bytes(Format::Csv, writer.into_inner().unwrap()).unwrap();
             prop_assert_eq!(table.columns, names);
-            let cell = |value: &String| if value.is_empty() { Cell::Null } else { text(value) };
+            let cell = |value: &String| if value.trim().is_empty() { Cell::Null } else { text(value) };
             let expected: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
             prop_assert_eq!(table.rows, expected);
         }
@@ -203,7 +203,7 @@ mod properties {
             let records: Vec<_> = rows.iter().map(record).collect();
             let lines: String = records.iter().map(|r| format!("{r}\n")).collect();
             let array = serde_json::Value::from(records).to_string();
-            let cell = |value: &String| if value.is_empty() { Cell::Null } else { text(value) };
+            let cell = |value: &String| if value.trim().is_empty() { Cell::Null } else { text(value) };
             let expected: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
             prop_assert_eq!(read_bytes(Format::Jsonl, lines).unwrap().rows, expected.clone());
             prop_assert_eq!(read_bytes(Format::Json, array).unwrap().rows, expected);
