@@ -198,8 +198,8 @@ impl Config {
         if !self.listen.ip().is_loopback() && self.api_keys.is_empty() {
             return wrong(
                 "--listen",
-                "other machines reach this address, so requests must need a key: set --api-key, or \
-                 listen on 127.0.0.1",
+                "other machines reach this address, so requests must need a key: set --api-key or \
+                 WHEREOF_API_KEYS to one of at least 16 characters, or listen on 127.0.0.1",
             );
         }
         if self.api_keys.iter().any(|key| key.len() < 16) {

@@ -94,6 +94,9 @@ start
 ok "serve starts and is ready"
 call 200 "GET /healthz" /healthz
 holds '"status":"ok"'
+"$binary" healthcheck --listen "${base#http://}" >"$body" || fail "healthcheck: exit code $?"
+holds ready
+ok "healthcheck finds it ready"
 
 # Datasets
 call 201 "upload a form" /v1/datasets -F name=reviews -F file=@demo/reviews.csv
@@ -210,6 +213,11 @@ for _ in $(seq 300); do
 done
 [ "$(value status)" = running ] || fail "the job does not run"
 stop "SIGTERM stops the server, exit code 0"
+if "$binary" healthcheck --listen "${base#http://}" 2>"$body"; then
+    fail "healthcheck finds a stopped server ready"
+fi
+holds 'does not answer'
+ok "healthcheck finds it gone"
 start
 ok "serve starts again on the same folder"
 call 200 "the dataset is there" "/v1/datasets/$dataset"

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod demo;
+mod healthcheck;
 mod serve;
 mod show;
 
@@ -27,6 +28,8 @@ enum Command {
     Demo(demo::Demo),
     /// Work on the jobs of a data folder, without serving the API
     Worker(Serve),
+    /// Ask a server whether it is ready; exit code 0 if it is
+    Healthcheck(healthcheck::Healthcheck),
     /// Print the API's document, OpenAPI 3.1
     Openapi,
 }
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::serve(arguments),
         Command::Worker(arguments) => serve::work(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
+        Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments),
         Command::Openapi => {
             println!("{}", crate::http::openapi_json());
             Ok(())

@@ -28,7 +28,8 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
@@ -49,8 +50,12 @@ const MAX_JSON_BYTES: usize = 64 << 20;
                        text the model has seen, whether it comes from where the model was trained, \
                        how sure the answer is, and whether to accept it. Every error is a problem \
                        (RFC 9457) with a stable `type`.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+        // Without its identifier, which pages turn into a dead link: it names two licences.
+        license(name = "MIT OR Apache-2.0")
     ),
+    // A key is needed only where the server has keys.
+    security((), ("api_key" = [])),
+    modifiers(&ApiKey),
     components(schemas(crate::eval::detector::DetectorKind)),
     tags(
         (name = "datasets", description = "Upload records and look at them"),
@@ -61,6 +66,19 @@ const MAX_JSON_BYTES: usize = 64 << 20;
     )
 )]
 struct Api;
+
+/// Describes the API key, so that the page can send one.
+struct ApiKey;
+
+impl Modify for ApiKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let description = "A key of this server, if it was started with keys";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let scheme = SecurityScheme::Http(scheme.description(Some(description)).build());
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("api_key", scheme);
+    }
+}
 
 /// The whole API on one page.
 fn routes() -> OpenApiRouter<AppState> {
@@ -106,7 +124,7 @@ pub fn openapi_json() -> String {
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (router, document) = routes().split_for_parts();
-    let docs = SwaggerUi::new("/docs").url("/openapi.json", document);
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", document).config(docs_page());
     let cors = cors(&state.config.cors_origins);
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), observe::observe))
@@ -122,6 +140,19 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(unknown_method)
         .layer(layers)
         .with_state(state)
+}
+
+/// How the API's page looks. It asks nothing of other hosts.
+fn docs_page() -> utoipa_swagger_ui::Config<'static> {
+    utoipa_swagger_ui::Config::default()
+        // Elsewhere than on localhost it would send the document's address to a validator.
+        .validator_url("none")
+        // No bar on top: it has another product's name and loads documents of other hosts.
+        .use_base_layout()
+        // Schemas are shown where they are used; the list of all stays folded.
+        .default_models_expand_depth(0)
+        .default_model_expand_depth(3)
+        .display_request_duration(true)
 }
 
 async fn unknown_path(uri: axum::http::Uri) -> Response {
