@@ -166,6 +166,7 @@ struct Tally {
     not_datetime: bool,
     lists: u64,
     characters: (u64, u64, u64),
+    /// Smallest, mean and largest number.
     numbers: (f64, f64, f64),
     distinct: HashSet<u64>,
     repeats: u64,
@@ -189,11 +190,13 @@ impl Tally {
         self.not_datetime |= !is_datetime(&text);
         let first = self.present == 1;
         if let Some(number) = parsed {
-            let (min, sum, max) = self.numbers;
+            let (min, mean, max) = self.numbers;
+            // A running mean: the sum of finite numbers can be infinite.
+            let n = self.present as f64;
             self.numbers = if first {
                 (number, number, number)
             } else {
-                (min.min(number), sum + number, max.max(number))
+                (min.min(number), mean + (number / n - mean / n), max.max(number))
             };
         }
         let length = text.chars().count() as u64;
@@ -235,10 +238,10 @@ impl Tally {
 
     fn finish(self, name: String) -> Column {
         let kind = self.kind();
-        let mean = |sum: f64| sum / self.present.max(1) as f64;
         let (shortest, sum, longest) = self.characters;
-        let lengths = Lengths { min: shortest, mean: mean(sum as f64), max: longest };
-        let (min, total, max) = self.numbers;
+        let mean = sum as f64 / self.present.max(1) as f64;
+        let lengths = Lengths { min: shortest, mean, max: longest };
+        let (min, mean, max) = self.numbers;
         let numeric = matches!(kind, ColumnKind::Integer | ColumnKind::Number);
         let textual = matches!(kind, ColumnKind::Text | ColumnKind::Category);
         let mut values: Vec<ValueCount> =
@@ -253,7 +256,7 @@ impl Tally {
             distinct_exact: self.distinct.len() < COUNTED_DISTINCT,
             duplicates: self.repeats,
             characters: textual.then_some(lengths),
-            range: numeric.then(|| Range { min, mean: mean(total), max }),
+            range: numeric.then(|| Range { min, mean, max }),
             values: (!self.too_many_values && kind != ColumnKind::Empty).then_some(values),
         }
     }
@@ -297,5 +300,75 @@ mod tests {
         assert_eq!((column.missing, column.distinct, column.duplicates), (1, 2, 2));
         let values = column.values.unwrap();
         assert_eq!((values[0].value.as_str(), values[0].count), ("b", 3));
+    }
+
+    #[test]
+    fn numbers_have_a_range_and_texts_have_lengths() {
+        let numbers = column(&["3", "", "-1", "10"]);
+        let range = numbers.range.unwrap();
+        assert_eq!((range.min, range.mean, range.max), (-1.0, 4.0, 10.0));
+        assert_eq!((numbers.characters, numbers.first_missing_row), (None, Some(2)));
+        let texts = column(&["äöü", "a b c", "x"]);
+        let lengths = texts.characters.unwrap();
+        assert_eq!((lengths.min, lengths.mean, lengths.max), (1, 3.0, 5));
+        assert_eq!(texts.range, None);
+    }
+
+    /// JSON has no infinity, and a profile that cannot be read back loses its dataset.
+    #[test]
+    fn the_range_of_huge_numbers_is_finite() {
+        for values in [["1e308", "1.7e308", "1.7e308"], ["-1.7e308", "1.7e308", "-1.7e308"]] {
+            let column = column(&values);
+            let range = column.range.unwrap();
+            assert!(range.min <= range.mean && range.mean <= range.max, "{range:?}");
+            let stored = serde_json::to_string(&column).unwrap();
+            assert_eq!(serde_json::from_str::<Column>(&stored).unwrap(), column);
+        }
+    }
+
+    #[test]
+    fn values_are_listed_up_to_a_number_and_a_length() {
+        let names: Vec<String> = (0..=COUNTED_VALUES).map(|i| format!("v{i}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(column(&names[1..]).values.unwrap().len(), COUNTED_VALUES);
+        let all = column(&names);
+        assert_eq!((all.values, all.distinct), (None, COUNTED_VALUES as u64 + 1));
+        let long = "x".repeat(COUNTED_VALUE_BYTES + 1);
+        let column = column(&["a", &long, "a"]);
+        assert_eq!((column.values, column.distinct, column.duplicates), (None, 2, 1));
+    }
+
+    #[test]
+    fn lists_booleans_and_mixtures() {
+        let kind = |cells: &[Cell]| {
+            let mut profiler = Profiler::default();
+            profiler.columns(&["c".to_owned()]);
+            cells.iter().for_each(|cell| profiler.record(std::slice::from_ref(cell), b""));
+            profiler.finish().columns.remove(0).kind
+        };
+        let text = |text: &str| Cell::Text(text.to_owned());
+        assert_eq!(kind(&[Cell::List(vec!["a".to_owned()]), Cell::Null]), ColumnKind::List);
+        assert_eq!(kind(&[Cell::Bool(true), Cell::Bool(false)]), ColumnKind::Boolean);
+        assert_eq!(kind(&[Cell::Integer(1), Cell::Number(1.5)]), ColumnKind::Number);
+        assert_eq!(kind(&[Cell::Integer(1), text("x")]), ColumnKind::Text);
+        assert_eq!(kind(&[text("NaN"), text("inf")]), ColumnKind::Text);
+        assert_eq!(
+            kind(&[text("2026-11-23T10:00:00Z"), text("2026-11-23 10:00:00")]),
+            ColumnKind::Datetime
+        );
+    }
+
+    #[test]
+    fn repeated_records_are_counted_over_all_columns() {
+        let mut profiler = Profiler::default();
+        profiler.columns(&["a".to_owned(), "b".to_owned()]);
+        for (a, b) in [("x", "1"), ("x", "2"), ("x", "1")] {
+            let cells = [a, b].map(|v| Cell::Text(v.to_owned()));
+            profiler.record(&cells, format!("{a},{b}").as_bytes());
+        }
+        let profile = profiler.finish();
+        assert_eq!((profile.rows, profile.duplicate_rows), (3, 1));
+        assert_eq!(profile.column("b").map(|(i, c)| (i, c.distinct)), Some((1, 2)));
+        assert!(profile.column("c").is_none());
     }
 }
