@@ -83,6 +83,8 @@ fn is_punctuation(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn texts(text: &str) -> Vec<String> {
@@ -126,5 +128,28 @@ mod tests {
     #[test]
     fn white_space_and_control_characters_are_no_tokens() {
         assert_eq!(texts(" \t\n\u{202e}\u{0}\u{feff} "), Vec::<String>::new());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// In any script, an offset cuts the token out of the text as it came, and nothing but white
+        /// space and invisible characters lies between tokens.
+        #[test]
+        fn offsets_cut_the_tokens_out(text in "\\PC*|[\\s\\PCa-z'’.\u{300}-\u{36f}\u{200b}-\u{200f}\u{1f1e6}-\u{1f1ff}]{0,40}", fold in any::<bool>()) {
+            let characters: Vec<char> = text.chars().collect();
+            let mut end = 0;
+            let invisible = |c: &char| c.is_whitespace() || c.is_control() || is_format(*c);
+            for token in tokens(&text, fold) {
+                prop_assert!(end <= token.start && token.start < token.end);
+                prop_assert!(characters[end..token.start].iter().all(invisible));
+                let cut: String = characters[token.start..token.end].iter().collect();
+                prop_assert_eq!(&cut, token.raw);
+                let alone: Vec<Token> = tokens(&cut, fold).collect();
+                prop_assert_eq!(&alone[0].text, &token.text);
+                end = token.end;
+            }
+            prop_assert!(characters[end..].iter().all(invisible));
+        }
     }
 }
