@@ -22,6 +22,9 @@ impl Default for RegularizationSpec {
     }
 }
 
+/// Values that the 16 bits which decide on an n-gram take.
+const DRAWS: u32 = 1 << 16;
+
 /// Which n-grams of a record stay in an epoch. A function of seed, epoch and record alone, so that
 /// neither the order of records nor a resume changes it.
 pub struct NgramDropout {
@@ -33,9 +36,11 @@ pub struct NgramDropout {
 impl NgramDropout {
     /// For one epoch of a run.
     pub fn new(share: f32, seed: u64, epoch: usize) -> Self {
+        let threshold = (share * DRAWS as f32) as u32;
         Self {
-            threshold: (share * 65_536.0) as u32,
-            scale: 1.0 / (1.0 - share),
+            threshold,
+            // The share as the draws have it, so that the mean is kept near 0 and 1 too.
+            scale: DRAWS as f32 / (DRAWS - threshold.min(DRAWS - 1)) as f32,
             key: keyed(seed ^ keyed(epoch as u64 ^ 0x6e67_7261_6d73)),
         }
     }
@@ -86,6 +91,16 @@ mod tests {
         // 200,000 draws: the standard error of the share is 0.0011.
         assert!((count as f64 / 200_000.0 - 0.6).abs() < 0.006);
         assert!((sum / 200_000.0 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_mean_is_kept_where_draws_are_coarse() {
+        for share in [0.000_01f32, 0.000_02, 0.3, 0.999, 0.999_98, 0.999_999] {
+            let dropout = NgramDropout::new(share, 1, 0);
+            let kept = f64::from(DRAWS - dropout.threshold) / f64::from(DRAWS);
+            let mean = kept * f64::from(dropout.scale);
+            assert!((mean - 1.0).abs() < 1e-6, "{share}: {mean}");
+        }
     }
 
     #[test]

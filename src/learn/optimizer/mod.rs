@@ -104,3 +104,7 @@ pub trait Optimizer: Send {
     /// Takes up the state that [`Optimizer::save`] gave.
     fn restore(&mut self, from: &Arrays) -> Result<(), ArraysError>;
 }
+
+#[cfg(test)]
+#[path = "conformance_tests.rs"]
+mod tests;
