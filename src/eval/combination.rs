@@ -136,6 +136,34 @@ mod tests {
         assert!(chi_square > 0.08, "{chi_square}");
     }
 
+    /// The guarantee at any size and level, for axes that agree, that oppose one another and that
+    /// are full of ties.
+    #[test]
+    fn false_alarms_at_any_size_and_level() {
+        let mut rng = random::stream(10, "sizes");
+        let trials = 1_500;
+        for n in [1, 3, 9, 19, 40] {
+            let mut p_values = Vec::new();
+            for _ in 0..trials {
+                let records: Vec<[f64; 3]> = (0..=n)
+                    .map(|_| {
+                        let common = rng.random::<f64>();
+                        let own = rng.random::<f64>();
+                        [common, 0.3 * own - common, ((common + own) * 2.0).floor()]
+                    })
+                    .collect();
+                let axis = |axis: usize| records[1..].iter().map(|r| r[axis]).collect();
+                let combination = Combination::new((0..3).map(axis).collect());
+                p_values.push(combination.rank(&records[0]).p_value);
+            }
+            for alpha in [0.05, 0.1, 0.25, 0.5, 0.8] {
+                let found = p_values.iter().filter(|&&p| p <= alpha).count() as f64 / trials as f64;
+                let chance = 4.0 * (alpha * (1.0 - alpha) / f64::from(trials)).sqrt();
+                assert!(found <= alpha + chance, "n {n}, alpha {alpha}: {found}");
+            }
+        }
+    }
+
     #[test]
     fn a_shift_that_either_axis_sees_is_found() {
         let mut rng = random::stream(9, "power");

@@ -122,6 +122,70 @@ mod tests {
         assert!(broken > 0.05 + 0.0143, "{broken}");
     }
 
+    /// The same for many sizes and levels. Without ties the chance is exactly ⌊α(n + 1)⌋ / (n + 1);
+    /// with ties it is at most that.
+    #[test]
+    fn false_alarms_at_any_size_and_level() {
+        let mut rng = random::stream(7, "sizes");
+        let trials = 2_000;
+        for n in [1, 2, 3, 5, 9, 10, 19, 20, 33, 60] {
+            let mut smooth = Vec::new();
+            let mut tied = Vec::new();
+            for _ in 0..trials {
+                let draws: Vec<f64> = (0..=n).map(|_| rng.random::<f64>()).collect();
+                let p = |values: &[f64]| {
+                    CalibrationScores::new(values[1..].to_vec()).p_value(values[0])
+                };
+                smooth.push(p(&draws));
+                tied.push(p(&draws.iter().map(|d| (d * 4.0).floor()).collect::<Vec<f64>>()));
+            }
+            for alpha in [0.01, 0.05, 0.1, 0.2, 0.25, 0.5, 0.9] {
+                let share = |values: &[f64]| {
+                    values.iter().filter(|&&p| p <= alpha).count() as f64 / f64::from(trials)
+                };
+                let expected = (alpha * (n + 1) as f64 + 1e-9).floor() / (n + 1) as f64;
+                let chance = 4.0 * (expected * (1.0 - expected) / f64::from(trials)).sqrt();
+                let found = share(&smooth);
+                assert!((found - expected).abs() <= chance, "n {n}, alpha {alpha}: {found}");
+                assert!(expected <= alpha + 1e-12);
+                let found = share(&tied);
+                assert!(found <= expected + chance, "ties, n {n}, alpha {alpha}: {found}");
+            }
+        }
+    }
+
+    /// Sets cover at every size and level that has a set; where there is none, n is too small.
+    #[test]
+    fn sets_cover_at_any_size_and_level() {
+        let mut rng = random::stream(8, "set sizes");
+        let trials = 2_000;
+        let mut draw = || {
+            let p = rng.random::<f64>();
+            (vec![p, 1.0 - p], usize::from(rng.random::<f64>() >= p))
+        };
+        for n in [3, 9, 19, 50] {
+            for alpha in [0.05, 0.1, 0.25, 0.5] {
+                let (mut covered, mut none) = (0, 0);
+                for _ in 0..trials {
+                    let scores = (0..n).map(|_| draw()).map(|(p, y)| 1.0 - p[y]).collect();
+                    let (p, class) = draw();
+                    match prediction_set(&p, &CalibrationScores::new(scores), alpha) {
+                        Some(set) => covered += usize::from(set.contains(&class)),
+                        None => none += 1,
+                    }
+                }
+                if n < records_needed(alpha).unwrap() {
+                    assert_eq!(none, trials, "n {n}, alpha {alpha}");
+                    continue;
+                }
+                assert_eq!(none, 0, "n {n}, alpha {alpha}");
+                let share = covered as f64 / f64::from(trials);
+                let chance = 4.0 * (alpha * (1.0 - alpha) / f64::from(trials)).sqrt();
+                assert!(share >= 1.0 - alpha - chance, "n {n}, alpha {alpha}: {share}");
+            }
+        }
+    }
+
     /// Coverage over 2,000 seeded draws lies in [1 − α, 1 − α + 1/(n + 1)], up to chance.
     #[test]
     fn prediction_sets_cover() {

@@ -9,6 +9,8 @@ pub mod detector;
 pub mod interval;
 pub mod metric;
 pub mod prototypes;
+#[cfg(test)]
+mod reference_tests;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -61,6 +61,30 @@ mod tests {
         assert!((loss(temperature) - 0.987831).abs() < 1e-6);
     }
 
+    /// Temperatures that a golden-section search on the log loss found.
+    #[test]
+    fn temperatures_agree_with_a_search() {
+        use crate::eval::reference_tests::{logits, vectors};
+        let (Some(file), Some(ood)) = (vectors("calibration.json"), vectors("ood_logits.json"))
+        else {
+            return;
+        };
+        let mut cases = vec![(
+            logits(&ood["val_logits"], &ood["val_labels"], 150),
+            file["clinc"][0]["temperature_ours_golden"].as_f64().unwrap(),
+        )];
+        for case in file["small"].as_array().unwrap() {
+            let labels = &case["labels"];
+            let data = logits(&case["logits"], labels, labels.as_array().unwrap().len());
+            cases.push((data, case["temperature"].as_f64().unwrap()));
+        }
+        for ((logits, classes), expected) in cases {
+            let all: Vec<usize> = (0..classes.len()).collect();
+            let found = fit(&logits, Truth::Classes(&classes), &all);
+            assert!((found / expected - 1.0).abs() < 1e-5, "{found}, expected {expected}");
+        }
+    }
+
     #[test]
     fn bounds_hold_where_the_loss_has_no_minimum() {
         let logits = Matrix::from_values(2, vec![1., 0., 0., 1.]);
