@@ -256,7 +256,7 @@ impl Tally {
             distinct_exact: self.distinct.len() < COUNTED_DISTINCT,
             duplicates: self.repeats,
             characters: textual.then_some(lengths),
-            range: numeric.then(|| Range { min, mean, max }),
+            range: numeric.then_some(Range { min, mean, max }),
             values: (!self.too_many_values && kind != ColumnKind::Empty).then_some(values),
         }
     }

@@ -200,13 +200,13 @@ fn the_api_uses_only_what_is_enforced() {
     assert_eq!(unknown, ["TrainRequest.model_name: pattern"]);
 }
 
-fn train(more: Value) -> Result<TrainRequest, crate::problem::Problem> {
+fn train(more: Value) -> Result<TrainRequest, Box<crate::problem::Problem>> {
     let mut body = json!({"dataset": "ds_1",
         "task": {"type": "text_classification", "text": "text", "label": "label"}});
     for (key, value) in more.as_object().unwrap() {
         body[key] = value.clone();
     }
-    parse(&serde_json::to_vec(&body).unwrap())
+    parse(&serde_json::to_vec(&body).unwrap()).map_err(Box::new)
 }
 
 #[test]
