@@ -82,7 +82,7 @@ pub async fn card(
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ModelPatch {
     /// Its name; `null` takes it away.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(required = true, min_length = 1, max_length = 100)]
     pub name: Option<String>,
 }
 

@@ -244,6 +244,10 @@ pub fn train(
         Some((epoch, _, network)) => (Some(epoch), network),
         None => (None, network.freeze()?),
     };
+    // The last step's damage shows in no loss.
+    if !network.is_finite() {
+        return Err(LearnError::Diverged { step, loss: f32::NAN });
+    }
     Ok(Outcome { network, best_epoch, epochs: epoch, steps: step, reason })
 }
 

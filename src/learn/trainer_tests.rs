@@ -1,6 +1,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::learn::network::EmbeddingBagSpec;
+use crate::learn::optimizer::AdamSpec;
 use crate::learn::rows::SparseRow;
 
 /// Two classes that single features give away, with some noise features.
@@ -68,6 +69,23 @@ fn run(spec: &TrainerSpec, script: &mut Script, resume: Option<&Arrays>) -> Outc
     let (rows, targets) = data(50);
     let clock = ManualClock::at(0);
     train(spec, (&rows, &targets), 15, clock.as_ref(), script, resume).unwrap()
+}
+
+#[test]
+fn parameters_that_the_last_step_broke_are_no_model() {
+    // One step of a huge learning rate, and nothing that would measure what it left.
+    let (rows, targets) = data(50);
+    let clock = ManualClock::at(0);
+    let adam = AdamSpec { learning_rate: 1e300, ..AdamSpec::default() };
+    let spec = TrainerSpec {
+        optimizer: OptimizerSpec::Adam(adam),
+        batch_size: 50,
+        early_stopping: None,
+        ..spec(1)
+    };
+    let mut silent = Script::new(&[]);
+    let ended = train(&spec, (&rows, &targets), 15, clock.as_ref(), &mut silent, None);
+    assert!(matches!(ended, Err(LearnError::Diverged { .. })), "{:?}", ended.map(|o| o.reason));
 }
 
 #[test]

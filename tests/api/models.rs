@@ -92,6 +92,8 @@ async fn names_that_cannot_be_names_are_refused() {
         let answer = server.send(Method::PATCH, "/v1/models/sentiment", &kind, body).await;
         refused(&answer, 422, "invalid-request", "name");
     }
+    let nothing = server.send(Method::PATCH, "/v1/models/sentiment", &kind, "{}").await;
+    refused(&nothing, 422, "invalid-request", "name");
     let body = json!({"name": "mood"}).to_string();
     let renamed = server.send(Method::PATCH, "/v1/models/sentiment", &kind, body).await;
     assert_eq!(renamed.value()["name"], "mood");

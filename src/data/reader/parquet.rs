@@ -4,8 +4,10 @@ use std::fs::File;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use ::parquet::basic::{LogicalType, TimeUnit};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
+use ::parquet::schema::types::Type;
 
 use super::{check_columns, text_cell};
 use crate::data::{Cell, DataError, Limits, Sink};
@@ -24,6 +26,7 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
         return Err(DataError::Expands { bytes, limit: limits.expanded_bytes });
     }
     let schema = metadata.file_metadata().schema();
+    let nanoseconds: Vec<bool> = schema.get_fields().iter().map(|f| is_nanoseconds(f)).collect();
     let names: Vec<String> = schema.get_fields().iter().map(|f| f.name().to_owned()).collect();
     check_columns(&names, limits)?;
     sink.columns(&names)?;
@@ -35,8 +38,15 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
         let record = record.map_err(bad)?;
         cells.clear();
         let mut bytes = 0;
-        for ((_, field), column) in record.get_column_iter().zip(&names) {
-            let value = cell(field, row, column, limits)?;
+        for (((_, field), column), nanoseconds) in
+            record.get_column_iter().zip(&names).zip(&nanoseconds)
+        {
+            let value = match field {
+                Field::Long(time) if *nanoseconds => {
+                    timestamp(Some(DateTime::from_timestamp_nanos(*time)), row, column)?
+                }
+                field => cell(field, row, column, limits)?,
+            };
             bytes += if let Cell::Text(text) = &value { text.len() } else { 0 };
             cells.push(value);
         }
@@ -46,6 +56,15 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
         sink.record(&cells)?;
     }
     if row == 0 { Err(DataError::NoRecords) } else { Ok(()) }
+}
+
+/// Whether a column holds times in nanoseconds, as pandas writes them: the record interface hands
+/// these on as plain integers.
+fn is_nanoseconds(column: &Type) -> bool {
+    matches!(
+        column.get_basic_info().logical_type_ref(),
+        Some(LogicalType::Timestamp(time)) if time.unit == TimeUnit::NANOS
+    )
 }
 
 fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, DataError> {

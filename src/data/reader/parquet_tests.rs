@@ -138,6 +138,15 @@ fn times_are_read_as_times() {
 }
 
 #[test]
+fn the_times_that_pandas_writes_are_times() {
+    let fields = "REQUIRED INT64 time (TIMESTAMP(NANOS,false)); REQUIRED INT64 n;";
+    let row = vec![Values::Longs(vec![1_795_424_767_250_000_000]), Values::Longs(vec![7])];
+    let rows =
+        read_bytes(Parquet, write(fields, WriterProperties::default(), vec![row])).unwrap().rows;
+    assert_eq!(rows[0], [text("2026-11-23T09:06:07.250Z"), Cell::Integer(7)]);
+}
+
+#[test]
 fn numbers_that_are_none() {
     let doubles = |values| {
         write(

@@ -40,6 +40,12 @@ impl Frozen {
         (&self.table, &self.layers)
     }
 
+    /// Whether every parameter is a finite number.
+    pub fn is_finite(&self) -> bool {
+        let layers = self.layers.iter().flat_map(|layer| layer.weight.iter().chain(&layer.bias));
+        self.table.iter().chain(layers).all(|value| value.is_finite())
+    }
+
     /// Trainable numbers.
     pub fn parameters(&self) -> usize {
         let layers = self.layers.iter().map(|layer| layer.weight.len() + layer.bias.len());
