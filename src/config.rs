@@ -86,7 +86,7 @@ pub struct Settings {
     )]
     pub api_key: Option<Vec<String>>,
     /// Web pages of other origins that may call the API, separated by commas, such as
-    /// https://notebook.example [default: none]
+    /// `https://notebook.example` [default: none]
     #[arg(long, env = "WHEREOF_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Option<Vec<String>>,
     /// Log format: text or json [default: text]

@@ -1,5 +1,5 @@
 //! Workers: claim → load → execute → record → finish. Each runs one job at a time; what runs it is
-//! [`launcher`].
+//! `launcher`.
 
 mod attempt;
 mod launcher;

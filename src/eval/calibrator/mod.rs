@@ -1,6 +1,6 @@
 //! Calibrators: from logits to probabilities that mean what they say.
 //!
-//! A new calibrator is a file here, a variant of [`Calibrator`] and a line in [`candidates`].
+//! A new calibrator is a file here, a variant of [`Calibrator`] and a line in `candidates`.
 
 mod temperature;
 
