@@ -157,7 +157,15 @@ impl Tour {
                         bar.set_prefix(format!("ETA {eta:.0} s"));
                     }
                 }
-                "epoch" => bar.set_message(epoch_line(&data)),
+                "epoch" => {
+                    bar.set_message(epoch_line(&data));
+                    let [epoch, epochs] =
+                        ["epoch", "epochs"].map(|n| data[n].as_f64().unwrap_or(1.0));
+                    // Epochs are told as they end; progress only now and then.
+                    bar.set_position((epoch / epochs * 950.0) as u64);
+                    let left = bar.elapsed().as_secs_f64() / epoch * (epochs - epoch);
+                    bar.set_prefix(format!("ETA {left:.0} s"));
+                }
                 _ => {}
             }
             true

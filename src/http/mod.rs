@@ -28,6 +28,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -112,7 +113,30 @@ fn routes() -> OpenApiRouter<AppState> {
 
 /// The API's document, OpenAPI 3.1.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().to_openapi()
+    finished(routes().to_openapi())
+}
+
+/// Handlers of several resources share names, which clients' generators do not take, and problems
+/// have a content type of their own.
+fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for (path, item) in &mut document.paths.paths {
+        let resource = path.trim_start_matches("/v1").split('/').nth(1).unwrap_or("").to_owned();
+        let operations =
+            [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let handler = operation.operation_id.take().unwrap_or_default();
+            operation.operation_id = Some(format!("{resource}_{handler}"));
+            for (status, response) in &mut operation.responses.responses {
+                let RefOr::T(response) = response else { continue };
+                if status.starts_with(['4', '5']) {
+                    let content = std::mem::take(&mut response.content);
+                    let problem = |(_, schema)| ("application/problem+json".to_owned(), schema);
+                    response.content = content.into_iter().map(problem).collect();
+                }
+            }
+        }
+    }
+    document
 }
 
 /// The same as text, as it is checked in.
@@ -124,7 +148,7 @@ pub fn openapi_json() -> String {
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (router, document) = routes().split_for_parts();
-    let docs = SwaggerUi::new("/docs").url("/openapi.json", document).config(docs_page());
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", finished(document)).config(docs_page());
     let cors = cors(&state.config.cors_origins);
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), observe::observe))

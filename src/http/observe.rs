@@ -20,6 +20,13 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// followers end with their job.
 const UNLIMITED: &[&str] = &["/v1/datasets", "/v1/models", "/v1/jobs/{id}", "/v1/jobs/{id}/events"];
 
+/// Headers that describe the body that the handler gave, which is written anew, uncompressed.
+const BODY_HEADERS: &[HeaderName] = &[
+    axum::http::header::CONTENT_LENGTH,
+    axum::http::header::CONTENT_ENCODING,
+    axum::http::header::TRANSFER_ENCODING,
+];
+
 /// The outermost layer.
 pub async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = request_id(&request).unwrap_or_else(|| state.store.ids.next("req"));
@@ -57,7 +64,7 @@ pub async fn observe(State(state): State<AppState>, request: Request, next: Next
         for (name, value) in headers {
             // What the handler set and the body does not decide, such as `Allow`.
             if let Some(name) = name.filter(|name| !response.headers().contains_key(name))
-                && name != axum::http::header::CONTENT_LENGTH
+                && !BODY_HEADERS.contains(&name)
             {
                 response.headers_mut().insert(name, value);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
@@ -58,7 +58,11 @@ pub fn media_type(headers: &HeaderMap) -> String {
 async fn form(state: &AppState, mut form: Multipart) -> Result<Received, Problem> {
     let mut received = None;
     let mut name = None;
-    let read = |error: axum::extract::multipart::MultipartError| unreadable(error.body_text());
+    let limit = state.config.max_upload_bytes;
+    let read = |error: axum::extract::multipart::MultipartError| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(limit),
+        _ => unreadable(error.body_text()),
+    };
     while let Some(mut field) = in_time(form.next_field()).await?.map_err(read)? {
         match field.name().unwrap_or("").to_owned().as_str() {
             "file" if received.is_none() => {
@@ -121,9 +125,7 @@ impl Incoming {
     async fn write(&mut self, piece: &[u8]) -> Result<(), Problem> {
         self.bytes += piece.len() as u64;
         if self.bytes > self.limit {
-            let detail = format!("the upload has more than {} MiB", self.limit >> 20);
-            let hint = "split it, or start the server with a larger --max-upload-mb";
-            return Err(Problem::new(Code::BodyTooLarge, detail).hint(hint));
+            return Err(too_large(self.limit));
         }
         self.hash.update(piece);
         self.file.write_all(piece).await.map_err(|e| StoreError::from(e).into())
@@ -141,6 +143,12 @@ async fn in_time<T>(piece: impl Future<Output = T>) -> Result<T, Problem> {
         let detail = format!("nothing arrived for {} seconds", IDLE.as_secs());
         Problem::new(Code::RequestTimeout, detail).hint("send the upload again")
     })
+}
+
+fn too_large(limit: u64) -> Problem {
+    let detail = format!("the upload has more than {} MiB", limit >> 20);
+    let hint = "split it, or start the server with a larger --max-upload-mb";
+    Problem::new(Code::BodyTooLarge, detail).hint(hint)
 }
 
 fn unreadable(message: String) -> Problem {

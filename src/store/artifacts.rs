@@ -54,9 +54,24 @@ impl Artifacts {
     /// Removes what is left of work in progress; call it only while no other process works there.
     pub fn clear_scratch(folder: &Path) -> Result<(), StoreError> {
         match std::fs::remove_dir_all(folder.join(SCRATCH)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
+        // The file store writes beside the target, under its name and a number.
+        let Ok(prefixes) = std::fs::read_dir(folder.join("artifacts")) else { return Ok(()) };
+        for prefix in prefixes {
+            let path = prefix?.path();
+            if !path.is_dir() {
+                continue;
+            }
+            for file in std::fs::read_dir(path)? {
+                let file = file?;
+                if file.file_name().to_string_lossy().contains('#') {
+                    std::fs::remove_file(file.path())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A new file for work in progress, on the same disk; removed when dropped.

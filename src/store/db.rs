@@ -7,7 +7,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{SqlStr, Sqlite, Transaction};
+use sqlx::{Connection, SqlStr, Sqlite, Transaction};
 
 use super::StoreError;
 use super::error::{SQLITE_CORRUPT, SQLITE_NOTADB, sqlite_code};
@@ -46,6 +46,12 @@ impl Database {
         };
         let write = SqlitePoolOptions::new()
             .max_connections(1)
+            // A commit that failed, as on a full disk, leaves a connection that believes itself in a
+            // transaction; it would refuse every later one.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .acquire_timeout(Duration::from_secs(60))
             .connect_with(options.clone())
             .await

@@ -163,8 +163,9 @@ impl From<StoreError> for Problem {
             }
             StoreError::InUse { message, hint } => Problem::new(Code::InUse, message).hint(hint),
             StoreError::NoModel { job, ended: false, .. } => {
-                Problem::new(Code::ModelNotReady, message)
-                    .hint(format!("wait for it with GET /v1/jobs/{job}?wait=30"))
+                Problem::new(Code::ModelNotReady, message).hint(format!(
+                    "follow it with GET /v1/jobs/{job}/events, which ends when the job does"
+                ))
             }
             StoreError::NoModel { ended: true, .. } => {
                 Problem::new(Code::NotFound, message).hint("submit the job again, or name a model")

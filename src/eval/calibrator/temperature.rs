@@ -6,6 +6,26 @@ use crate::eval::{Link, Matrix};
 /// Temperatures stay within these bounds; where every prediction is right, the best one would be 0.
 const BOUNDS: (f64, f64) = (0.01, 100.0);
 
+/// With fewer mistakes than this to rest on, probabilities are softened but never sharpened.
+const MIN_MISTAKES: usize = 5;
+
+/// Records (or, multi-label, decisions) that the network itself gets wrong.
+fn mistakes(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> usize {
+    let wrong = |&i: &usize| {
+        let row = logits.row(i);
+        match truth {
+            Truth::Classes(classes) => {
+                let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+                usize::from(best != Some(classes[i] as usize))
+            }
+            Truth::Labels(labels) => {
+                row.iter().zip(labels[i].iter()).filter(|(z, y)| (**z > 0.0) != **y).count()
+            }
+        }
+    };
+    records.iter().map(wrong).sum()
+}
+
 /// The log loss is convex in β = 1/T, so its derivative has one root: found by bisection.
 pub(super) fn fit(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
     let slope = |beta: f64| -> f64 {
@@ -32,7 +52,9 @@ pub(super) fn fit(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
             })
             .sum()
     };
-    let (mut low, mut high) = ((1.0 / BOUNDS.1).ln(), (1.0 / BOUNDS.0).ln());
+    // Where next to nothing is wrong, the data cannot tell how sure is too sure.
+    let sharpest = if mistakes(logits, truth, records) < MIN_MISTAKES { 1.0 } else { BOUNDS.0 };
+    let (mut low, mut high) = ((1.0 / BOUNDS.1).ln(), (1.0 / sharpest).ln());
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         if slope(middle.exp()) > 0.0 { high = middle } else { low = middle }
