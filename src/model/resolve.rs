@@ -6,6 +6,7 @@ use super::spec::{
 };
 use crate::data::profile::{Column, ColumnKind, Profile};
 use crate::data::split::Split;
+use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::trainer::EarlyStopping;
 use crate::problem::{FieldError, nearest};
 use crate::task::{MAX_LABELS, TextClassification};
@@ -251,11 +252,19 @@ fn check_numbers(request: &TrainRequest, errors: &mut Vec<FieldError>) {
     for (name, value) in request.optimizer.unusable() {
         errors.push(rounded(format!("optimizer.{name}"), value));
     }
+    if let OptimizerSpec::Sgd(sgd) = &request.optimizer
+        && sgd.nesterov
+        && sgd.momentum == 0.0
+    {
+        let hint = "set optimizer.momentum above 0 (0.9 is usual), or nesterov to false";
+        let message = "looks ahead by a momentum of 0, which is nowhere";
+        errors.push(FieldError::new("optimizer.nesterov", message).hint(hint));
+    }
     let dropout = request.regularization.ngram_dropout;
     if !(0.0..1.0).contains(&dropout) {
         errors.push(rounded("regularization.ngram_dropout".to_owned(), dropout.into()));
     }
-    let decay = request.optimizer.learning_rate() * request.optimizer.weight_decay();
+    let decay = request.optimizer.learning_rate() * request.optimizer.shrinkage();
     if decay >= 1.0 {
         let message =
             format!("times the learning rate it is {decay}, so a step would flip every sign");
