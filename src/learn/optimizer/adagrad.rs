@@ -35,7 +35,7 @@ pub struct AdagradSpec {
 impl Default for AdagradSpec {
     fn default() -> Self {
         Self {
-            learning_rate: 0.05,
+            learning_rate: 0.02,
             lr_decay: 0.0,
             initial_accumulator: 0.0,
             epsilon: 1e-10,

@@ -38,7 +38,7 @@ pub struct RmsPropSpec {
 impl Default for RmsPropSpec {
     fn default() -> Self {
         Self {
-            learning_rate: 0.005,
+            learning_rate: 0.002,
             alpha: 0.99,
             epsilon: 1e-8,
             momentum: 0.0,
@@ -72,14 +72,15 @@ impl Rule for RmsPropSpec {
     }
 
     fn direct(&self, kept: &mut [Vec<f32>], range: Range<usize>, direction: &mut [f32]) {
-        let (alpha, epsilon) = (self.alpha as f32, self.epsilon as f32);
+        let decay = (self.alpha as f32, (1.0 - self.alpha) as f32);
+        let epsilon = self.epsilon as f32;
         let mut kept = kept.iter_mut().map(|values| &mut values[range.clone()]);
         let (square, mean) = (kept.next(), self.centered.then(|| kept.next()).flatten());
         match (square, mean) {
             (Some(square), Some(mean)) => {
-                kernels::by_deviation(alpha, epsilon, square, mean, direction);
+                kernels::by_deviation(decay, epsilon, square, mean, direction);
             }
-            (Some(square), None) => kernels::by_mean_square(alpha, epsilon, square, direction),
+            (Some(square), None) => kernels::by_mean_square(decay, epsilon, square, direction),
             (None, _) => {}
         }
         if let Some(velocity) = kept.next() {

@@ -15,7 +15,8 @@ use crate::learn::kernels;
 #[serde(default)]
 pub struct SgdSpec {
     /// Step size η before any schedule. Gradients are not rescaled, and those of an embedding that
-    /// is pooled over a text are small, so it is far above what other optimisers take.
+    /// is pooled over a text are small, so it is far above what other optimisers take; behind hidden
+    /// layers they are smaller still, and it may take many more epochs.
     #[schema(exclusive_minimum = 0.0, maximum = 1000.0)]
     pub learning_rate: f64,
     /// Share μ of the last step's velocity that goes on; 0 forgets it.
@@ -32,7 +33,7 @@ pub struct SgdSpec {
 
 impl Default for SgdSpec {
     fn default() -> Self {
-        Self { learning_rate: 0.5, momentum: 0.9, nesterov: false, weight_decay: 0.0 }
+        Self { learning_rate: 1.0, momentum: 0.9, nesterov: false, weight_decay: 0.0 }
     }
 }
 
