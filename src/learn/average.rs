@@ -161,7 +161,7 @@ mod tests {
     /// Changes a table in step `step`; two rows of three, now and then one.
     fn step(optimizer: &mut Averaged, table: &mut [f32], step: u32) {
         optimizer.begin_step(0.1);
-        let rows: &[u32] = if step % 3 == 0 { &[2] } else { &[step % 2, 2] };
+        let rows: &[u32] = if step.is_multiple_of(3) { &[2] } else { &[step % 2, 2] };
         let gradient: Vec<f32> =
             (0..rows.len() * COLUMNS).map(|i| (step as f32).sin() + i as f32).collect();
         optimizer.update_rows(0, table, COLUMNS, rows, &gradient);
