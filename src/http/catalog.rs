@@ -2,6 +2,7 @@
 //! from the types' schemas, so it cannot drift from what is enforced.
 
 use axum::Json;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -10,9 +11,10 @@ use super::extract::schemas;
 use super::schema::Schemas;
 use crate::eval::detector::DetectorKind;
 use crate::learn::network::NetworkSpec;
-use crate::learn::optimizer::{AdamSpec, AdamWSpec, OptimizerSpec};
+use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::regularize::RegularizationSpec;
 use crate::learn::schedule::ScheduleSpec;
+use crate::task::TaskSpec;
 use crate::text::VectorizerSpec;
 
 /// What a job can be made of.
@@ -51,16 +53,11 @@ pub struct Choice {
     responses((status = 200, description = "The catalogue", body = Catalog)))]
 pub async fn catalog() -> Json<Catalog> {
     let schemas = schemas();
-    let network = json_of(&NetworkSpec::default());
-    let optimizers = [
-        json_of(&OptimizerSpec::Adam(AdamSpec::default())),
-        json_of(&OptimizerSpec::AdamW(AdamWSpec::default())),
-    ];
     Json(Catalog {
-        tasks: variants(schemas, "TaskSpec", &[]),
-        networks: variants(schemas, "NetworkSpec", &[network]),
-        optimizers: variants(schemas, "OptimizerSpec", &optimizers),
-        schedules: variants(schemas, "ScheduleSpec", &[json_of(&ScheduleSpec::default())]),
+        tasks: variants::<TaskSpec>(schemas, "TaskSpec"),
+        networks: variants::<NetworkSpec>(schemas, "NetworkSpec"),
+        optimizers: variants::<OptimizerSpec>(schemas, "OptimizerSpec"),
+        schedules: variants::<ScheduleSpec>(schemas, "ScheduleSpec"),
         vectorizer: choice(schemas, "VectorizerSpec", &json_of(&VectorizerSpec::default())),
         regularization: choice(
             schemas,
@@ -76,15 +73,17 @@ fn json_of(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-fn variants(schemas: &Schemas, name: &str, defaults: &[Value]) -> Vec<Choice> {
+/// The variants of a tagged type. Its defaults are what its tag alone is read as, if that suffices.
+fn variants<T: Serialize + DeserializeOwned>(schemas: &Schemas, name: &str) -> Vec<Choice> {
     let variants = schemas.get(name).and_then(|schema| schema["oneOf"].as_array());
     let variants: Vec<&Value> = variants.into_iter().flatten().collect();
     let Some((tag, choices)) = schemas.tag(&variants) else { return Vec::new() };
     choices
         .into_iter()
         .map(|(name, schema)| {
-            let default = defaults.iter().find(|default| default[tag] == name);
-            let mut fields = fields(schemas, schema, default.unwrap_or(&Value::Null));
+            let default = serde_json::from_value::<T>(json!({ tag: name }));
+            let default = default.map(|value| json_of(&value)).unwrap_or_default();
+            let mut fields = fields(schemas, schema, &default);
             fields.remove(tag);
             Choice { name: name.to_owned(), description: description(schemas, schema), fields }
         })

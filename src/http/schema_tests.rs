@@ -236,8 +236,14 @@ fn hyperparameters_out_of_range_are_refused_with_their_field() {
         "network.dimension",
         "training.epochs",
         "training.batch_size",
+        "training.accumulate",
         "training.checkpoint_seconds",
+        "training.clip_norm",
+        "training.clip_value",
+        "training.ema_decay",
         "regularization.ngram_dropout",
+        "regularization.l1",
+        "regularization.l2",
         "split.train",
         "split.test",
         "vectorizer.word_ngrams",
@@ -255,6 +261,10 @@ fn hyperparameters_out_of_range_are_refused_with_their_field() {
         "network.dimension",
         "training.epochs",
         "training.batch_size",
+        "training.accumulate",
+        "training.clip_norm",
+        "training.clip_value",
+        "training.ema_decay",
         "vectorizer.word_ngrams",
         "vectorizer.min_word_count",
         "vectorizer.max_vocabulary",
@@ -263,6 +273,7 @@ fn hyperparameters_out_of_range_are_refused_with_their_field() {
         refused(field, &[json!(0)]);
     }
     refused("optimizer.beta1", &[json!(1)]);
+    refused("training.ema_decay", &[json!(1)]);
     refused("training.seed", &[json!(-1), json!(0.5)]);
 }
 

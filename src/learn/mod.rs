@@ -3,6 +3,8 @@
 //! Knows nothing of text, files or metrics: features come as [`rows::SparseRows`], targets as
 //! numbers, and whoever trains listens through [`trainer::Monitor`].
 
+pub mod average;
+pub mod gradient;
 pub mod kernels;
 pub mod loss;
 pub mod network;
@@ -33,3 +35,6 @@ pub enum LearnError {
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
 }
+
+#[cfg(test)]
+mod vector_tests;

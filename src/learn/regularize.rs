@@ -14,11 +14,20 @@ pub struct RegularizationSpec {
     /// are scaled up to keep the mean. Never applied when scoring.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     pub ngram_dropout: f32,
+    /// L1 penalty λ on weights: adds λ sign(w) to the gradient of a weight w, nothing where w is 0.
+    /// Biases are free; an n-gram's vector is penalised in the steps whose batch holds the n-gram.
+    #[schema(minimum = 0.0, maximum = 1000.0)]
+    pub l1: f32,
+    /// L2 penalty λ on weights, before any optimiser divides by the gradient's size: adds λw to the
+    /// gradient of a weight w. Biases are free; an n-gram's vector is penalised in the steps whose
+    /// batch holds the n-gram. For decay apart from the gradient, see the optimiser `adamw`.
+    #[schema(minimum = 0.0, maximum = 1000.0)]
+    pub l2: f32,
 }
 
 impl Default for RegularizationSpec {
     fn default() -> Self {
-        Self { ngram_dropout: 0.5 }
+        Self { ngram_dropout: 0.5, l1: 0.0, l2: 0.0 }
     }
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::LearnError;
+use super::average::Averaged;
+use super::gradient::GradientSpec;
 use super::network::{Frozen, Network, NetworkSpec, StepOutcome, View};
 use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
@@ -50,7 +52,11 @@ pub struct TrainerSpec {
     pub schedule: ScheduleSpec,
     pub regularization: RegularizationSpec,
     pub epochs: usize,
-    pub batch_size: usize,
+    pub gradient: GradientSpec,
+    /// Batches that share a step.
+    pub accumulate: usize,
+    /// Share that the average of the parameters keeps in a step; `None` does not average.
+    pub ema_decay: Option<f64>,
     pub seed: u64,
     pub early_stopping: Option<EarlyStopping>,
     /// Time between checkpoints, which are taken after an epoch.
@@ -75,11 +81,11 @@ pub struct StepReport {
     pub step: u64,
     /// Epoch, from 1.
     pub epoch: usize,
-    /// Mean loss of the batch.
+    /// Mean loss of its records, without penalties.
     pub loss: f32,
     /// Learning rate of the step.
     pub learning_rate: f64,
-    /// Euclidean norm of the gradient.
+    /// Euclidean norm of the gradient, penalties included, before it is clipped.
     pub gradient_norm: f32,
     /// Records per second of this step.
     pub records_per_second: f64,
@@ -92,7 +98,7 @@ pub struct EpochReport {
     pub epoch: usize,
     /// Steps done.
     pub step: u64,
-    /// Mean loss over the epoch's batches.
+    /// Mean loss over the epoch's steps, without penalties.
     pub train_loss: f64,
     /// Seconds that the epoch's steps took.
     pub seconds: f64,
@@ -165,11 +171,13 @@ pub fn train(
             Progress { epoch: 0, step: 0, best: None, waited: 0 },
         ),
     };
-    let mut optimizer = spec.optimizer.build(&network.parameter_lengths());
+    let lengths = network.parameter_lengths();
+    let mut optimizer = Averaged::new(spec.optimizer.build(&lengths), spec.ema_decay, &lengths);
     if let Some(state) = resume {
         optimizer.restore(state)?;
     }
-    let total = (spec.epochs * rows.len().div_ceil(spec.batch_size)) as u64;
+    let per_step = spec.gradient.batch_size.saturating_mul(spec.accumulate);
+    let total = (spec.epochs * rows.len().div_ceil(per_step)) as u64;
     let mut last_checkpoint = clock.monotonic();
     let reason = loop {
         if progress.epoch >= spec.epochs {
@@ -181,8 +189,8 @@ pub fn train(
         let mut sum = 0.0;
         let mut ended = None;
         let order = order(rows.len(), spec.seed, epoch);
-        let mut batches = 0;
-        for records in order.chunks(spec.batch_size) {
+        let mut steps = 0;
+        for records in order.chunks(per_step) {
             match monitor.interrupt() {
                 Interrupt::None => {}
                 Interrupt::Abort => return Err(LearnError::Interrupted),
@@ -196,7 +204,8 @@ pub fn train(
             let before = clock.monotonic();
             let rate = spec.optimizer.learning_rate() * spec.schedule.factor(progress.step, total);
             optimizer.begin_step(rate as f32);
-            let outcome = network.step((rows, targets), records, &dropout, optimizer.as_mut())?;
+            let data = (rows, targets);
+            let outcome = network.step(data, records, &dropout, &spec.gradient, &mut optimizer)?;
             progress.step += 1;
             let seconds = (clock.monotonic() - before).as_secs_f64();
             let report =
@@ -207,7 +216,7 @@ pub fn train(
                 break;
             }
             sum += f64::from(outcome.loss);
-            batches += 1;
+            steps += 1;
         }
         if ended == Some(EndReason::Diverged) {
             if progress.best.is_none() {
@@ -219,12 +228,19 @@ pub fn train(
         let report = EpochReport {
             epoch: progress.epoch,
             step: progress.step,
-            train_loss: sum / f64::from(batches.max(1)),
+            train_loss: sum / f64::from(steps.max(1)),
             seconds: (clock.monotonic() - started).as_secs_f64(),
         };
-        let measured = network.evaluate(|view| monitor.epoch(&report, view))?;
-        if let Some(value) = measured {
-            note(&mut progress, value, spec.early_stopping.as_ref(), &network)?;
+        let measured = if spec.ema_decay.is_some() {
+            monitor.epoch(&report, optimizer.freeze(&network)?.view())
+        } else {
+            network.evaluate(|view| monitor.epoch(&report, view))?
+        };
+        if let Some(value) = measured
+            && improves(&mut progress, value, spec.early_stopping.as_ref())
+        {
+            let kept = optimizer.freeze(&network)?;
+            progress.best = Some((progress.epoch, value, kept));
         }
         if let Some(reason) = ended {
             break reason;
@@ -234,7 +250,7 @@ pub fn train(
         }
         let due = clock.monotonic() - last_checkpoint >= spec.checkpoint_every;
         if due && progress.epoch < spec.epochs {
-            let state = state(&network, optimizer.as_ref(), &progress)?;
+            let state = state(&network, &optimizer, &progress)?;
             monitor.checkpoint(progress.epoch, progress.step, state);
             last_checkpoint = clock.monotonic();
         }
@@ -242,7 +258,7 @@ pub fn train(
     let Progress { epoch, step, best, .. } = progress;
     let (best_epoch, network) = match best {
         Some((epoch, _, network)) => (Some(epoch), network),
-        None => (None, network.freeze()?),
+        None => (None, optimizer.freeze(&network)?),
     };
     // The last step's damage shows in no loss.
     if !network.is_finite() {
@@ -269,22 +285,14 @@ fn report(progress: &Progress, outcome: &StepOutcome, rate: f64, throughput: f64
     }
 }
 
-fn note(
-    progress: &mut Progress,
-    value: f64,
-    stopping: Option<&EarlyStopping>,
-    network: &Network,
-) -> Result<(), LearnError> {
+/// Whether what was measured is the best so far.
+fn improves(progress: &mut Progress, value: f64, stopping: Option<&EarlyStopping>) -> bool {
     let min_delta = stopping.map_or(0.0, |stop| stop.min_delta);
     let best = progress.best.as_ref().map_or(f64::INFINITY, |(_, best, _)| *best);
     // The first finite value is always the best so far.
-    if value < best - min_delta || (progress.best.is_none() && !value.is_nan()) {
-        progress.best = Some((progress.epoch, value, network.freeze()?));
-        progress.waited = 0;
-    } else {
-        progress.waited += 1;
-    }
-    Ok(())
+    let improves = value < best - min_delta || (progress.best.is_none() && !value.is_nan());
+    progress.waited = if improves { 0 } else { progress.waited + 1 };
+    improves
 }
 
 fn state(

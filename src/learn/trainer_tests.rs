@@ -23,9 +23,11 @@ fn spec(epochs: usize) -> TrainerSpec {
         network: NetworkSpec::EmbeddingBag(bag),
         optimizer: OptimizerSpec::default(),
         schedule: ScheduleSpec::Linear,
-        regularization: RegularizationSpec { ngram_dropout: 0.2 },
+        regularization: RegularizationSpec { ngram_dropout: 0.2, ..Default::default() },
         epochs,
-        batch_size: 8,
+        gradient: GradientSpec { batch_size: 8, ..GradientSpec::PLAIN },
+        accumulate: 1,
+        ema_decay: None,
         seed: 3,
         early_stopping: None,
         checkpoint_every: Duration::ZERO,
@@ -79,7 +81,7 @@ fn parameters_that_the_last_step_broke_are_no_model() {
     let adam = AdamSpec { learning_rate: 1e300, ..AdamSpec::default() };
     let spec = TrainerSpec {
         optimizer: OptimizerSpec::Adam(adam),
-        batch_size: 50,
+        gradient: GradientSpec { batch_size: 50, ..GradientSpec::PLAIN },
         early_stopping: None,
         ..spec(1)
     };
@@ -127,20 +129,116 @@ fn the_same_seed_gives_the_same_bits() {
     assert_ne!(outcome(3).network, outcome(4).network);
 }
 
+/// Every optimiser, alone and with all that can be done to a step.
+fn variants() -> Vec<TrainerSpec> {
+    let kinds = ["adam", "adamw", "sgd", "rmsprop", "adagrad"];
+    let optimizer = |kind| serde_json::from_value(serde_json::json!({ "type": kind })).unwrap();
+    let plain = kinds.map(|kind| TrainerSpec { optimizer: optimizer(kind), ..spec(6) });
+    let shaped = plain.clone().map(|plain| TrainerSpec {
+        gradient: GradientSpec {
+            batch_size: 8,
+            l1: 0.001,
+            l2: 0.01,
+            clip_norm: Some(0.2),
+            clip_value: Some(0.05),
+        },
+        accumulate: 2,
+        ema_decay: Some(0.9),
+        ..plain
+    });
+    plain.into_iter().chain(shaped).collect()
+}
+
 #[test]
 fn a_resumed_run_ends_bit_for_bit_like_one_that_was_not() {
     let values = [3.0, 2.0, 2.5, 1.0, 1.5, 1.2];
-    let mut whole = Script::new(&values);
-    let expected = run(&spec(6), &mut whole, None);
-    for (epoch, state) in &whole.checkpoints {
-        let stored = Arrays::from_bytes(&state.to_bytes().unwrap()).unwrap();
-        let mut rest = Script::new(&values);
-        let outcome = run(&spec(6), &mut rest, Some(&stored));
-        assert_eq!(outcome.network, expected.network, "resumed after epoch {epoch}");
-        assert_eq!((outcome.epochs, outcome.steps), (expected.epochs, expected.steps));
-        let tail = &whole.steps[whole.steps.len() - rest.steps.len()..];
-        let losses = |steps: &[StepReport]| steps.iter().map(|s| s.loss).collect::<Vec<_>>();
-        assert_eq!(losses(tail), losses(&rest.steps));
+    for spec in variants() {
+        let mut whole = Script::new(&values);
+        let expected = run(&spec, &mut whole, None);
+        assert_eq!(whole.checkpoints.len(), 5);
+        for (epoch, state) in &whole.checkpoints {
+            let stored = Arrays::from_bytes(&state.to_bytes().unwrap()).unwrap();
+            let mut rest = Script::new(&values);
+            let outcome = run(&spec, &mut rest, Some(&stored));
+            assert_eq!(outcome.network, expected.network, "resumed after epoch {epoch}: {spec:?}");
+            assert_eq!((outcome.epochs, outcome.steps), (expected.epochs, expected.steps));
+            let tail = &whole.steps[whole.steps.len() - rest.steps.len()..];
+            let losses = |steps: &[StepReport]| steps.iter().map(|s| s.loss).collect::<Vec<_>>();
+            assert_eq!(losses(tail), losses(&rest.steps));
+            for ((_, state), (_, again)) in
+                whole.checkpoints[*epoch..].iter().zip(&rest.checkpoints)
+            {
+                assert_eq!(state.to_bytes().unwrap(), again.to_bytes().unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn averages_are_what_is_measured_and_kept() {
+    struct Seen(Vec<Vec<f32>>);
+    impl Monitor for Seen {
+        fn step(&mut self, _: &StepReport) {}
+        fn epoch(&mut self, _: &EpochReport, network: View<'_>) -> Option<f64> {
+            let row = SparseRow { ids: &[0, 3], weights: &[0.5, 0.5], size: 2 };
+            self.0.push(network.evaluate(row).1);
+            // The second epoch is the best.
+            Some([2.0, 1.0, 3.0][self.0.len() - 1])
+        }
+        fn checkpoint(&mut self, _: usize, _: u64, _: Arrays) {}
+        fn interrupt(&self) -> Interrupt {
+            Interrupt::None
+        }
+    }
+    let (rows, targets) = data(50);
+    let run = |ema_decay| {
+        let spec = TrainerSpec { ema_decay, ..spec(3) };
+        let mut seen = Seen(Vec::new());
+        let clock = ManualClock::at(0);
+        let ended = train(&spec, (&rows, &targets), 15, clock.as_ref(), &mut seen, None).unwrap();
+        let row = SparseRow { ids: &[0, 3], weights: &[0.5, 0.5], size: 2 };
+        assert_eq!(ended.network.view().evaluate(row).1, seen.0[1]);
+        seen.0
+    };
+    let (raw, averaged) = (run(None), run(Some(0.99)));
+    // What is averaged lags behind what it averages.
+    assert!(averaged[2][0].abs() < raw[2][0].abs(), "{averaged:?} {raw:?}");
+    // And hardly so where the past counts for nothing.
+    let nearly = run(Some(1e-6));
+    assert!((nearly[2][0] - raw[2][0]).abs() < 1e-4);
+}
+
+#[test]
+fn a_run_that_is_resumed_and_stopped_at_once_keeps_its_average() {
+    let spec = TrainerSpec { ema_decay: Some(0.9), ..spec(3) };
+    let mut whole = Script::new(&[]);
+    run(&spec, &mut whole, None);
+    let (_, state) = &whole.checkpoints[1];
+    let mut stopped = Script::new(&[]);
+    stopped.interrupt_at = Some((0, Interrupt::Stop));
+    let outcome = run(&spec, &mut stopped, Some(state));
+    let average = state.under("average.").get::<f32>("embedding.weight").unwrap().to_vec();
+    assert_eq!(outcome.network.parts().0, average);
+    assert_ne!(state.under("network.").get::<f32>("embedding.weight").unwrap(), average);
+}
+
+#[test]
+fn accumulated_batches_are_a_step_of_all_their_records() {
+    let run_with = |batch_size, accumulate| {
+        let gradient = GradientSpec { batch_size, ..GradientSpec::PLAIN };
+        let spec = TrainerSpec { gradient, accumulate, ..spec(3) };
+        let mut script = Script::new(&[]);
+        (run(&spec, &mut script, None), script.steps)
+    };
+    // 50 records: two steps of 21 and one of 8; the last batch is smaller than the others.
+    let ((whole, steps), (parts, partial)) = (run_with(21, 1), run_with(7, 3));
+    assert_eq!((whole.steps, parts.steps), (9, 9));
+    for (a, b) in steps.iter().zip(&partial) {
+        assert!((a.loss - b.loss).abs() < 1e-5 && a.learning_rate == b.learning_rate);
+    }
+    let flat = |outcome: &Outcome| outcome.network.parts().0.to_vec();
+    for (a, b) in flat(&whole).iter().zip(flat(&parts)) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
     }
 }
 

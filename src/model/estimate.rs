@@ -24,6 +24,10 @@ pub struct Estimate {
 /// the two copies that a checkpoint holds for a moment.
 const COPIES: u64 = 4;
 
+/// What an average of the parameters adds to that: itself, its copy to measure and its copy in a
+/// checkpoint.
+const AVERAGES: u64 = 3;
+
 /// Estimates a spec on a dataset.
 pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Estimate {
     let task = spec.task.text_classification();
@@ -48,7 +52,8 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
     };
 
     let parameters = spec.network.parameters(vocabulary, labels);
-    let state = spec.optimizer.state_per_parameter() as u64 + COPIES;
+    let averages = if spec.training.ema_decay.is_some() { AVERAGES } else { 0 };
+    let state = spec.optimizer.state_per_parameter() as u64 + COPIES + averages;
     // Texts, ids and weights of every n-gram, and the counts that the vocabulary is chosen from.
     let records = (tokens * 4.0 + tokens * (1.0 + runs) * (8.0 + 24.0)) as u64;
     let batch =
@@ -56,12 +61,12 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
     let memory = parameters.saturating_mul(4 * state).saturating_add(records).saturating_add(batch);
 
     // Measured on 2.5 GHz Zen 3: about 1.5 ns for each n-gram and dimension of a record, forward and
-    // back, and 0.2 ms a step for the dense layers.
+    // back, and 0.2 ms a batch for the dense layers.
     let dimension = spec.network.embedding_bag().dimension as f64;
     let per_record = characters * 0.6 * (1.0 + runs / 2.0) * dimension * 1.5e-9;
     let dense = spec.network.parameters(0, labels) as f64 * 6e-10;
-    let steps = (train_records as f64 / spec.training.batch_size as f64).ceil();
-    let epoch = train_records as f64 * (per_record + dense) + steps * 2e-4;
+    let batches = (train_records as f64 / spec.training.batch_size as f64).ceil();
+    let epoch = train_records as f64 * (per_record + dense) + batches * 2e-4;
     Estimate {
         vocabulary_at_most: vocabulary,
         parameters_at_most: parameters,

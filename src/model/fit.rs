@@ -17,6 +17,7 @@ use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::{DetectorKind, Training};
 use crate::eval::prototypes::Prototypes;
 use crate::eval::{Link, Matrix};
+use crate::learn::gradient::GradientSpec;
 use crate::learn::network::View;
 use crate::learn::rows::SparseRows;
 use crate::learn::trainer::{
@@ -203,7 +204,15 @@ fn trainer_spec(spec: &TrainSpec) -> TrainerSpec {
         schedule: spec.schedule.clone(),
         regularization: spec.regularization.clone(),
         epochs: spec.training.epochs,
-        batch_size: spec.training.batch_size,
+        gradient: GradientSpec {
+            batch_size: spec.training.batch_size,
+            l1: spec.regularization.l1,
+            l2: spec.regularization.l2,
+            clip_norm: spec.training.clip_norm.map(|most| most as f32),
+            clip_value: spec.training.clip_value.map(|most| most as f32),
+        },
+        accumulate: spec.training.accumulate,
+        ema_decay: spec.training.ema_decay,
         seed: spec.training.seed,
         early_stopping: spec.training.early_stopping.clone(),
         checkpoint_every: Duration::from_secs(spec.training.checkpoint_seconds),

@@ -6,6 +6,7 @@ use super::spec::{
 };
 use crate::data::profile::{Column, ColumnKind, Profile};
 use crate::data::split::Split;
+use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::trainer::EarlyStopping;
 use crate::problem::{FieldError, nearest};
 use crate::task::{MAX_LABELS, TextClassification};
@@ -251,11 +252,35 @@ fn check_numbers(request: &TrainRequest, errors: &mut Vec<FieldError>) {
     for (name, value) in request.optimizer.unusable() {
         errors.push(rounded(format!("optimizer.{name}"), value));
     }
+    if let OptimizerSpec::Sgd(sgd) = &request.optimizer
+        && sgd.nesterov
+        && sgd.momentum == 0.0
+    {
+        let hint = "set optimizer.momentum above 0 (0.9 is usual), or nesterov to false";
+        let message = "looks ahead by a momentum of 0, which is nowhere";
+        errors.push(FieldError::new("optimizer.nesterov", message).hint(hint));
+    }
+    for (name, value) in
+        [("clip_norm", request.training.clip_norm), ("clip_value", request.training.clip_value)]
+    {
+        if let Some(value) = value.filter(|v| *v as f32 <= 0.0 || !(*v as f32).is_finite()) {
+            errors.push(rounded(format!("training.{name}"), value));
+        }
+    }
+    if let Some(value) = request.training.ema_decay.filter(|v| *v as f32 <= 0.0 || *v as f32 >= 1.0)
+    {
+        errors.push(rounded("training.ema_decay".to_owned(), value));
+    }
+    for (name, value) in [("l1", request.regularization.l1), ("l2", request.regularization.l2)] {
+        if !(0.0..=f32::MAX).contains(&value) {
+            errors.push(rounded(format!("regularization.{name}"), value.into()));
+        }
+    }
     let dropout = request.regularization.ngram_dropout;
     if !(0.0..1.0).contains(&dropout) {
         errors.push(rounded("regularization.ngram_dropout".to_owned(), dropout.into()));
     }
-    let decay = request.optimizer.learning_rate() * request.optimizer.weight_decay();
+    let decay = request.optimizer.learning_rate() * request.optimizer.shrinkage();
     if decay >= 1.0 {
         let message =
             format!("times the learning rate it is {decay}, so a step would flip every sign");
@@ -401,7 +426,8 @@ fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
 fn training(request: &TrainRequest, records: usize) -> TrainingSpec {
     let asked = &request.training;
     let batch_size = asked.batch_size.unwrap_or_else(|| (records / 16).clamp(1, 64));
-    let steps = records.div_ceil(batch_size);
+    let accumulate = asked.accumulate.unwrap_or(1);
+    let steps = records.div_ceil(batch_size.saturating_mul(accumulate));
     let epochs = asked.epochs.unwrap_or_else(|| WANTED_STEPS.div_ceil(steps).clamp(20, 100));
     let stopping = |asked: &EarlyStoppingRequest| EarlyStopping {
         metric: asked.metric,
@@ -411,6 +437,10 @@ fn training(request: &TrainRequest, records: usize) -> TrainingSpec {
     TrainingSpec {
         epochs,
         batch_size,
+        accumulate,
+        clip_norm: asked.clip_norm,
+        clip_value: asked.clip_value,
+        ema_decay: asked.ema_decay,
         seed: asked.seed.unwrap_or(1),
         early_stopping: match &asked.early_stopping {
             None => Some(stopping(&EarlyStoppingRequest::default())),

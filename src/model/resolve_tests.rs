@@ -144,6 +144,14 @@ fn numbers_that_fit_no_training() {
     only(bag(json!([u64::MAX])), 100, "network.hidden[0]");
     let adamw = |rate: f64, decay: f64| json!({"optimizer": {"type": "adamw", "learning_rate": rate, "weight_decay": decay}});
     only(adamw(0.5, 2.0), 100, "optimizer.weight_decay");
+    let sgd = |more: Value| {
+        let mut sgd = json!({"type": "sgd"});
+        sgd.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "optimizer": sgd })
+    };
+    only(sgd(json!({"weight_decay": 2.0})), 100, "optimizer.weight_decay");
+    only(sgd(json!({"nesterov": true, "momentum": 0.0})), 100, "optimizer.nesterov");
+    spec(sgd(json!({"nesterov": true, "weight_decay": 0.5})), 100);
     only(json!({"device": "cuda"}), 100, "device");
     spec(adamw(0.5, 1.9), 100);
 }
@@ -170,9 +178,50 @@ fn hyperparameters_that_32_bits_cannot_hold() {
             assert!(errors.iter().any(|e| e.field == field), "{field} = {value}: {errors:?}");
         }
     }
+    let optimizers = [
+        (json!({"type": "sgd", "momentum": 0.999_999_999_9}), "momentum"),
+        (json!({"type": "rmsprop", "alpha": 0.999_999_999_9}), "alpha"),
+        (json!({"type": "rmsprop", "momentum": 0.999_999_999_9}), "momentum"),
+        (json!({"type": "rmsprop", "epsilon": 1e-50}), "epsilon"),
+        (json!({"type": "rmsprop", "weight_decay": -1.0}), "weight_decay"),
+        (json!({"type": "adagrad", "epsilon": 1e-50}), "epsilon"),
+        (json!({"type": "adagrad", "lr_decay": -1.0}), "lr_decay"),
+        (json!({"type": "adagrad", "initial_accumulator": 1e39}), "initial_accumulator"),
+        (json!({"type": "adagrad", "learning_rate": 1e-50}), "learning_rate"),
+    ];
+    for (optimizer, field) in optimizers {
+        only(json!({ "optimizer": optimizer }), 100, &format!("optimizer.{field}"));
+    }
+    only(json!({"training": {"clip_norm": 1e-50}}), 100, "training.clip_norm");
+    only(json!({"training": {"clip_value": 1e39}}), 100, "training.clip_value");
+    only(json!({"training": {"ema_decay": 0.999_999_999_9}}), 100, "training.ema_decay");
+    only(json!({"training": {"ema_decay": 1e-50}}), 100, "training.ema_decay");
+    only(json!({"regularization": {"l1": -1.0}}), 100, "regularization.l1");
+    only(json!({"regularization": {"l2": -1.0}}), 100, "regularization.l2");
     // Below 1 in 64 bits, 1 in 32.
     let dropout = json!({"regularization": {"ngram_dropout": 0.999_999_999_9}});
     only(dropout, 100, "regularization.ngram_dropout");
+}
+
+/// What a step needs, from before there was a choice.
+#[test]
+fn a_spec_of_an_earlier_version_is_read_as_it_was_meant() {
+    let now = spec(json!({}), 100);
+    let mut stored = serde_json::to_value(&now).unwrap();
+    for name in ["accumulate", "clip_norm", "clip_value", "ema_decay"] {
+        assert!(stored["training"].as_object_mut().unwrap().remove(name).is_some(), "{name}");
+    }
+    for name in ["l1", "l2"] {
+        assert!(stored["regularization"].as_object_mut().unwrap().remove(name).is_some());
+    }
+    assert_eq!(serde_json::from_value::<TrainSpec>(stored).unwrap(), now);
+}
+
+#[test]
+fn accumulated_batches_make_fewer_steps_and_more_epochs() {
+    let epochs = |more: Value| spec(more, 4_000).training.epochs;
+    let plain = epochs(json!({}));
+    assert!(plain < epochs(json!({"training": {"accumulate": 4}})));
 }
 
 #[test]
@@ -264,6 +313,11 @@ fn a_resolved_spec_resolves_to_itself() {
         (json!({"split": {"train": 0.5, "test": 0.5, "seed": 9}, "model_name": "m"}), 1_000),
         (json!({"training": {"early_stopping": null, "seed": 5}}), 100),
         (json!({"training": {"early_stopping": {"min_delta": 0.1}}, "device": "cpu"}), 100),
+        (
+            json!({"training": {"accumulate": 3, "clip_norm": 0.5, "clip_value": 0.1,
+                "ema_decay": 0.99}, "regularization": {"l1": 0.25, "l2": 0.5}}),
+            100,
+        ),
         (
             json!({"optimizer": {"type": "adamw"}, "schedule": {"type": "constant"},
                 "vectorizer": {"character_ngrams": null, "hash_buckets": 1000}}),

@@ -67,9 +67,26 @@ pub struct TrainingRequest {
     /// steps.
     #[schema(minimum = 1, maximum = 100_000)]
     pub epochs: Option<usize>,
-    /// Records a step. Default: 64; fewer where there are few records.
+    /// Records a batch. Default: 64; fewer where there are few records.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub batch_size: Option<usize>,
+    /// Batches a step: their gradients count as one, the mean over all their records, in the memory
+    /// of one batch. Default: 1.
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub accumulate: Option<usize>,
+    /// Largest Euclidean norm of a step's gradient, over all parameters and penalties included; a
+    /// longer one is scaled down to it. Default: `null`, no limit.
+    #[schema(exclusive_minimum = 0.0, maximum = 1_000_000.0)]
+    pub clip_norm: Option<f64>,
+    /// Largest absolute value of each number of a step's gradient, after `clip_norm`. Default:
+    /// `null`, no limit.
+    #[schema(exclusive_minimum = 0.0, maximum = 1_000_000.0)]
+    pub clip_value: Option<f64>,
+    /// Averages the parameters over steps and keeps the average instead: share β of it that stays in
+    /// a step, a ← βa + (1 − β)θ, from the first step's parameters on. It is measured after every
+    /// epoch too. 0.99 averages about 100 steps. Default: `null`, no average.
+    #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
+    pub ema_decay: Option<f64>,
     /// Seed of initial parameters, order and dropout. Default: 1.
     pub seed: Option<u64>,
     /// When to stop before the last epoch; `null` never stops early.
@@ -169,14 +186,31 @@ pub struct TrainSpec {
 pub struct TrainingSpec {
     /// Passes over the training records, at most.
     pub epochs: usize,
-    /// Records a step.
+    /// Records a batch.
     pub batch_size: usize,
+    /// Batches a step.
+    #[serde(default = "one")]
+    pub accumulate: usize,
+    /// Largest norm of a step's gradient.
+    #[serde(default)]
+    pub clip_norm: Option<f64>,
+    /// Largest absolute value of each number of a step's gradient.
+    #[serde(default)]
+    pub clip_value: Option<f64>,
+    /// Share that the average of the parameters keeps in a step.
+    #[serde(default)]
+    pub ema_decay: Option<f64>,
     /// Seed of initial parameters, order and dropout.
     pub seed: u64,
     /// When to stop before the last epoch.
     pub early_stopping: Option<EarlyStopping>,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
+}
+
+/// Batches a step in specs that were stored before there was a choice.
+fn one() -> usize {
+    1
 }
 
 /// Which records train, steer, calibrate and test, resolved.

@@ -32,9 +32,18 @@ fn changes() -> Vec<Value> {
         json!({"network": {"type": "embedding_bag", "hidden": [16], "activation": "tanh"}}),
         json!({"optimizer": {"type": "adam", "learning_rate": 0.05}}),
         json!({"optimizer": {"type": "adamw", "weight_decay": 0.1}}),
+        json!({"optimizer": {"type": "sgd"}}),
+        json!({"optimizer": {"type": "rmsprop"}}),
+        json!({"optimizer": {"type": "adagrad"}}),
         json!({"schedule": {"type": "constant"}}),
         json!({"regularization": {"ngram_dropout": 0.0}}),
+        json!({"regularization": {"l1": 0.0001}}),
+        json!({"regularization": {"l2": 0.001}}),
         json!({"training": {"batch_size": 16}}),
+        json!({"training": {"accumulate": 2}}),
+        json!({"training": {"clip_norm": 0.01}}),
+        json!({"training": {"clip_value": 0.0001}}),
+        json!({"training": {"ema_decay": 0.9}}),
         json!({"training": {"seed": 7}}),
         json!({"training": {"early_stopping": {"metric": "accuracy", "patience": 1}}}),
         json!({"split": {"train": 0.5, "validation": 0.1, "calibration": 0.2, "test": 0.2}}),
@@ -76,6 +85,36 @@ async fn every_option_changes_the_model() {
     let path = format!("/v1/models/{model}/score");
     let scored = server.post(&path, &json!({"texts": ["I love it", "clunky"]})).await;
     assert_eq!(scored.status, 200, "{}", scored.value());
+}
+
+/// Every setting of an optimiser changes what the optimiser does.
+#[tokio::test]
+async fn every_setting_of_an_optimizer_changes_the_model() {
+    let server = Server::start().await;
+    let dataset = server.upload(small_reviews()).await;
+    let loss = async |optimizer: &Value| {
+        let mut request = train_request(&dataset, None);
+        request["optimizer"] = optimizer.clone();
+        let job = server.train(&request).await;
+        let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+        run["metrics"]["train"]["log_loss"].as_f64().unwrap()
+    };
+    let catalog = server.get("/v1/catalog").await;
+    let optimizers = catalog["optimizers"].as_array().unwrap();
+    assert!(optimizers.len() >= 5);
+    for optimizer in optimizers {
+        let plain = loss(&json!({"type": optimizer["name"]})).await;
+        for (name, field) in optimizer["fields"].as_object().unwrap() {
+            let other = match &field["default"] {
+                Value::Bool(value) => json!(!value),
+                Value::Number(value) if value.as_f64() == Some(0.0) => json!(0.5),
+                Value::Number(value) => json!(value.as_f64().unwrap() * 0.5),
+                other => panic!("{name} has the default {other}"),
+            };
+            let change = json!({"type": optimizer["name"], name: other});
+            assert_ne!(loss(&change).await, plain, "{change} changes nothing");
+        }
+    }
 }
 
 #[tokio::test]

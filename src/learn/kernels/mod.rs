@@ -4,10 +4,12 @@
 mod adam;
 mod bag;
 mod dense;
+mod direction;
 
 pub use adam::{AdamStep, adam};
 pub use bag::{axpy, pool};
 pub use dense::{dense, dot};
+pub use direction::{by_deviation, by_mean_square, by_sum_of_squares, momentum, penalise};
 
 /// Declares a function whose body is compiled for AVX2 too and chosen when the processor has it.
 macro_rules! dispatched {

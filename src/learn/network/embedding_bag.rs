@@ -3,12 +3,13 @@
 //! The table has no dense gradient. A step pools the rows that a batch uses into a leaf of candle's
 //! graph, and takes the leaf's gradient back to just those rows.
 
-use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Var};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Var};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Activation, Frozen, Layer, NetworkSpec, View};
 use crate::learn::LearnError;
+use crate::learn::gradient::{Gradient, GradientSpec};
 use crate::learn::kernels;
 use crate::learn::loss::mean_loss;
 use crate::learn::optimizer::Optimizer;
@@ -70,6 +71,7 @@ pub struct Network {
     spec: NetworkSpec,
     table: Vec<f32>,
     dense: Vec<(Var, Var)>,
+    gradient: Gradient,
     batch: Batch,
 }
 
@@ -78,9 +80,6 @@ pub struct Network {
 struct Batch {
     kept: Vec<Kept>,
     pooled: Vec<f32>,
-    slots: Vec<u32>,
-    rows: Vec<u32>,
-    gradient: Vec<f32>,
 }
 
 /// What dropout left of a record.
@@ -94,13 +93,11 @@ struct Kept {
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepOutcome {
-    /// Mean loss of the batch before the step.
+    /// Mean loss of the records before the step, without penalties.
     pub loss: f32,
-    /// Euclidean norm of the whole gradient.
+    /// Euclidean norm of the whole gradient, penalties included, before it is clipped.
     pub gradient_norm: f32,
 }
-
-const EMPTY: u32 = u32::MAX;
 
 impl Network {
     /// A network with seeded parameters. Each parameter draws from a stream of its own name.
@@ -141,9 +138,9 @@ impl Network {
             ));
             inputs = outputs;
         }
-        let slots = vec![EMPTY; table.len() / spec.embedding_bag().dimension];
-        let batch = Batch { slots, ..Batch::default() };
-        Ok(Self { spec: spec.clone(), table, dense, batch })
+        let dimension = spec.embedding_bag().dimension;
+        let gradient = Gradient::new(table.len() / dimension, dimension, 2 * dense.len());
+        Ok(Self { spec: spec.clone(), table, dense, gradient, batch: Batch::default() })
     }
 
     /// Goes on from parameters that were saved.
@@ -180,14 +177,56 @@ impl Network {
         lengths
     }
 
-    /// One step on a batch of records: forward, backward, update.
+    /// One step on records: forward and backward, batch by batch, then the update.
     pub fn step(
+        &mut self,
+        data: (&SparseRows, &Targets),
+        records: &[usize],
+        dropout: &NgramDropout,
+        spec: &GradientSpec,
+        optimizer: &mut dyn Optimizer,
+    ) -> Result<StepOutcome, LearnError> {
+        self.gradient.clear();
+        let mut loss = 0.0;
+        for batch in records.chunks(spec.batch_size) {
+            let share = batch.len() as f32 / records.len() as f32;
+            loss += share * self.differentiate(data, batch, share, dropout)?;
+            if !loss.is_finite() {
+                return Ok(StepOutcome { loss, gradient_norm: f32::NAN });
+            }
+        }
+        if spec.penalises() {
+            self.gradient.penalise_table(spec, &self.table);
+            for (position, (weight, _)) in self.dense.iter().enumerate() {
+                let weights = weight.flatten_all()?.to_vec1::<f32>()?;
+                self.gradient.penalise_dense(spec, 2 * position, &weights);
+            }
+        }
+        let norm = self.gradient.clip(spec);
+        let (rows, gradient) = self.gradient.table();
+        let dimension = self.spec.embedding_bag().dimension;
+        optimizer.update_rows(0, &mut self.table, dimension, rows, gradient);
+        for (position, (weight, bias)) in self.dense.iter().enumerate() {
+            for (offset, var) in [weight, bias].into_iter().enumerate() {
+                let parameter = 2 * position + offset;
+                var.inplace_op1(&Update {
+                    optimizer: std::sync::Mutex::new(&mut *optimizer),
+                    parameter: 1 + parameter,
+                    gradient: self.gradient.dense(parameter),
+                })?;
+            }
+        }
+        Ok(StepOutcome { loss, gradient_norm: norm as f32 })
+    }
+
+    /// The mean loss of a batch. Adds `share` of its gradient to the step's, if it is finite.
+    fn differentiate(
         &mut self,
         (rows, targets): (&SparseRows, &Targets),
         records: &[usize],
+        share: f32,
         dropout: &NgramDropout,
-        optimizer: &mut dyn Optimizer,
-    ) -> Result<StepOutcome, LearnError> {
+    ) -> Result<f32, LearnError> {
         let spec = self.spec.embedding_bag().clone();
         let dimension = spec.dimension;
         self.pool(rows, records, dropout, &spec);
@@ -204,33 +243,32 @@ impl Network {
         let loss = mean_loss(&x.contiguous()?, targets, records)?;
         let value = loss.to_scalar::<f32>()?;
         if !value.is_finite() {
-            return Ok(StepOutcome { loss: value, gradient_norm: f32::NAN });
+            return Ok(value);
         }
         let gradients = loss.backward()?;
-        let gradient = |var: &Var, name: &str| {
+        let gradient = |var: &Var, name: &str| -> Result<Vec<f32>, LearnError> {
             let missing = || LearnError::NoGradient { name: name.to_owned() };
-            gradients.get(var.as_tensor()).ok_or_else(missing)
+            let gradient = gradients.get(var.as_tensor()).ok_or_else(missing)?;
+            Ok(gradient.flatten_all()?.to_vec1()?)
         };
 
-        let upstream = gradient(&pooled, "embedding.weight")?.flatten_all()?.to_vec1::<f32>()?;
-        self.scatter(&upstream, dimension);
-        let mut squares = sum_of_squares(&self.batch.gradient);
-        let Batch { rows: touched, gradient: row_gradient, .. } = &self.batch;
-        optimizer.update_rows(0, &mut self.table, dimension, touched, row_gradient);
+        let upstream = gradient(&pooled, "embedding.weight")?;
+        for (Kept { ids, weights, scale }, upstream) in
+            self.batch.kept.iter().zip(upstream.chunks_exact(dimension))
+        {
+            for (&id, &weight) in ids.iter().zip(weights) {
+                self.gradient.add_row(id, weight * scale * share, upstream);
+            }
+        }
         for (position, (weight, bias)) in self.dense.iter().enumerate() {
             for (offset, (var, name)) in
                 [(weight, "weight"), (bias, "bias")].into_iter().enumerate()
             {
-                let gradient = gradient(var, &format!("layers.{position}.{name}"))?.contiguous()?;
-                squares += sum_of_squares(&gradient.flatten_all()?.to_vec1::<f32>()?);
-                let update = Update {
-                    optimizer: std::sync::Mutex::new(&mut *optimizer),
-                    parameter: 1 + 2 * position + offset,
-                };
-                var.inplace_op2(&gradient, &update)?;
+                let values = gradient(var, &format!("layers.{position}.{name}"))?;
+                self.gradient.add_dense(2 * position + offset, share, &values);
             }
         }
-        Ok(StepOutcome { loss: value, gradient_norm: squares.sqrt() as f32 })
+        Ok(value)
     }
 
     /// Pools the records that a batch holds, after dropout.
@@ -255,31 +293,6 @@ impl Network {
             kernels::pool(&self.table, &kept.ids, &kept.weights, kept.scale, pooled);
         }
     }
-
-    /// Sums the gradient of the pooled vectors into a gradient for each row that the batch used.
-    fn scatter(&mut self, upstream: &[f32], dimension: usize) {
-        let batch = &mut self.batch;
-        batch.rows.clear();
-        batch.gradient.clear();
-        for (Kept { ids, weights, scale }, upstream) in
-            batch.kept.iter().zip(upstream.chunks_exact(dimension))
-        {
-            for (&id, &weight) in ids.iter().zip(weights) {
-                let slot = &mut batch.slots[id as usize];
-                if *slot == EMPTY {
-                    *slot = batch.rows.len() as u32;
-                    batch.rows.push(id);
-                    batch.gradient.resize(batch.rows.len() * dimension, 0.0);
-                }
-                let start = *slot as usize * dimension;
-                let target = &mut batch.gradient[start..start + dimension];
-                kernels::axpy(weight * scale, upstream, target);
-            }
-        }
-        for &row in &batch.rows {
-            batch.slots[row as usize] = EMPTY;
-        }
-    }
 }
 
 fn uniform(length: usize, bound: f32, seed: u64, name: &str) -> Vec<f32> {
@@ -287,40 +300,29 @@ fn uniform(length: usize, bound: f32, seed: u64, name: &str) -> Vec<f32> {
     (0..length).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * bound).collect()
 }
 
-fn sum_of_squares(values: &[f32]) -> f64 {
-    values.iter().map(|&value| f64::from(value) * f64::from(value)).sum()
-}
-
 /// Lets an optimiser change a candle variable in place.
 struct Update<'a> {
     optimizer: std::sync::Mutex<&'a mut dyn Optimizer>,
     parameter: usize,
+    gradient: &'a [f32],
 }
 
-impl InplaceOp2 for Update<'_> {
+impl InplaceOp1 for Update<'_> {
     fn name(&self) -> &'static str {
         "optimizer-update"
     }
 
-    fn cpu_fwd(
-        &self,
-        values: &mut CpuStorage,
-        values_layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        let (CpuStorage::F32(values), CpuStorage::F32(gradient)) = (values, gradient) else {
-            candle_core::bail!("parameters and gradients are 32-bit")
-        };
-        let offsets = (values_layout.contiguous_offsets(), gradient_layout.contiguous_offsets());
-        let (Some((v0, v1)), Some((g0, g1))) = offsets else {
-            candle_core::bail!("parameters and gradients are contiguous")
+    fn cpu_fwd(&self, values: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (CpuStorage::F32(values), Some((start, end))) = (values, layout.contiguous_offsets())
+        else {
+            candle_core::bail!("parameters are 32-bit and contiguous")
         };
         let mut optimizer = self.optimizer.lock().unwrap_or_else(|e| e.into_inner());
-        optimizer.update(self.parameter, &mut values[v0..v1], &gradient[g0..g1]);
+        optimizer.update(self.parameter, &mut values[start..end], self.gradient);
         Ok(())
     }
 }
+
 #[cfg(test)]
 #[path = "embedding_bag_tests.rs"]
 mod tests;

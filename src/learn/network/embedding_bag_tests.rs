@@ -42,8 +42,9 @@ fn loss(frozen: &Frozen, spec: &NetworkSpec, rows: &SparseRows, targets: &Target
     let mut network = Network::thaw(frozen, spec).unwrap();
     let records: Vec<usize> = (0..rows.len()).collect();
     let mut ignore = Descend;
-    let StepOutcome { loss, .. } =
-        network.step((rows, targets), &records, &none(), &mut ignore).unwrap();
+    let StepOutcome { loss, .. } = network
+        .step((rows, targets), &records, &none(), &GradientSpec::PLAIN, &mut ignore)
+        .unwrap();
     f64::from(loss)
 }
 
@@ -66,7 +67,9 @@ fn gradients_agree_with_finite_differences() {
         }
         let before = Frozen::new(spec.clone(), table, layers);
         let mut network = Network::thaw(&before, &spec).unwrap();
-        network.step((&rows, &targets), &[0, 1, 2], &none(), &mut Descend).unwrap();
+        network
+            .step((&rows, &targets), &[0, 1, 2], &none(), &GradientSpec::PLAIN, &mut Descend)
+            .unwrap();
         let after = network.freeze().unwrap();
         let flat = |frozen: &Frozen| -> Vec<f32> {
             let (table, layers) = frozen.parts();
@@ -113,7 +116,9 @@ fn training_and_scoring_evaluate_alike() {
         for class in 0..3u32 {
             let targets = Targets::MultiClass { labels: vec![class; 3], classes: 3 };
             let mut copy = Network::thaw(&frozen, &spec).unwrap();
-            let step = copy.step((&rows, &targets), &[record], &none(), &mut Descend).unwrap();
+            let step = copy
+                .step((&rows, &targets), &[record], &none(), &GradientSpec::PLAIN, &mut Descend)
+                .unwrap();
             let total: f32 = logits.iter().map(|z| z.exp()).sum();
             let expected = total.ln() - logits[class as usize];
             assert!((step.loss - expected).abs() < 1e-5, "{} {expected}", step.loss);
@@ -170,7 +175,13 @@ fn steps_lower_the_loss() {
     let mut losses = Vec::new();
     for _ in 0..200 {
         optimizer.begin_step(0.05);
-        let step = network.step((&rows, &targets), &[0, 1, 2], &none(), optimizer.as_mut());
+        let step = network.step(
+            (&rows, &targets),
+            &[0, 1, 2],
+            &none(),
+            &GradientSpec::PLAIN,
+            optimizer.as_mut(),
+        );
         losses.push(step.unwrap().loss);
     }
     assert!(losses[199] < 0.05 && losses[0] > 0.9, "{} {}", losses[0], losses[199]);

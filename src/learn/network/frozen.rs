@@ -30,6 +30,11 @@ impl Frozen {
         Self { spec, table, layers }
     }
 
+    /// The same network with other parameters.
+    pub fn with(&self, table: Vec<f32>, layers: Vec<Layer>) -> Self {
+        Self { spec: self.spec.clone(), table, layers }
+    }
+
     /// The network, ready to be evaluated.
     pub fn view(&self) -> View<'_> {
         View { spec: self.spec.embedding_bag(), table: &self.table, layers: &self.layers }

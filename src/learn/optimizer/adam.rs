@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Optimizer;
+use super::settings::{Setting, non_negative, positive, share};
 use crate::arrays::{Arrays, ArraysError};
 use crate::learn::kernels::{self, AdamStep};
 
@@ -72,6 +73,18 @@ impl AdamSpec {
             epsilon: self.epsilon,
             weight_decay,
         }
+    }
+}
+
+impl AdamWSpec {
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        vec![
+            positive("learning_rate", self.learning_rate),
+            share("beta1", self.beta1),
+            share("beta2", self.beta2),
+            positive("epsilon", self.epsilon),
+            non_negative("weight_decay", self.weight_decay),
+        ]
     }
 }
 

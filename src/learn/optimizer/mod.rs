@@ -1,11 +1,21 @@
 //! Optimisers. A new one is a file here, a variant of [`OptimizerSpec`] and a line in each `match`.
 
+mod adagrad;
 mod adam;
+mod elementwise;
+mod rmsprop;
+mod settings;
+mod sgd;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use adagrad::AdagradSpec;
 pub use adam::{AdamSpec, AdamWSpec};
+pub use rmsprop::RmsPropSpec;
+pub use sgd::SgdSpec;
+
+use elementwise::{Elementwise, Rule};
 
 use crate::arrays::{Arrays, ArraysError};
 
@@ -17,6 +27,12 @@ pub enum OptimizerSpec {
     Adam(AdamSpec),
     /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
     AdamW(AdamWSpec),
+    /// Stochastic gradient descent, with momentum.
+    Sgd(SgdSpec),
+    /// RMSprop (Tieleman and Hinton 2012).
+    RmsProp(RmsPropSpec),
+    /// Adagrad (Duchi, Hazan and Singer 2011).
+    Adagrad(AdagradSpec),
 }
 
 impl Default for OptimizerSpec {
@@ -31,48 +47,53 @@ impl OptimizerSpec {
         match self {
             Self::Adam(spec) => spec.learning_rate,
             Self::AdamW(spec) => spec.learning_rate,
+            Self::Sgd(spec) => spec.learning_rate,
+            Self::RmsProp(spec) => spec.learning_rate,
+            Self::Adagrad(spec) => spec.learning_rate,
         }
     }
 
-    /// Decoupled weight decay.
-    pub fn weight_decay(&self) -> f64 {
+    /// What a step takes away of a parameter besides its gradient, as a share, times the learning
+    /// rate: weight decay that no division by the gradient's size rescales.
+    pub fn shrinkage(&self) -> f64 {
         match self {
-            Self::Adam(_) => 0.0,
             Self::AdamW(spec) => spec.weight_decay,
+            Self::Sgd(spec) => spec.weight_decay,
+            Self::Adam(_) | Self::RmsProp(_) | Self::Adagrad(_) => 0.0,
         }
     }
 
     /// Settings that 32-bit arithmetic cannot work with, by name: not finite, or rounded to an end of
     /// their range (a second moment that decays by 1 never moves from 0).
     pub fn unusable(&self) -> Vec<(&'static str, f64)> {
-        let spec = match self {
-            Self::Adam(spec) => spec.with_decay(0.0),
-            Self::AdamW(spec) => spec.clone(),
+        let settings = match self {
+            Self::Adam(spec) => spec.with_decay(0.0).settings(),
+            Self::AdamW(spec) => spec.settings(),
+            Self::Sgd(spec) => spec.settings(),
+            Self::RmsProp(spec) => spec.settings(),
+            Self::Adagrad(spec) => spec.settings(),
         };
-        let positive = |value: f64| value as f32 > 0.0 && (value as f32).is_finite();
-        let share = |value: f64| (0.0..1.0).contains(&(value as f32));
-        let settings = [
-            ("learning_rate", spec.learning_rate, positive(spec.learning_rate)),
-            ("beta1", spec.beta1, share(spec.beta1)),
-            ("beta2", spec.beta2, share(spec.beta2)),
-            ("epsilon", spec.epsilon, positive(spec.epsilon)),
-            ("weight_decay", spec.weight_decay, (0.0..=f64::MAX).contains(&spec.weight_decay)),
-        ];
-        settings.into_iter().filter(|s| !s.2).map(|(name, value, _)| (name, value)).collect()
+        settings.into_iter().filter(|s| !s.usable).map(|s| (s.name, s.value)).collect()
     }
 
     /// Numbers that the optimiser keeps for every parameter.
     pub fn state_per_parameter(&self) -> usize {
         match self {
             Self::Adam(_) | Self::AdamW(_) => 2,
+            Self::Sgd(spec) => spec.kept().len(),
+            Self::RmsProp(spec) => spec.kept().len(),
+            Self::Adagrad(spec) => spec.kept().len(),
         }
     }
 
-    /// An optimiser for parameters of these lengths.
+    /// An optimiser for parameters of these names and lengths.
     pub fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer> {
         match self {
             Self::Adam(spec) => Box::new(adam::Adam::new(&spec.with_decay(0.0), lengths)),
             Self::AdamW(spec) => Box::new(adam::Adam::new(spec, lengths)),
+            Self::Sgd(spec) => Box::new(Elementwise::new(spec.clone(), lengths)),
+            Self::RmsProp(spec) => Box::new(Elementwise::new(spec.clone(), lengths)),
+            Self::Adagrad(spec) => Box::new(Elementwise::new(spec.clone(), lengths)),
         }
     }
 }

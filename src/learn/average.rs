@@ -1,0 +1,218 @@
+//! Exponential moving averages of parameters (Polyak and Juditsky 1992, as PyTorch's
+//! `get_ema_multi_avg_fn`): the first step's parameters, then a ← a + (1 − β)(θ − a) after each step.
+//!
+//! A row of a table that k steps did not touch had the same θ in all of them, so that it catches up
+//! in one: a ← θ + βᵏ(a − θ).
+
+use super::LearnError;
+use super::network::{Frozen, Network};
+use super::optimizer::Optimizer;
+use crate::arrays::{Arrays, ArraysError};
+
+/// An optimiser that averages the parameters that it changes, if it is asked to.
+pub struct Averaged {
+    inner: Box<dyn Optimizer>,
+    /// β, where parameters are averaged.
+    decay: Option<f64>,
+    averages: Vec<Average>,
+    /// Steps since the start, or since the run was resumed.
+    step: u64,
+}
+
+struct Average {
+    name: String,
+    length: usize,
+    /// Empty before the first step.
+    values: Vec<f32>,
+    /// For tables: the step up to which each row is averaged. Empty stands for all zeros.
+    until: Vec<u64>,
+}
+
+impl Averaged {
+    /// For parameters of these names and lengths.
+    pub fn new(inner: Box<dyn Optimizer>, decay: Option<f64>, lengths: &[(String, usize)]) -> Self {
+        let average = |(name, length): &(String, usize)| Average {
+            name: name.clone(),
+            length: *length,
+            values: Vec::new(),
+            until: Vec::new(),
+        };
+        Self { inner, decay, averages: lengths.iter().map(average).collect(), step: 0 }
+    }
+
+    /// The network that training has come to: the average of its parameters, where they are
+    /// averaged, else the parameters as they are.
+    pub fn freeze(&mut self, network: &Network) -> Result<Frozen, LearnError> {
+        let frozen = network.freeze()?;
+        let begun = self.averages.iter().any(|average| !average.values.is_empty());
+        let Some(decay) = self.decay.filter(|_| begun) else { return Ok(frozen) };
+        let (table, layers) = frozen.parts();
+        let Average { values, until, .. } = &mut self.averages[0];
+        let dimension = frozen.view().dimension();
+        let rows = values.chunks_exact_mut(dimension).zip(table.chunks_exact(dimension));
+        for ((average, row), until) in rows.zip(until) {
+            catch_up(decay, self.step - std::mem::replace(until, self.step), average, row);
+        }
+        let mut layers = layers.to_vec();
+        for (layer, averages) in layers.iter_mut().zip(self.averages[1..].chunks_exact(2)) {
+            layer.weight.clone_from(&averages[0].values);
+            layer.bias.clone_from(&averages[1].values);
+        }
+        Ok(frozen.with(self.averages[0].values.clone(), layers))
+    }
+}
+
+/// Averages over `steps` in which the parameters were `values`.
+fn catch_up(decay: f64, steps: u64, average: &mut [f32], values: &[f32]) {
+    if steps == 0 {
+        return;
+    }
+    let rest = decay.powf(steps as f64) as f32;
+    for (average, value) in average.iter_mut().zip(values) {
+        *average = value + rest * (*average - value);
+    }
+}
+
+impl Optimizer for Averaged {
+    fn begin_step(&mut self, learning_rate: f32) {
+        self.step += 1;
+        self.inner.begin_step(learning_rate);
+    }
+
+    fn update(&mut self, parameter: usize, values: &mut [f32], gradient: &[f32]) {
+        self.inner.update(parameter, values, gradient);
+        let Some(decay) = self.decay else { return };
+        let average = &mut self.averages[parameter].values;
+        if average.is_empty() {
+            average.extend_from_slice(values);
+        } else {
+            catch_up(decay, 1, average, values);
+        }
+    }
+
+    fn update_rows(
+        &mut self,
+        parameter: usize,
+        table: &mut [f32],
+        dimension: usize,
+        rows: &[u32],
+        gradient: &[f32],
+    ) {
+        let Some(decay) = self.decay else {
+            return self.inner.update_rows(parameter, table, dimension, rows, gradient);
+        };
+        let Average { values, until, .. } = &mut self.averages[parameter];
+        until.resize(table.len() / dimension, 0);
+        let range = |row: u32| row as usize * dimension..(row as usize + 1) * dimension;
+        if values.is_empty() {
+            self.inner.update_rows(parameter, table, dimension, rows, gradient);
+            values.extend_from_slice(table);
+            until.fill(self.step);
+            return;
+        }
+        for &row in rows {
+            let missed = self.step - 1 - until[row as usize];
+            catch_up(decay, missed, &mut values[range(row)], &table[range(row)]);
+        }
+        self.inner.update_rows(parameter, table, dimension, rows, gradient);
+        for &row in rows {
+            catch_up(decay, 1, &mut values[range(row)], &table[range(row)]);
+            until[row as usize] = self.step;
+        }
+    }
+
+    /// After [`Averaged::freeze`], which brings every row up to date.
+    fn save(&self, into: &mut Arrays) {
+        self.inner.save(into);
+        for Average { name, values, .. } in self.averages.iter().filter(|_| self.decay.is_some()) {
+            into.put(&format!("average.{name}"), values.clone());
+        }
+    }
+
+    fn restore(&mut self, from: &Arrays) -> Result<(), ArraysError> {
+        self.inner.restore(from)?;
+        self.step = 0;
+        for average in self.averages.iter_mut().filter(|_| self.decay.is_some()) {
+            let name = format!("average.{}", average.name);
+            average.values = from.get_exact(&name, average.length)?.to_vec();
+            average.until.clear();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::network::{EmbeddingBagSpec, NetworkSpec};
+    use crate::learn::optimizer::{OptimizerSpec, SgdSpec};
+
+    const COLUMNS: usize = 2;
+
+    /// A table of 3 rows of 2 and one layer, in plain descent.
+    fn network() -> (Network, Box<dyn Optimizer>) {
+        let bag = EmbeddingBagSpec { dimension: COLUMNS, ..EmbeddingBagSpec::default() };
+        let network = Network::new(&NetworkSpec::EmbeddingBag(bag), 3, 1, 1).unwrap();
+        let sgd = OptimizerSpec::Sgd(SgdSpec { momentum: 0.0, ..SgdSpec::default() });
+        let inner = sgd.build(&network.parameter_lengths());
+        (network, inner)
+    }
+
+    /// Changes a table in step `step`; two rows of three, now and then one.
+    fn step(optimizer: &mut Averaged, table: &mut [f32], step: u32) {
+        optimizer.begin_step(0.1);
+        let rows: &[u32] = if step.is_multiple_of(3) { &[2] } else { &[step % 2, 2] };
+        let gradient: Vec<f32> =
+            (0..rows.len() * COLUMNS).map(|i| (step as f32).sin() + i as f32).collect();
+        optimizer.update_rows(0, table, COLUMNS, rows, &gradient);
+    }
+
+    /// What is averaged of a table, where the network's own table is `table`.
+    fn averaged(optimizer: &mut Averaged, network: &Network, table: &[f32]) -> Vec<f32> {
+        let frozen = network.freeze().unwrap();
+        let layers = frozen.parts().1.to_vec();
+        let network = frozen.with(table.to_vec(), layers);
+        let NetworkSpec::EmbeddingBag(bag) = NetworkSpec::default();
+        let spec = NetworkSpec::EmbeddingBag(EmbeddingBagSpec { dimension: COLUMNS, ..bag });
+        let network = Network::thaw(&network, &spec).unwrap();
+        optimizer.freeze(&network).unwrap().parts().0.to_vec()
+    }
+
+    #[test]
+    fn rows_that_were_left_alone_catch_up_to_the_definition() {
+        let (network, inner) = network();
+        let decay = 0.9f64;
+        let mut optimizer = Averaged::new(inner, Some(decay), &network.parameter_lengths());
+        let mut table = network.freeze().unwrap().parts().0.to_vec();
+        let mut expected: Vec<f64> = Vec::new();
+        for t in 0..40 {
+            step(&mut optimizer, &mut table, t);
+            if expected.is_empty() {
+                expected = table.iter().map(|v| f64::from(*v)).collect();
+            }
+            for (a, v) in expected.iter_mut().zip(&table) {
+                *a += (1.0 - decay) * (f64::from(*v) - *a);
+            }
+            // Now and then, as after epochs.
+            if t % 7 == 0 {
+                let found = averaged(&mut optimizer, &network, &table);
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert!((f64::from(*found) - expected).abs() < 1e-5, "{t}: {found} {expected}");
+                }
+            }
+        }
+        assert_ne!(averaged(&mut optimizer, &network, &table), table);
+    }
+
+    #[test]
+    fn without_a_decay_the_parameters_are_as_they_are() {
+        let (network, inner) = network();
+        let mut optimizer = Averaged::new(inner, None, &network.parameter_lengths());
+        let mut table = network.freeze().unwrap().parts().0.to_vec();
+        (0..5).for_each(|t| step(&mut optimizer, &mut table, t));
+        assert_eq!(averaged(&mut optimizer, &network, &table), table);
+        let mut saved = Arrays::default();
+        optimizer.save(&mut saved);
+        assert!(!saved.has("average.embedding.weight"));
+    }
+}
