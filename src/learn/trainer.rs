@@ -13,7 +13,7 @@ use super::network::{Frozen, Network, NetworkSpec, StepOutcome, View};
 use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
 use super::rows::{SparseRows, Targets};
-use super::schedule::ScheduleSpec;
+use super::schedule::{Schedule, ScheduleSpec};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::random;
@@ -177,7 +177,12 @@ pub fn train(
         optimizer.restore(state)?;
     }
     let per_step = spec.gradient.batch_size.saturating_mul(spec.accumulate);
-    let total = (spec.epochs * rows.len().div_ceil(per_step)) as u64;
+    let steps_per_epoch = rows.len().div_ceil(per_step) as u64;
+    let total = spec.epochs as u64 * steps_per_epoch;
+    let mut schedule = spec.schedule.start(total, steps_per_epoch);
+    if let Some(state) = resume {
+        schedule.restore(state)?;
+    }
     let mut last_checkpoint = clock.monotonic();
     let reason = loop {
         if progress.epoch >= spec.epochs {
@@ -202,7 +207,7 @@ pub fn train(
                 Interrupt::Stop => {}
             }
             let before = clock.monotonic();
-            let rate = spec.optimizer.learning_rate() * spec.schedule.factor(progress.step, total);
+            let rate = spec.optimizer.learning_rate() * schedule.factor(progress.step);
             optimizer.begin_step(rate as f32);
             let data = (rows, targets);
             let outcome = network.step(data, records, &dropout, &spec.gradient, &mut optimizer)?;
@@ -236,11 +241,12 @@ pub fn train(
         } else {
             network.evaluate(|view| monitor.epoch(&report, view))?
         };
-        if let Some(value) = measured
-            && improves(&mut progress, value, spec.early_stopping.as_ref())
-        {
-            let kept = optimizer.freeze(&network)?;
-            progress.best = Some((progress.epoch, value, kept));
+        if let Some(value) = measured {
+            schedule.measured(value);
+            if improves(&mut progress, value, spec.early_stopping.as_ref()) {
+                let kept = optimizer.freeze(&network)?;
+                progress.best = Some((progress.epoch, value, kept));
+            }
         }
         if let Some(reason) = ended {
             break reason;
@@ -250,7 +256,7 @@ pub fn train(
         }
         let due = clock.monotonic() - last_checkpoint >= spec.checkpoint_every;
         if due && progress.epoch < spec.epochs {
-            let state = state(&network, &optimizer, &progress)?;
+            let state = state(&network, &optimizer, &schedule, &progress)?;
             monitor.checkpoint(progress.epoch, progress.step, state);
             last_checkpoint = clock.monotonic();
         }
@@ -298,11 +304,13 @@ fn improves(progress: &mut Progress, value: f64, stopping: Option<&EarlyStopping
 fn state(
     network: &Network,
     optimizer: &dyn Optimizer,
+    schedule: &Schedule,
     progress: &Progress,
 ) -> Result<Arrays, LearnError> {
     let mut state = Arrays::default();
     state.absorb("network.", network.freeze()?.save());
     optimizer.save(&mut state);
+    schedule.save(&mut state);
     let counters = vec![progress.epoch as u64, progress.step, progress.waited as u64];
     state.put("progress", counters);
     if let Some((epoch, value, best)) = &progress.best {

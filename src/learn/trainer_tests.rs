@@ -22,7 +22,7 @@ fn spec(epochs: usize) -> TrainerSpec {
     TrainerSpec {
         network: NetworkSpec::EmbeddingBag(bag),
         optimizer: OptimizerSpec::default(),
-        schedule: ScheduleSpec::Linear,
+        schedule: ScheduleSpec::default(),
         regularization: RegularizationSpec { ngram_dropout: 0.2, ..Default::default() },
         epochs,
         gradient: GradientSpec { batch_size: 8, ..GradientSpec::PLAIN },

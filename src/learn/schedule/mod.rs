@@ -1,0 +1,159 @@
+//! Learning-rate schedules: a factor on the optimiser's rate for every step.
+//!
+//! A new one is a file here that implements [`Shape`], a variant of [`ScheduleSpec`] and a line in
+//! [`ScheduleSpec::shape`].
+
+mod constant;
+mod cosine;
+mod exponential;
+mod linear;
+mod one_cycle;
+mod reduce_on_plateau;
+mod step;
+mod warmup;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use constant::ConstantSchedule;
+pub use cosine::CosineSchedule;
+pub use exponential::ExponentialSchedule;
+pub use linear::LinearSchedule;
+pub use one_cycle::OneCycleSchedule;
+pub use reduce_on_plateau::PlateauSchedule;
+pub use step::StepSchedule;
+pub use warmup::Warmup;
+
+use crate::arrays::{Arrays, ArraysError};
+
+/// How the learning rate changes over training. Each gives a factor on the optimiser's rate for
+/// every step; `warmup`, which each takes, comes before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ScheduleSpec {
+    /// The same throughout.
+    Constant(ConstantSchedule),
+    /// From the optimiser's rate down to zero over all epochs, in equal steps.
+    Linear(LinearSchedule),
+    /// Times `gamma` after every `every` epochs.
+    Step(StepSchedule),
+    /// Times `gamma` after every epoch.
+    Exponential(ExponentialSchedule),
+    /// Down along half a cosine, once or again and again (Loshchilov and Hutter 2017).
+    Cosine(CosineSchedule),
+    /// Up to the optimiser's rate, then far down (Smith and Topin 2018).
+    OneCycle(OneCycleSchedule),
+    /// Times `factor` whenever the validation metric has stopped improving.
+    ReduceOnPlateau(PlateauSchedule),
+}
+
+impl Default for ScheduleSpec {
+    fn default() -> Self {
+        Self::Linear(LinearSchedule::default())
+    }
+}
+
+impl ScheduleSpec {
+    fn shape(&self) -> Box<dyn Shape> {
+        match self {
+            Self::Constant(spec) => Box::new(spec.clone()),
+            Self::Linear(spec) => Box::new(spec.clone()),
+            Self::Step(spec) => Box::new(spec.clone()),
+            Self::Exponential(spec) => Box::new(spec.clone()),
+            Self::Cosine(spec) => Box::new(spec.clone()),
+            Self::OneCycle(spec) => Box::new(spec.clone()),
+            Self::ReduceOnPlateau(spec) => Box::new(reduce_on_plateau::Plateau::new(spec)),
+        }
+    }
+
+    /// The warm-up before it.
+    pub fn warmup(&self) -> Option<Warmup> {
+        self.shape().warmup()
+    }
+
+    /// The schedule of a training of `steps` steps at most.
+    pub fn start(&self, steps: u64, steps_per_epoch: u64) -> Schedule {
+        let shape = self.shape();
+        let warmup = shape.warmup().map(|warmup| (warmup.length(steps), warmup.start_factor));
+        Schedule { shape, warmup, steps, steps_per_epoch: steps_per_epoch.max(1) }
+    }
+}
+
+/// Where a training stands, counted from the end of the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Steps of an epoch, at least 1.
+    pub steps_per_epoch: u64,
+}
+
+impl Position {
+    /// Whole epochs done.
+    fn epoch(&self) -> u64 {
+        self.step / self.steps_per_epoch
+    }
+}
+
+/// The course of a schedule after the warm-up.
+pub trait Shape: Send {
+    /// The factor on the optimiser's rate, in \[0, 1\].
+    fn factor(&self, at: Position) -> f64;
+
+    /// The warm-up before it.
+    fn warmup(&self) -> Option<Warmup>;
+
+    /// Hears, after an epoch, what training minimises on the validation split.
+    fn measured(&mut self, _value: f64) {}
+
+    /// Whatever the step alone does not tell and a resumed run needs.
+    fn save(&self, _into: &mut Arrays) {}
+
+    /// Takes up the state that [`Shape::save`] gave.
+    fn restore(&mut self, _from: &Arrays) -> Result<(), ArraysError> {
+        Ok(())
+    }
+}
+
+/// A schedule of one training.
+pub struct Schedule {
+    shape: Box<dyn Shape>,
+    /// Steps, and the factor that the first of them starts from.
+    warmup: Option<(u64, f64)>,
+    steps: u64,
+    steps_per_epoch: u64,
+}
+
+impl Schedule {
+    /// The factor on the optimiser's rate for the step after `step` others, in \[0, 1\].
+    pub fn factor(&self, step: u64) -> f64 {
+        let (length, start) = self.warmup.unwrap_or((0, 1.0));
+        let at = Position {
+            step: step.saturating_sub(length),
+            steps: self.steps.saturating_sub(length),
+            steps_per_epoch: self.steps_per_epoch,
+        };
+        let factor = self.shape.factor(at);
+        if step < length { factor * warmup::factor(step, length, start) } else { factor }
+    }
+
+    /// Hears, after an epoch, what training minimises on the validation split.
+    pub fn measured(&mut self, value: f64) {
+        self.shape.measured(value);
+    }
+
+    /// Whatever the step alone does not tell and a resumed run needs.
+    pub fn save(&self, into: &mut Arrays) {
+        self.shape.save(into);
+    }
+
+    /// Takes up the state that [`Schedule::save`] gave.
+    pub fn restore(&mut self, from: &Arrays) -> Result<(), ArraysError> {
+        self.shape.restore(from)
+    }
+}
+
+#[cfg(test)]
+mod conformance_tests;
