@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::LearnError;
 use super::average::Averaged;
 use super::gradient::GradientSpec;
+use super::loss::Loss;
 use super::network::{Frozen, Network, NetworkSpec, StepOutcome, View};
 use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
@@ -50,6 +51,7 @@ pub struct TrainerSpec {
     pub network: NetworkSpec,
     pub optimizer: OptimizerSpec,
     pub schedule: ScheduleSpec,
+    pub loss: Loss,
     pub regularization: RegularizationSpec,
     pub epochs: usize,
     pub gradient: GradientSpec,
@@ -171,6 +173,7 @@ pub fn train(
             Progress { epoch: 0, step: 0, best: None, waited: 0 },
         ),
     };
+    network = network.with_loss(spec.loss.clone());
     let lengths = network.parameter_lengths();
     let mut optimizer = Averaged::new(spec.optimizer.build(&lengths), spec.ema_decay, &lengths);
     if let Some(state) = resume {

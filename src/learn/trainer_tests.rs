@@ -23,6 +23,7 @@ fn spec(epochs: usize) -> TrainerSpec {
         network: NetworkSpec::EmbeddingBag(bag),
         optimizer: OptimizerSpec::default(),
         schedule: ScheduleSpec::default(),
+        loss: Loss::default(),
         regularization: RegularizationSpec { ngram_dropout: 0.2, ..Default::default() },
         epochs,
         gradient: GradientSpec { batch_size: 8, ..GradientSpec::PLAIN },

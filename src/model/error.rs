@@ -1,6 +1,7 @@
 //! Why no model came of it.
 
 use crate::learn::LearnError;
+use crate::learn::loss::UnknownLabel;
 use crate::problem::{Code, FieldError, Problem};
 use crate::task::LabelError;
 
@@ -28,6 +29,9 @@ pub enum FitError {
         /// How many there are.
         count: u64,
     },
+    /// The loss weighs a label that no record has.
+    #[error(transparent)]
+    Loss(#[from] UnknownLabel),
     /// Training failed.
     #[error(transparent)]
     Learn(#[from] LearnError),
@@ -67,6 +71,11 @@ impl From<FitError> for Problem {
                 let hint = "complete these records or leave them out, or raise task.max_missing";
                 let field = FieldError::new("task.max_missing", message).hint(hint);
                 Problem::fields(Code::InvalidSpec, vec![field.at(Some(row), None)])
+            }
+            FitError::Loss(UnknownLabel { label }) => {
+                let field = format!("loss.class_weights.{label}");
+                let hint = "name labels as they stand in the label column, or leave this one out";
+                Problem::fields(Code::InvalidSpec, vec![FieldError::new(field, message).hint(hint)])
             }
             FitError::Learn(LearnError::Diverged { .. }) => {
                 Problem::new(Code::TrainingDiverged, message)

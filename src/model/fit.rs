@@ -18,6 +18,7 @@ use crate::eval::detector::{DetectorKind, Training};
 use crate::eval::prototypes::Prototypes;
 use crate::eval::{Link, Matrix};
 use crate::learn::gradient::GradientSpec;
+use crate::learn::loss::Loss;
 use crate::learn::network::View;
 use crate::learn::rows::SparseRows;
 use crate::learn::trainer::{
@@ -107,6 +108,7 @@ pub fn fit(
 
     monitor.phase(Phase::Training);
     let targets = head.targets(&truths, labels.len(), &parts.train);
+    let loss = spec.loss.prepare(labels.names(), &targets)?;
     let vocabulary = vectorizer.vocabulary().len();
     let mut steering = Steering {
         monitor,
@@ -117,7 +119,7 @@ pub fn fit(
         truths: parts.validation.iter().map(|&i| truths.of(i)).collect(),
     };
     let outcome = trainer::train(
-        &trainer_spec(spec),
+        &trainer_spec(spec, loss),
         (&rows, &targets),
         vocabulary,
         clock,
@@ -197,11 +199,12 @@ fn rows(encoded: &[Encoded]) -> SparseRows {
     rows
 }
 
-fn trainer_spec(spec: &TrainSpec) -> TrainerSpec {
+fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
     TrainerSpec {
         network: spec.network.clone(),
         optimizer: spec.optimizer.clone(),
         schedule: spec.schedule.clone(),
+        loss,
         regularization: spec.regularization.clone(),
         epochs: spec.training.epochs,
         gradient: GradientSpec {

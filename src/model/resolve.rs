@@ -66,6 +66,7 @@ pub fn resolve(
         network: request.network.clone(),
         optimizer: request.optimizer.clone(),
         schedule: request.schedule.clone(),
+        loss: request.loss.clone(),
         regularization: request.regularization.clone(),
         training: training(request, train_records),
         split,

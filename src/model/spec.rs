@@ -5,6 +5,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::learn::loss::LossSpec;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::regularize::RegularizationSpec;
@@ -44,6 +45,9 @@ pub struct TrainRequest {
     /// How the learning rate changes.
     #[serde(default)]
     pub schedule: ScheduleSpec,
+    /// What training minimises.
+    #[serde(default)]
+    pub loss: LossSpec,
     /// What keeps the network from memorising.
     #[serde(default)]
     pub regularization: RegularizationSpec,
@@ -171,6 +175,9 @@ pub struct TrainSpec {
     pub optimizer: OptimizerSpec,
     /// How the learning rate changes.
     pub schedule: ScheduleSpec,
+    /// What training minimises.
+    #[serde(default)]
+    pub loss: LossSpec,
     /// What keeps the network from memorising.
     pub regularization: RegularizationSpec,
     /// Epochs, batches, seed and stopping.

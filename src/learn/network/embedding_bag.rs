@@ -11,7 +11,7 @@ use super::{Activation, Frozen, Layer, NetworkSpec, View};
 use crate::learn::LearnError;
 use crate::learn::gradient::{Gradient, GradientSpec};
 use crate::learn::kernels;
-use crate::learn::loss::mean_loss;
+use crate::learn::loss::{Loss, mean_loss};
 use crate::learn::optimizer::Optimizer;
 use crate::learn::regularize::NgramDropout;
 use crate::learn::rows::{SparseRows, Targets};
@@ -72,6 +72,7 @@ pub struct Network {
     table: Vec<f32>,
     dense: Vec<(Var, Var)>,
     gradient: Gradient,
+    loss: Loss,
     batch: Batch,
 }
 
@@ -140,13 +141,19 @@ impl Network {
         }
         let dimension = spec.embedding_bag().dimension;
         let gradient = Gradient::new(table.len() / dimension, dimension, 2 * dense.len());
-        Ok(Self { spec: spec.clone(), table, dense, gradient, batch: Batch::default() })
+        let (spec, loss, batch) = (spec.clone(), Loss::default(), Batch::default());
+        Ok(Self { spec, table, dense, gradient, loss, batch })
     }
 
     /// Goes on from parameters that were saved.
     pub fn thaw(frozen: &Frozen, spec: &NetworkSpec) -> Result<Self, LearnError> {
         let (table, layers) = frozen.parts();
         Self::from_parts(spec, table.to_vec(), layers)
+    }
+
+    /// Learns by another loss than the plain cross-entropy.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
     }
 
     /// A copy of the parameters as they are now.
@@ -240,7 +247,7 @@ impl Network {
                 x = spec.activation.forward(&x)?;
             }
         }
-        let loss = mean_loss(&x.contiguous()?, targets, records)?;
+        let loss = mean_loss(&x.contiguous()?, targets, records, &self.loss)?;
         let value = loss.to_scalar::<f32>()?;
         if !value.is_finite() {
             return Ok(value);
