@@ -20,6 +20,7 @@ pub mod problem;
 pub mod random;
 pub mod scorer;
 pub mod store;
+pub mod tabular;
 pub mod task;
 pub mod text;
 pub mod worker;

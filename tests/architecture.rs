@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["job"],
     &["model"],
     &["task"],
-    &["learn", "eval", "data", "text"],
+    &["learn", "eval", "data", "text", "tabular"],
     &["client", "config", "id"],
     &["arrays", "clock", "compute", "random"],
     &["problem"],
