@@ -13,6 +13,7 @@ pub mod data;
 pub mod eval;
 pub mod http;
 pub mod id;
+pub mod image;
 pub mod job;
 pub mod learn;
 pub mod model;

@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["job"],
     &["model"],
     &["task"],
-    &["learn", "eval", "data", "text", "tabular"],
+    &["learn", "eval", "data", "text", "tabular", "image"],
     &["client", "config", "id"],
     &["arrays", "clock", "compute", "random"],
     &["problem"],
