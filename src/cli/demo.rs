@@ -192,13 +192,14 @@ impl Tour {
         let epochs = run.epochs.unwrap_or_default();
         let best = run.best_epoch.unwrap_or_default();
         println!("  {epochs} epochs in {seconds:.1} s, the best was epoch {best}");
-        if let Some(test) = run.metrics.and_then(|metrics| metrics.test) {
+        let test = run.metrics.and_then(|metrics| metrics.test);
+        if let Some(test) = test.as_ref().and_then(|test| test.classification()) {
             let [low, high] = test.accuracy_interval;
             println!(
                 "  test: accuracy {:.3} (95 % interval {low:.2} to {high:.2}) on {} records",
                 test.accuracy, test.records
             );
-            if let Some(calibrated) = test.calibrated {
+            if let Some(calibrated) = &test.calibrated {
                 println!(
                     "  calibration error of the confidence: {:.3} before, {:.3} after calibration",
                     test.ece, calibrated.ece

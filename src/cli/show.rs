@@ -34,6 +34,12 @@ pub fn scores(texts: &[&str], results: &[ScoreItem]) -> String {
     for (text, result) in texts.iter().zip(results) {
         match result {
             ScoreItem::Score(score) => table.add_row(row(text, score)),
+            ScoreItem::Value(score) => {
+                let value = format!("{:.3}", score.value);
+                let p = score.ood.p_value.map_or_else(|| "—".to_owned(), |p| format!("{p:.3}"));
+                let cells = vec![(*text).to_owned(), value, "—".to_owned(), "—".to_owned(), p];
+                table.add_row(cells.into_iter().chain([score.reason.clone()]))
+            }
             ScoreItem::Failed { error } => {
                 table.add_row(vec![(*text).to_owned(), error.to_string()])
             }
@@ -57,21 +63,26 @@ fn row(text: &str, score: &Score) -> Vec<String> {
         marked(text, score),
         score.label.clone().unwrap_or_default(),
         confidence,
-        format!("{:.2}", score.coverage.tokens),
+        share(score.coverage.tokens.map(f64::from), 2),
         p_value,
         score.reason.clone(),
     ]
+}
+
+/// A share, or a dash where there is none.
+fn share(share: Option<f64>, digits: usize) -> String {
+    share.map_or_else(|| "—".to_owned(), |share| format!("{share:.digits$}"))
 }
 
 /// The text with its unknown words in brackets.
 fn marked(text: &str, score: &Score) -> String {
     let mut out = String::new();
     for (position, letter) in text.chars().enumerate() {
-        if score.coverage.unknown.iter().any(|token| token.start == position) {
+        if score.coverage.unknown.iter().flatten().any(|token| token.start == position) {
             out.push('[');
         }
         out.push(letter);
-        if score.coverage.unknown.iter().any(|token| token.end == position + 1) {
+        if score.coverage.unknown.iter().flatten().any(|token| token.end == position + 1) {
             out.push(']');
         }
     }
@@ -91,14 +102,18 @@ pub fn slices(named: &[(String, &SliceReport)]) -> String {
         "accepted",
     ]);
     for (name, report) in named {
-        let [low, high] = report.metrics.accuracy_interval;
+        let classification = report.metrics.classification();
+        let interval = classification.map_or_else(
+            || "—".to_owned(),
+            |c| format!("{:.2} to {:.2}", c.accuracy_interval[0], c.accuracy_interval[1]),
+        );
         table.add_row(vec![
             name.clone(),
             report.records.to_string(),
-            format!("{:.3}", report.metrics.accuracy),
-            format!("{low:.2} to {high:.2}"),
-            format!("{:.3}", report.coverage.tokens),
-            format!("{:.3}", report.coverage.ngrams),
+            share(classification.map(|c| c.accuracy), 3),
+            interval,
+            share(report.coverage.tokens, 3),
+            share(report.coverage.ngrams, 3),
             report.flagged.map_or_else(|| "—".to_owned(), |share| format!("{share:.2}")),
             format!("{:.2}", report.accepted),
         ]);

@@ -39,6 +39,17 @@ impl Cell {
         }
     }
 
+    /// The value as a finite number, if it is one: a number, or a text that spells one.
+    pub fn to_number(&self) -> Option<f64> {
+        let number = match self {
+            Cell::Integer(value) => *value as f64,
+            Cell::Number(value) => *value,
+            Cell::Text(text) => text.trim().parse().ok()?,
+            Cell::Null | Cell::Bool(_) | Cell::List(_) => return None,
+        };
+        number.is_finite().then_some(number)
+    }
+
     /// The value as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         match self {

@@ -120,11 +120,21 @@ fn the_maximum_softmax_probability_agrees() {
     let (Some(file), Some(ood)) = (vectors("ood_scores.json"), vectors("ood_logits.json")) else {
         return;
     };
-    let training = Training { link: Link::Softmax, labels: 15, words: 0, records: &[], truth: &[] };
+    let training = Training {
+        link: Link::Softmax,
+        labels: 15,
+        words: 0,
+        records: &[],
+        truth: &[],
+        vectors: &Matrix::default(),
+        seed: 1,
+    };
     let detector = DetectorKind::CoverageMsp.fit(&training);
     let (logits, _) = logits(&ood["logits"], &ood["labels"], 250);
-    let scores: Vec<f64> =
-        logits.rows().map(|logits| detector.score(&Sample { logits, words: &[] })).collect();
+    let scores: Vec<f64> = logits
+        .rows()
+        .map(|logits| detector.score(&Sample { logits, words: &[], vector: &[] }))
+        .collect();
     for (score, expected) in scores.iter().zip(numbers(&file["scores"]["msp"])) {
         // −p there, 1 − p here.
         assert!((score - 1.0 - expected).abs() < 1e-6, "{score} {expected}");

@@ -13,16 +13,19 @@ use super::state::AppState;
 use crate::data::{Cell, records};
 use crate::model::FitError;
 use crate::model::card::Unavailable;
-use crate::model::evaluate::{Evaluation, LabelledTexts};
+use crate::model::encoder::{Encoder, Record, text_of};
+use crate::model::evaluate::Evaluation;
 use crate::model::score::{ScoreItem, Thresholds};
 use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::scorer::{Batch, BatchKind, Labelled};
 use crate::store::Artifacts;
 use crate::store::datasets::Dataset;
 
 /// Records that one evaluation may read.
 const MAX_EVALUATED: usize = 10_000;
 
-/// Texts to score, and what their answers must pass to be accepted.
+/// Records to score, and what their answers must pass to be accepted. One of `texts`, `text` and
+/// `records`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScoreRequest {
     /// The texts, 1 to 10,000. A text that cannot be scored gets a problem of its own.
@@ -32,7 +35,13 @@ pub struct ScoreRequest {
     /// A single text, in place of `texts`.
     #[serde(default)]
     pub text: Option<String>,
-    /// Largest share of in-distribution texts that may be flagged as outside; 0 never flags one.
+    /// Rows, 1 to 10,000: objects with a value for each column of the model, `null` or absent where
+    /// it is missing. A row that cannot be scored gets a problem of its own. For models of texts, the
+    /// object holds the text column.
+    #[schema(value_type = Option<Vec<serde_json::Value>>, max_items = 10_000)]
+    #[serde(default)]
+    pub records: Option<Vec<serde_json::Value>>,
+    /// Largest share of in-distribution records that may be flagged as outside; 0 never flags one.
     /// Default: 0.05.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     #[serde(default)]
@@ -41,7 +50,7 @@ pub struct ScoreRequest {
     #[schema(minimum = 0.0, maximum = 1.0)]
     #[serde(default)]
     pub min_confidence: Option<f64>,
-    /// Error rate of prediction sets. Default: 0.1.
+    /// Error rate of prediction sets and intervals. Default: 0.1.
     #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
     #[serde(default)]
     pub max_miscoverage: Option<f64>,
@@ -51,19 +60,19 @@ pub struct ScoreRequest {
     pub top_labels: Option<usize>,
 }
 
-/// Scores, in the order of the texts.
+/// Scores, in the order of the records.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScoreResponse {
     /// Id of the model.
     pub model: String,
-    /// One for each text, in order.
+    /// One for each record, in order.
     pub results: Vec<ScoreItem>,
     /// What this request asks for and the model's calibration is too small to give, with the number
     /// of calibration records it would take.
     pub unavailable: Vec<Unavailable>,
 }
 
-/// Score texts: label, calibrated confidence, coverage, whether they come from where the model was
+/// Score texts or rows: label and calibrated confidence, or value and interval; coverage, whether they come from where the model was
 /// trained, and whether to accept the answer.
 #[utoipa::path(post, path = "/v1/models/{model}/score", tag = "models",
     params(("model" = String, Path, description = "Id, name (the newest of it) or name@alias", example = "sentiment")),
@@ -81,14 +90,26 @@ pub async fn score(
     body: Body<ScoreRequest>,
 ) -> Result<Json<ScoreResponse>, Failure> {
     let request = body.value;
-    let texts = match (request.text, request.texts) {
-        (Some(text), None) => vec![text.into()],
-        (None, Some(texts)) if !texts.is_empty() => texts,
-        (Some(_), Some(_)) => {
+    let texts = |values| Batch { kind: BatchKind::Texts, values };
+    let batch = match (request.text, request.texts, request.records) {
+        (Some(text), None, None) => texts(vec![text.into()]),
+        (None, Some(values), None) if !values.is_empty() => texts(values),
+        (None, None, Some(values)) if !values.is_empty() => {
+            Batch { kind: BatchKind::Records, values }
+        }
+        (Some(_), Some(_), _) => {
             return Err(invalid("text", "stands beside texts", "send one of the two").into());
         }
-        (None, _) => {
-            let hint = "send texts with at least one text, or text";
+        (_, _, Some(values)) if !values.is_empty() => {
+            let hint = "send either texts or records";
+            return Err(invalid("records", "stands beside texts", hint).into());
+        }
+        (None, None, Some(_)) => {
+            let hint = "send records with at least one row";
+            return Err(invalid("records", "holds no row", hint).into());
+        }
+        _ => {
+            let hint = "send texts with at least one text, or text, or records";
             return Err(invalid("texts", "holds no text", hint).into());
         }
     };
@@ -100,9 +121,10 @@ pub async fn score(
         top_labels: request.top_labels,
     };
     let model = state.store.resolve_model(&reference).await?;
-    let scored = texts.len() as u64;
-    let (results, unavailable) = state.scorer.score(&model, texts, thresholds).await?;
-    metrics::counter!("whereof_texts_scored_total").increment(scored);
+    batch.kind.check(state.scorer.model(&model).await?.as_ref())?;
+    let scored = batch.values.len() as u64;
+    let (results, unavailable) = state.scorer.score(&model, batch, thresholds).await?;
+    metrics::counter!("whereof_records_scored_total").increment(scored);
     Ok(Json(ScoreResponse { model, results, unavailable }))
 }
 
@@ -112,10 +134,10 @@ pub struct EvaluateRequest {
     /// Id of the dataset; 10,000 records at most, after `only`.
     #[schema(min_length = 1, max_length = 200)]
     pub dataset: String,
-    /// Column with the text. Default: the one that the model was trained on.
+    /// Column with the text, for a model of texts. Default: the one that the model was trained on.
     #[serde(default)]
     pub text: Option<String>,
-    /// Column with the label. Default: the one that the model was trained on.
+    /// Column with the label, or the number. Default: what the model was trained on.
     #[serde(default)]
     pub label: Option<String>,
     /// Column whose values are reported one by one, such as a product category.
@@ -150,7 +172,7 @@ pub struct EvaluateResponse {
     pub model: String,
     /// Id of the dataset.
     pub dataset: String,
-    /// Records left out because they lack a text or a label.
+    /// Records left out because they lack what the task needs.
     pub left_out: u64,
     /// Accuracy beside coverage, overall and by slice.
     #[serde(flatten)]
@@ -174,12 +196,18 @@ pub async fn evaluate(
     let id = state.store.resolve_model(&reference).await?;
     let dataset = state.store.dataset(&request.dataset).await?;
     let model = state.scorer.model(&id).await?;
-    let mut task = model.spec.task.text_classification().clone();
-    task.text = request.text.unwrap_or(task.text);
-    task.label = request.label.unwrap_or(task.label);
-
-    let mut wanted = vec![position(&dataset, "text", &task.text)?];
-    wanted.push(position(&dataset, "label", &task.label)?);
+    let texts = matches!(model.reader.encoder, Encoder::Text(_));
+    let task = model.spec.task.on_columns(request.text, request.label);
+    let inputs = task.input_columns();
+    let (_, wanted_names) = task.wanted_columns();
+    let of_input = if texts { "text" } else { "dataset" };
+    let mut wanted = Vec::new();
+    for name in &inputs {
+        wanted.push(position(&dataset, of_input, name)?);
+    }
+    for name in &wanted_names {
+        wanted.push(position(&dataset, "label", name)?);
+    }
     let slice = request.slice.as_ref().map(|name| position(&dataset, "slice", name)).transpose()?;
     wanted.extend(slice);
     let only = request.only.as_ref().map(|only| position(&dataset, "only.column", &only.column));
@@ -190,29 +218,38 @@ pub async fn evaluate(
         let input = BufReader::with_capacity(1 << 18, std::fs::File::open(file.path())?);
         records::read_columns(input, &wanted)
     };
-    let columns: Vec<Vec<Cell>> = state.files.run(read).await??;
+    let mut columns: Vec<Vec<Cell>> = state.files.run(read).await??;
+    let total = columns.first().map_or(0, Vec::len) as u64;
+    let rows = (1..=total).map(|row| Cell::Integer(row as i64)).collect();
+    columns.insert(0, rows);
     let value = request.only.map(|only| only.value);
     let mut columns = matching(columns, value.as_deref());
-    let lacking = task.lacking(&columns[0], &columns[1]);
+    let of_outcomes = 1 + inputs.len()..1 + inputs.len() + wanted_names.len();
+    let text = texts.then(|| columns[1].as_slice());
+    let lacking = task.lacking(text, &columns[of_outcomes.clone()]);
     retain(&mut columns, |record| !lacking[record]);
     let left_out = lacking.iter().filter(|lacks| **lacks).count() as u64;
-    let rows = columns[0].len();
-    if rows == 0 || rows > MAX_EVALUATED {
-        let message = format!("leaves {rows} records with text and label");
+    let count = columns[0].len();
+    if count == 0 || count > MAX_EVALUATED {
+        let message = format!("leaves {count} records that can be evaluated");
         let hint = format!("evaluate 1 to {MAX_EVALUATED} records: narrow them with only");
         return Err(invalid("dataset", &message, &hint).into());
     }
-    let mut columns = columns.into_iter();
-    let (texts, labels) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
-    let slices = slice.and_then(|_| columns.next());
-    let text = |cell: &Cell| cell.to_text().unwrap_or_default();
-    let none_lacks = vec![false; rows];
-    let data = LabelledTexts {
-        texts: texts.iter().map(text).collect(),
-        truths: task
-            .apply_labels(&model.reader.labels, &labels, &none_lacks)
-            .map_err(FitError::from)?,
-        slices: slices.map(|cells| cells.iter().map(text).collect()),
+    let none_lacks = vec![false; count];
+    let outcomes = task
+        .apply_outcomes(&model.reader.output, &columns[of_outcomes.clone()], &none_lacks)
+        .map_err(FitError::from)?;
+    let slices = slice.map(|_| columns[of_outcomes.end].iter().cloned().map(text_of).collect());
+    let record = |i: usize| match texts {
+        true => Record::Text(text_of(columns[1][i].clone())),
+        false => Record::Row(columns[1..=inputs.len()].iter().map(|c| c[i].clone()).collect()),
+    };
+    let row = |cell: &Cell| cell.to_number().map_or(0, |row| row as u64);
+    let data = Labelled {
+        records: (0..count).map(record).collect(),
+        rows: columns[0].iter().map(row).collect(),
+        outcomes,
+        slices,
     };
     let defaults = Thresholds::default();
     let thresholds = Thresholds {

@@ -233,7 +233,7 @@ pub struct Run {
     pub steps: Option<u64>,
     /// Why training ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub end_reason: Option<crate::learn::trainer::EndReason>,
+    pub end_reason: Option<crate::learn::stopping::EndReason>,
     /// Time spent; there once it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Seconds>,

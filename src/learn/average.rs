@@ -46,19 +46,27 @@ impl Averaged {
         let frozen = network.freeze()?;
         let begun = self.averages.iter().any(|average| !average.values.is_empty());
         let Some(decay) = self.decay.filter(|_| begun) else { return Ok(frozen) };
-        let (table, layers) = frozen.parts();
-        let Average { values, until, .. } = &mut self.averages[0];
-        let dimension = frozen.view().dimension();
-        let rows = values.chunks_exact_mut(dimension).zip(table.chunks_exact(dimension));
-        for ((average, row), until) in rows.zip(until) {
-            catch_up(decay, self.step - std::mem::replace(until, self.step), average, row);
+        let (table, values) = frozen.parts();
+        let layout = frozen.layout();
+        let mut averages = self.averages.iter_mut();
+        let mut averaged_table = Vec::new();
+        if layout.table.is_some()
+            && let Some(Average { values, until, .. }) = averages.next()
+        {
+            let columns = layout.dimension();
+            let rows = values.chunks_exact_mut(columns).zip(table.chunks_exact(columns));
+            for ((average, row), until) in rows.zip(until) {
+                catch_up(decay, self.step - std::mem::replace(until, self.step), average, row);
+            }
+            averaged_table.clone_from(values);
         }
-        let mut layers = layers.to_vec();
-        for (layer, averages) in layers.iter_mut().zip(self.averages[1..].chunks_exact(2)) {
-            layer.weight.clone_from(&averages[0].values);
-            layer.bias.clone_from(&averages[1].values);
+        // What is measured and not trained stays as it is.
+        let mut values = values.to_vec();
+        let trained = values.iter_mut().zip(&layout.slots).filter(|(_, slot)| slot.trainable());
+        for ((values, _), average) in trained.zip(averages) {
+            values.clone_from(&average.values);
         }
-        Ok(frozen.with(self.averages[0].values.clone(), layers))
+        Ok(frozen.with(averaged_table, values))
     }
 }
 
@@ -144,7 +152,7 @@ impl Optimizer for Averaged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::network::{EmbeddingBagSpec, NetworkSpec};
+    use crate::learn::network::{EmbeddingBagSpec, InputShape, NetworkSpec};
     use crate::learn::optimizer::{OptimizerSpec, SgdSpec};
 
     const COLUMNS: usize = 2;
@@ -152,7 +160,8 @@ mod tests {
     /// A table of 3 rows of 2 and one layer, in plain descent.
     fn network() -> (Network, Box<dyn Optimizer>) {
         let bag = EmbeddingBagSpec { dimension: COLUMNS, ..EmbeddingBagSpec::default() };
-        let network = Network::new(&NetworkSpec::EmbeddingBag(bag), 3, 1, 1).unwrap();
+        let spec = NetworkSpec::EmbeddingBag(bag);
+        let network = Network::new(&spec, InputShape::Bag { vocabulary: 3 }, 1, 1).unwrap();
         let sgd = OptimizerSpec::Sgd(SgdSpec { momentum: 0.0, ..SgdSpec::default() });
         let inner = sgd.build(&network.parameter_lengths());
         (network, inner)
@@ -172,9 +181,7 @@ mod tests {
         let frozen = network.freeze().unwrap();
         let layers = frozen.parts().1.to_vec();
         let network = frozen.with(table.to_vec(), layers);
-        let NetworkSpec::EmbeddingBag(bag) = NetworkSpec::default();
-        let spec = NetworkSpec::EmbeddingBag(EmbeddingBagSpec { dimension: COLUMNS, ..bag });
-        let network = Network::thaw(&network, &spec).unwrap();
+        let network = Network::thaw(&network).unwrap();
         optimizer.freeze(&network).unwrap().parts().0.to_vec()
     }
 

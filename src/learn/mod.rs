@@ -1,6 +1,6 @@
 //! Networks and how they learn. The only layer that names candle.
 //!
-//! Knows nothing of text, files or metrics: features come as [`rows::SparseRows`], targets as
+//! Knows nothing of text, files or metrics: features come as [`rows::Features`], targets as
 //! numbers, and whoever trains listens through [`trainer::Monitor`].
 
 pub mod average;
@@ -12,6 +12,7 @@ pub mod optimizer;
 pub mod regularize;
 pub mod rows;
 pub mod schedule;
+pub mod stopping;
 pub mod trainer;
 
 use crate::arrays::ArraysError;

@@ -1,4 +1,4 @@
-//! What a network learns from: weighted bags of feature ids, and targets.
+//! What a network learns from: weighted bags of feature ids or vectors of numbers, and targets.
 
 /// Records as compressed sparse rows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,6 +52,91 @@ impl SparseRows {
     }
 }
 
+/// Records as vectors of one length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DenseRows {
+    width: usize,
+    values: Vec<f32>,
+    records: usize,
+}
+
+impl DenseRows {
+    /// No record, each to be of `width` numbers.
+    pub fn new(width: usize) -> Self {
+        Self { width, values: Vec::new(), records: 0 }
+    }
+
+    /// Adds a record.
+    pub fn push(&mut self, values: &[f32]) {
+        assert_eq!(values.len(), self.width, "every record has the same length");
+        self.values.extend_from_slice(values);
+        self.records += 1;
+    }
+
+    /// Records.
+    pub fn len(&self) -> usize {
+        self.records
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// The record at `index`.
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.values[index * self.width..(index + 1) * self.width]
+    }
+
+    /// Several records in one array.
+    pub fn batch(&self, records: &[usize]) -> Vec<f32> {
+        let mut batch = Vec::with_capacity(records.len() * self.width);
+        records.iter().for_each(|&record| batch.extend_from_slice(self.row(record)));
+        batch
+    }
+}
+
+/// Records as a network takes them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Features {
+    /// Weighted bags of n-grams.
+    Sparse(SparseRows),
+    /// Vectors: rows of a table, or pixels.
+    Dense(DenseRows),
+}
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Row<'a> {
+    /// A weighted bag of n-grams.
+    Sparse(SparseRow<'a>),
+    /// A vector.
+    Dense(&'a [f32]),
+}
+
+impl Features {
+    /// Records.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Sparse(rows) => rows.len(),
+            Self::Dense(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The record at `index`.
+    pub fn row(&self, index: usize) -> Row<'_> {
+        match self {
+            Self::Sparse(rows) => Row::Sparse(rows.row(index)),
+            Self::Dense(rows) => Row::Dense(rows.row(index)),
+        }
+    }
+}
+
 /// What each record should yield.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
@@ -72,6 +157,13 @@ pub enum Targets {
         /// Labels.
         labels: usize,
     },
+    /// Numbers, for a network with as many outputs.
+    Values {
+        /// Records × outputs, record by record.
+        values: Vec<f32>,
+        /// Numbers of a record.
+        outputs: usize,
+    },
 }
 
 impl Targets {
@@ -81,6 +173,7 @@ impl Targets {
             Targets::Binary(_) => 1,
             Targets::MultiClass { classes, .. } => *classes,
             Targets::MultiLabel { labels, .. } => *labels,
+            Targets::Values { outputs, .. } => *outputs,
         }
     }
 
@@ -89,6 +182,7 @@ impl Targets {
         match self {
             Targets::Binary(labels) | Targets::MultiClass { labels, .. } => labels.len(),
             Targets::MultiLabel { indicators, labels } => indicators.len() / (*labels).max(1),
+            Targets::Values { values, outputs } => values.len() / (*outputs).max(1),
         }
     }
 

@@ -3,47 +3,19 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::LearnError;
 use super::average::Averaged;
 use super::gradient::GradientSpec;
 use super::loss::Loss;
-use super::network::{Frozen, Network, NetworkSpec, StepOutcome, View};
+use super::network::{Frozen, InputShape, Network, NetworkSpec, Noise, StepOutcome, View};
 use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
-use super::rows::{SparseRows, Targets};
+use super::rows::{Features, Targets};
 use super::schedule::{Schedule, ScheduleSpec};
+use super::stopping::{EarlyStopping, EndReason};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::random;
-
-/// When to stop before the last epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct EarlyStopping {
-    /// What must improve on the validation split.
-    pub metric: StoppingMetric,
-    /// Epochs without improvement after which training stops.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    pub patience: usize,
-    /// Smallest change that counts as an improvement.
-    #[schema(minimum = 0.0, maximum = 1_000_000.0)]
-    pub min_delta: f64,
-}
-
-/// A validation metric that can steer training.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StoppingMetric {
-    /// Mean negative log probability of the true labels; lower is better.
-    #[default]
-    LogLoss,
-    /// Share of records whose labels are all right; higher is better.
-    Accuracy,
-    /// Unweighted mean of the classes' F1; higher is better.
-    MacroF1,
-}
 
 /// Everything the loop needs to know.
 #[derive(Debug, Clone)]
@@ -119,20 +91,6 @@ pub trait Monitor {
     fn interrupt(&self) -> Interrupt;
 }
 
-/// Why the loop ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EndReason {
-    /// All epochs were done.
-    Epochs,
-    /// The validation metric stopped improving.
-    EarlyStopping,
-    /// It was asked to stop and keep the best.
-    Stopped,
-    /// The loss became NaN or infinite; the best epoch before that was kept.
-    Diverged,
-}
-
 /// What training left.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -160,16 +118,16 @@ struct Progress {
 /// had never ended, bit for bit.
 pub fn train(
     spec: &TrainerSpec,
-    (rows, targets): (&SparseRows, &Targets),
-    vocabulary: usize,
+    (rows, targets): (&Features, &Targets),
+    input: InputShape,
     clock: &dyn Clock,
     monitor: &mut dyn Monitor,
     resume: Option<&Arrays>,
 ) -> Result<Outcome, LearnError> {
     let (mut network, mut progress) = match resume {
-        Some(state) => resumed(spec, vocabulary, targets.outputs(), state)?,
+        Some(state) => resumed(spec, input, targets.outputs(), state)?,
         None => (
-            Network::new(&spec.network, vocabulary, targets.outputs(), spec.seed)?,
+            Network::new(&spec.network, input, targets.outputs(), spec.seed)?,
             Progress { epoch: 0, step: 0, best: None, waited: 0 },
         ),
     };
@@ -186,6 +144,7 @@ pub fn train(
     if let Some(state) = resume {
         schedule.restore(state)?;
     }
+    let key = random::keyed(spec.seed ^ 0x6e6f_6973_65);
     let mut last_checkpoint = clock.monotonic();
     let reason = loop {
         if progress.epoch >= spec.epochs {
@@ -213,7 +172,8 @@ pub fn train(
             let rate = spec.optimizer.learning_rate() * schedule.factor(progress.step);
             optimizer.begin_step(rate as f32);
             let data = (rows, targets);
-            let outcome = network.step(data, records, &dropout, &spec.gradient, &mut optimizer)?;
+            let noise = Noise { ngrams: &dropout, key: key ^ progress.step };
+            let outcome = network.step(data, records, noise, &spec.gradient, &mut optimizer)?;
             progress.step += 1;
             let seconds = (clock.monotonic() - before).as_secs_f64();
             let report =
@@ -326,13 +286,12 @@ fn state(
 
 fn resumed(
     spec: &TrainerSpec,
-    vocabulary: usize,
+    input: InputShape,
     outputs: usize,
     state: &Arrays,
 ) -> Result<(Network, Progress), LearnError> {
-    let load =
-        |prefix: &str| Frozen::load(&spec.network, vocabulary, outputs, &state.under(prefix));
-    let network = Network::thaw(&load("network.")?, &spec.network)?;
+    let load = |prefix: &str| Frozen::load(&spec.network, input, outputs, &state.under(prefix));
+    let network = Network::thaw(&load("network.")?)?;
     let counters = state.get_exact::<u64>("progress", 3)?;
     let best = if state.has("best.epoch") {
         let epoch = state.scalar::<u64>("best.epoch")? as usize;

@@ -7,10 +7,12 @@ use serde::Deserialize;
 
 use super::average::Averaged;
 use super::gradient::GradientSpec;
-use super::network::{Activation, EmbeddingBagSpec, Frozen, Network, NetworkSpec};
+use super::network::{
+    Activation, DenseSpec, EmbeddingBagSpec, Frozen, InputShape, Network, NetworkSpec, Noise,
+};
 use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::NgramDropout;
-use super::rows::{SparseRows, Targets};
+use super::rows::{Features, SparseRows, Targets};
 use crate::arrays::Arrays;
 
 const TOLERANCE: f64 = 1e-5;
@@ -112,18 +114,14 @@ fn a_bowl_is_descended_as_pytorch_does_densely_and_by_rows() {
 /// The network of the vectors before its first step.
 fn network(start: &BTreeMap<String, Vec<f32>>, rows: usize) -> Network {
     let dimension = start["embedding.weight"].len() / rows;
-    let hidden = vec![start["layers.0.bias"].len()];
-    let bag = EmbeddingBagSpec {
-        dimension,
-        hidden,
-        activation: Activation::Tanh,
-        ..EmbeddingBagSpec::default()
-    };
+    let hidden = DenseSpec::hidden(&[start["layers.0.bias"].len()]);
+    let dense = DenseSpec { activation: Activation::Tanh, ..hidden };
+    let bag = EmbeddingBagSpec { dimension, dense, ..EmbeddingBagSpec::default() };
     let spec = NetworkSpec::EmbeddingBag(bag);
     let mut arrays = Arrays::default();
     start.iter().for_each(|(name, values)| arrays.put(name, values.clone()));
-    let frozen = Frozen::load(&spec, rows, 1, &arrays).unwrap();
-    Network::thaw(&frozen, &spec).unwrap()
+    let input = InputShape::Bag { vocabulary: rows };
+    Network::thaw(&Frozen::load(&spec, input, 1, &arrays).unwrap()).unwrap()
 }
 
 #[test]
@@ -134,6 +132,7 @@ fn a_net_learns_as_pytorch_does() {
     let mut rows = SparseRows::default();
     weights.iter().for_each(|weights| rows.push(&ids, weights, features as u32));
     let records: Vec<usize> = (0..targets.len()).collect();
+    let rows = Features::Sparse(rows);
     let data = (&rows, &Targets::Binary(targets));
     let none = NgramDropout::new(0.0, 0, 0);
     for NetCase { optimizer, remedy, after } in cases {
@@ -152,7 +151,8 @@ fn a_net_learns_as_pytorch_does() {
         let mut compared = 0;
         for step in 1..=STEPS {
             averaged.begin_step(rate);
-            let done = network.step(data, &records, &none, &spec, &mut averaged).unwrap();
+            let noise = Noise { ngrams: &none, key: 0 };
+            let done = network.step(data, &records, noise, &spec, &mut averaged).unwrap();
             let Some(expected) = after.get(&step) else { continue };
             let of = format!("{of} at {step}");
             agree(&[done.loss, done.gradient_norm], &[expected.loss, expected.gradient_norm], &of);

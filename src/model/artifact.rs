@@ -8,24 +8,26 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::card::Card;
+use super::encoder::Encoder;
 use super::spec::TrainSpec;
 use super::{Calibration, Model, Reader};
 use crate::arrays::{Arrays, ArraysError};
-use crate::eval::Matrix;
 use crate::eval::calibrator::Calibrator;
 use crate::eval::combination::Combination;
 use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::DetectorKind;
 use crate::eval::prototypes::Prototypes;
+use crate::eval::{Link, Matrix};
 use crate::learn::network::Frozen;
 use crate::problem::{Code, Problem};
-use crate::task::{Head, LabelSet};
+use crate::tabular::TabularEncoder;
+use crate::task::{Head, Output};
 use crate::text::Vectorizer;
 use crate::text::vocabulary::Vocabulary;
 
 const FORMAT: &str = "whereof-model";
 /// Raised whenever a file of the version before can no longer be read as it is.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why a file is no model that this version can load.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,12 @@ pub enum ArtifactError {
     /// It was made by a newer version.
     #[error("the file has format version {found}; this version of Whereof reads up to {VERSION}")]
     Newer {
+        /// Its format version.
+        found: u32,
+    },
+    /// It was made by a version whose files can no longer be read.
+    #[error("the file has format version {found}; this version of Whereof reads {VERSION}")]
+    Older {
         /// Its format version.
         found: u32,
     },
@@ -62,6 +70,7 @@ impl From<ArtifactError> for Problem {
             ArtifactError::Newer { .. } => {
                 "import it with the version that made it, or a later one"
             }
+            ArtifactError::Older { .. } => "train the model again from its spec and dataset",
             ArtifactError::Foreign => "import a file that GET /v1/models/{id}/artifact gave",
             _ => "download the model again from the server that trained it",
         };
@@ -80,14 +89,20 @@ struct Preamble {
 #[derive(Serialize, Deserialize)]
 struct Header {
     spec: TrainSpec,
-    labels: LabelSet,
-    head: Head,
+    output: Output,
+    encoder: EncoderHeader,
     detectors: Vec<DetectorKind>,
     calibrator: Option<Calibrator>,
     calibration_records: Option<usize>,
     prediction_sets: bool,
-    vocabulary: VocabularyHeader,
     card: Card,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EncoderHeader {
+    Text(VocabularyHeader),
+    Table(Box<TabularEncoder>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,11 +115,21 @@ struct VocabularyHeader {
 impl Model {
     /// The artifact's bytes. The same model gives the same bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArtifactError> {
-        let Reader { labels, head, vectorizer, network, prototypes, detectors } = &self.reader;
-        let vocabulary = vectorizer.vocabulary();
+        let Reader { output, encoder, network, prototypes, detectors } = &self.reader;
         let mut arrays = network.save();
-        arrays.put("vocabulary.keys", vocabulary.keys().to_vec());
-        arrays.put("vocabulary.texts", vocabulary.texts().to_vec());
+        let encoder = match encoder {
+            Encoder::Text(vectorizer) => {
+                let vocabulary = vectorizer.vocabulary();
+                arrays.put("vocabulary.keys", vocabulary.keys().to_vec());
+                arrays.put("vocabulary.texts", vocabulary.texts().to_vec());
+                EncoderHeader::Text(VocabularyHeader {
+                    words: vocabulary.words(),
+                    total_texts: vocabulary.total_texts(),
+                    buckets: vocabulary.buckets(),
+                })
+            }
+            Encoder::Table(encoder) => EncoderHeader::Table(Box::new(encoder.clone())),
+        };
         let centres = prototypes.centres();
         let shape = vec![centres.len(), centres.columns()];
         arrays.put_shaped("prototypes", shape, centres.values().to_vec());
@@ -119,19 +144,17 @@ impl Model {
         if let Some(scores) = &self.calibration.label_scores {
             arrays.put("calibration.labels", scores.ascending().to_vec());
         }
+        for (target, errors) in self.calibration.errors.iter().enumerate() {
+            arrays.put(&format!("calibration.errors.{target}"), errors.ascending().to_vec());
+        }
         let header = Header {
             spec: self.spec.clone(),
-            labels: labels.clone(),
-            head: *head,
+            output: output.clone(),
+            encoder,
             detectors: detectors.iter().map(|(kind, _)| *kind).collect(),
             calibrator: self.calibration.calibrator,
-            calibration_records: self.calibration.combination.as_ref().map(Combination::records),
+            calibration_records: (self.calibration.records > 0).then_some(self.calibration.records),
             prediction_sets: self.calibration.label_scores.is_some(),
-            vocabulary: VocabularyHeader {
-                words: vocabulary.words(),
-                total_texts: vocabulary.total_texts(),
-                buckets: vocabulary.buckets(),
-            },
             card: self.card.clone(),
         };
         let header = to_json(&header)?;
@@ -156,6 +179,9 @@ impl Model {
         if version > u64::from(VERSION) {
             return Err(ArtifactError::Newer { found: version as u32 });
         }
+        if version < u64::from(VERSION) {
+            return Err(ArtifactError::Older { found: version as u32 });
+        }
         let preamble: Preamble =
             serde_json::from_value(value).map_err(|_| ArtifactError::Altered)?;
         if checksum(&preamble.header, &arrays)? != preamble.checksum {
@@ -169,20 +195,36 @@ impl Model {
 
 fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
     let contradiction = |what: &str| ArtifactError::Inconsistent(what.to_owned());
-    let Header { spec, labels, head, card, .. } = header;
-    let VocabularyHeader { words, total_texts, buckets } = header.vocabulary;
-    let keys = arrays.get::<u64>("vocabulary.keys")?.to_vec();
-    let size = keys.len().saturating_add(buckets);
-    if words > keys.len() || (buckets > 0 && words != keys.len()) {
-        return Err(contradiction("the vocabulary has more words than n-grams"));
-    }
-    let texts = arrays.get_exact::<u32>("vocabulary.texts", size)?.to_vec();
-    let vocabulary = Vocabulary::from_parts(keys, words, texts, total_texts, buckets);
-    let outputs = if head == Head::Binary { 1 } else { labels.len() };
-    if labels.is_empty() || (head == Head::Binary && labels.len() != 2) {
+    let Header { spec, output, card, .. } = header;
+    if let Output::Labels { labels, head } = &output
+        && (labels.is_empty() || (*head == Head::Binary && labels.len() != 2))
+    {
         return Err(contradiction("the labels do not fit the head"));
     }
-    let network = Frozen::load(&spec.network, size, outputs, arrays)?;
+    if let Output::Values { names, scaler } = &output
+        && (names.is_empty() || names.len() != scaler.targets())
+    {
+        return Err(contradiction("the targets do not fit their scale"));
+    }
+    let encoder = match header.encoder {
+        EncoderHeader::Text(header) => {
+            let VocabularyHeader { words, total_texts, buckets } = header;
+            let keys = arrays.get::<u64>("vocabulary.keys")?.to_vec();
+            let size = keys.len().saturating_add(buckets);
+            if words > keys.len() || (buckets > 0 && words != keys.len()) {
+                return Err(contradiction("the vocabulary has more words than n-grams"));
+            }
+            let texts = arrays.get_exact::<u32>("vocabulary.texts", size)?.to_vec();
+            let vocabulary = Vocabulary::from_parts(keys, words, texts, total_texts, buckets);
+            Encoder::Text(Vectorizer::new(spec.vectorizer.clone(), vocabulary))
+        }
+        EncoderHeader::Table(encoder) => Encoder::Table(*encoder),
+    };
+    let shape = encoder.shape();
+    if !spec.network.accepts(shape) {
+        return Err(contradiction("the network does not take what the encoder gives"));
+    }
+    let network = Frozen::load(&spec.network, shape, output.outputs(), arrays)?;
     let centres = arrays.get::<f32>("prototypes")?.to_vec();
     let dimension = network.view().dimension();
     if dimension == 0 || !centres.len().is_multiple_of(dimension) {
@@ -192,11 +234,11 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
     let mut detectors = Vec::new();
     for kind in header.detectors {
         let saved = arrays.under(&format!("detector.{}.", kind.name()));
-        detectors.push((kind, kind.load(head.link(), &saved)?));
+        let link = output.head().map_or(Link::Softmax, Head::link);
+        detectors.push((kind, kind.load(link, &saved)?));
     }
     let combination = match header.calibration_records {
-        None => None,
-        Some(records) => {
+        Some(records) if !detectors.is_empty() => {
             let scores = |kind: &DetectorKind| -> Result<Vec<f64>, ArraysError> {
                 let name = format!("calibration.{}", kind.name());
                 Ok(arrays.get_exact::<f64>(&name, records)?.to_vec())
@@ -204,17 +246,29 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
             let axes: Result<Vec<_>, _> = detectors.iter().map(|(kind, _)| scores(kind)).collect();
             Some(Combination::new(axes?))
         }
+        _ => None,
+    };
+    let records = header.calibration_records.unwrap_or(0);
+    let errors = match &output {
+        Output::Values { names, .. } if records > 0 => {
+            let errors = |target: usize| {
+                let name = format!("calibration.errors.{target}");
+                Ok(CalibrationScores::new(arrays.get_exact::<f64>(&name, records)?.to_vec()))
+            };
+            (0..names.len()).map(errors).collect::<Result<_, ArraysError>>()?
+        }
+        _ => Vec::new(),
     };
     let label_scores = if header.prediction_sets {
         Some(CalibrationScores::new(arrays.get::<f64>("calibration.labels")?.to_vec()))
     } else {
         None
     };
-    let vectorizer = Vectorizer::new(spec.vectorizer.clone(), vocabulary);
+    let calibrator = header.calibrator;
     Ok(Model {
         spec,
-        reader: Reader { labels, head, vectorizer, network, prototypes, detectors },
-        calibration: Calibration { calibrator: header.calibrator, combination, label_scores },
+        reader: Reader { output, encoder, network, prototypes, detectors },
+        calibration: Calibration { calibrator, combination, label_scores, errors, records },
         card,
     })
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::spec::Warning;
 use crate::eval::calibrator::Calibrator;
-use crate::learn::trainer::EndReason;
+use crate::learn::stopping::EndReason;
 use crate::task::{CalibratedScores, MetricsReport};
 
 /// A statistic that could not be computed, and what it would take.
@@ -35,9 +35,9 @@ pub struct PartSizes {
     pub calibration: usize,
     /// Records that were tested on.
     pub test: usize,
-    /// Records left out because their text stands in another part too.
+    /// Records left out because their text or row stands in another part too.
     pub excluded: usize,
-    /// Records left out because they lack a text or a label.
+    /// Records left out because they lack what the task needs.
     #[serde(default)]
     pub lacking: usize,
 }
@@ -49,6 +49,17 @@ pub struct LabelCount {
     pub label: String,
     /// Training records that have it.
     pub train_records: usize,
+}
+
+/// A target among the training records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TargetRange {
+    /// The column.
+    pub target: String,
+    /// Mean, in the target's unit.
+    pub mean: f64,
+    /// Standard deviation, in the target's unit; 1 where it does not vary.
+    pub standard_deviation: f64,
 }
 
 /// Metrics of each part; a part without records has none.
@@ -79,11 +90,38 @@ pub struct CalibrationReport {
     /// Scores of the calibrated probabilities on the test records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_after: Option<CalibratedScores>,
+    /// Intervals of predicted numbers, a target each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<IntervalReport>,
 }
 
-/// The texts that the model is meant for: like those it was trained on.
+/// Conformal intervals of a target at the miscoverage of 0.1: value ± half width.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct IntendedRange {
+pub struct IntervalReport {
+    /// The column.
+    pub target: String,
+    /// Half the width, in the target's unit; absent where the calibration split is too small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub half_width: Option<f64>,
+    /// Share of the test records whose value lies within, in \[0, 1\]; about 0.9 where test and
+    /// calibration records are alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_coverage: Option<f64>,
+}
+
+/// The records that the model is meant for: like those it was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum IntendedRange {
+    /// Texts.
+    Texts(TextRange),
+    /// Rows of a table.
+    Rows(RowRange),
+}
+
+/// The texts that the model is meant for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TextRange {
     /// 5 %, 50 % and 95 % quantile of the words of a training text.
     pub words: [usize; 3],
     /// Single words that the model knows.
@@ -96,6 +134,18 @@ pub struct IntendedRange {
     pub token_coverage_p05: Option<f32>,
 }
 
+/// The rows that the model is meant for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RowRange {
+    /// The columns that it takes, in order.
+    pub columns: Vec<String>,
+    /// The features that they become, in order.
+    pub features: Vec<String>,
+    /// 5 % quantile of the calibration rows' column coverage, in \[0, 1\].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column_coverage_p05: Option<f32>,
+}
+
 /// A model card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Card {
@@ -103,8 +153,11 @@ pub struct Card {
     pub whereof_version: String,
     /// Records of each part.
     pub records: PartSizes,
-    /// The labels, in the order of their probabilities.
+    /// The labels, in the order of their probabilities; none where numbers are predicted.
     pub labels: Vec<LabelCount>,
+    /// The targets; none where labels are predicted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetRange>,
     /// Trainable numbers.
     pub parameters: usize,
     /// The epoch whose parameters were kept; absent where nothing was validated.
@@ -118,7 +171,7 @@ pub struct Card {
     pub metrics: PartMetrics,
     /// How probabilities were calibrated.
     pub calibration: CalibrationReport,
-    /// The texts that the model is meant for.
+    /// The records that the model is meant for.
     pub intended_range: IntendedRange,
     /// What could not be computed, and what it would take.
     pub unavailable: Vec<Unavailable>,

@@ -3,15 +3,21 @@
 use rayon::prelude::*;
 
 use super::card::{
-    CalibrationReport, Card, IntendedRange, LabelCount, PartMetrics, PartSizes, Unavailable,
+    CalibrationReport, Card, IntendedRange, IntervalReport, LabelCount, PartMetrics, PartSizes,
+    RowRange, TargetRange, TextRange, Unavailable,
 };
+use super::encoder::{Encoded, Encoder};
 use super::spec::Warning;
 use super::splits::{Data, Parts};
 use super::{Calibration, Reader, Reading};
 use crate::eval::{calibrator, conformal};
 use crate::learn::trainer::Outcome;
-use crate::task::{CalibratedScores, Evaluated, Head, report};
-use crate::text::Encoded;
+use crate::task::{
+    CalibratedScores, Evaluated, Head, MetricsReport, Output, Predicted, RegressionReport, report,
+};
+
+/// Error rate that the card's prediction sets and intervals are for.
+const MISCOVERAGE: f64 = 0.1;
 
 /// Writes the card of a model that was just fitted. `readings` are of the calibration records.
 pub(super) fn card(
@@ -22,34 +28,33 @@ pub(super) fn card(
     outcome: &Outcome,
     warnings: Vec<Warning>,
 ) -> Card {
-    let Data { truths, parts, train, .. } = data;
-    let measure = |records: &[usize], texts: &[Encoded]| {
-        let evaluated: Vec<Evaluated<'_>> = records
-            .par_iter()
-            .zip(texts)
-            .map(|(&record, text)| {
-                let logits = reader.logits(text).1;
-                Evaluated {
-                    truth: truths.of(record),
-                    raw: reader.probabilities(&logits),
-                    calibrated: calibration.probabilities(reader.head, &logits),
-                }
-            })
-            .collect();
-        report(reader.head, &reader.labels, &evaluated)
+    let parts = data.parts;
+    let measure = |records: &[usize], encoded: &[Encoded]| {
+        measure(reader, calibration, data, records, encoded)
     };
     let metrics = PartMetrics {
-        train: measure(&parts.train, train),
+        train: measure(&parts.train, &data.train),
         validation: measure(&parts.validation, &data.validation),
         test: measure(&parts.test, &data.test),
     };
-    let mut counts = vec![0; reader.labels.len()];
-    let trained = parts.train.iter().flat_map(|&record| truths.of(record));
+    let names = reader.output.label_names();
+    let mut counts = vec![0; names.len()];
+    let trained = parts.train.iter().flat_map(|&record| data.outcomes.labels_of(record));
     trained.for_each(|&label| counts[label as usize] += 1);
-    let label_counts = reader.labels.names().iter().zip(counts);
-    let words = |p| quantile(train.iter().map(|text| text.words.len()).collect(), p);
-    let coverage: Vec<f32> = readings.iter().map(|r| r.encoded.token_coverage).collect();
-    let vocabulary = reader.vectorizer.vocabulary();
+    let labels = names.iter().zip(counts);
+    let targets = match &reader.output {
+        Output::Labels { .. } => Vec::new(),
+        Output::Values { names, scaler } => names
+            .iter()
+            .zip(scaler.means().iter().zip(scaler.scales()))
+            .map(|(target, (&mean, &standard_deviation))| TargetRange {
+                target: target.clone(),
+                mean,
+                standard_deviation,
+            })
+            .collect(),
+    };
+    let before = metrics.test.as_ref().and_then(MetricsReport::classification);
     Card {
         whereof_version: env!("CARGO_PKG_VERSION").to_owned(),
         records: PartSizes {
@@ -60,9 +65,10 @@ pub(super) fn card(
             excluded: parts.excluded,
             lacking: parts.lacking,
         },
-        labels: label_counts
+        labels: labels
             .map(|(label, train_records)| LabelCount { label: label.clone(), train_records })
             .collect(),
+        targets,
         parameters: outcome.network.parameters(),
         best_epoch: outcome.best_epoch,
         epochs: outcome.epochs,
@@ -70,27 +76,106 @@ pub(super) fn card(
         calibration: CalibrationReport {
             records: parts.calibration.len(),
             calibrator: calibration.calibrator,
-            test_before: metrics.test.as_ref().map(|m| CalibratedScores {
+            test_before: before.map(|m| CalibratedScores {
                 log_loss: m.log_loss,
                 brier: m.brier,
                 ece: m.ece,
             }),
-            test_after: metrics.test.as_ref().and_then(|m| m.calibrated.clone()),
+            test_after: before.and_then(|m| m.calibrated.clone()),
+            intervals: intervals(reader, calibration, data),
         },
+        intended_range: range(reader, data, readings),
         metrics,
-        intended_range: IntendedRange {
-            words: [words(0.05), words(0.5), words(0.95)],
-            known_words: vocabulary.words(),
-            known_ngrams: vocabulary.len(),
-            token_coverage_p05: (!coverage.is_empty()).then(|| quantile_f32(coverage, 0.05)),
-        },
-        unavailable: unavailable(parts, reader.head),
+        unavailable: unavailable(parts, &reader.output),
         warnings,
     }
 }
 
+/// How the model does on records; `None` without any.
+fn measure(
+    reader: &Reader,
+    calibration: &Calibration,
+    data: &Data<'_>,
+    records: &[usize],
+    encoded: &[Encoded],
+) -> Option<MetricsReport> {
+    let both = records.par_iter().zip(encoded);
+    match &reader.output {
+        Output::Labels { labels, head } => {
+            let evaluated = both.map(|(&record, encoded)| {
+                let logits = reader.evaluate(encoded).1;
+                Evaluated {
+                    truth: data.outcomes.labels_of(record),
+                    raw: reader.probabilities(&logits),
+                    calibrated: calibration.probabilities(&reader.output, &logits),
+                }
+            });
+            let evaluated: Vec<Evaluated<'_>> = evaluated.collect();
+            report(*head, labels, &evaluated).map(MetricsReport::Classification)
+        }
+        Output::Values { names, .. } => {
+            let predicted = both.map(|(&record, encoded)| {
+                let values = reader.values(&reader.evaluate(encoded).1);
+                Predicted { truth: data.outcomes.values_of(record), values }
+            });
+            let predicted: Vec<Predicted<'_>> = predicted.collect();
+            RegressionReport::of(names, &predicted).map(MetricsReport::Regression)
+        }
+    }
+}
+
+/// Intervals of each target, and how often they hold on the test records.
+fn intervals(reader: &Reader, calibration: &Calibration, data: &Data<'_>) -> Vec<IntervalReport> {
+    let Output::Values { names, .. } = &reader.output else { return Vec::new() };
+    let predicted: Vec<Vec<f64>> =
+        data.test.par_iter().map(|record| reader.values(&reader.evaluate(record).1)).collect();
+    let report = |(target, name): (usize, &String)| {
+        let errors = calibration.errors.get(target);
+        let half_width = errors.and_then(|errors| errors.quantile(MISCOVERAGE));
+        let within = |half: f64| {
+            let holds = predicted.iter().zip(&data.parts.test).filter(|(values, record)| {
+                (values[target] - data.outcomes.values_of(**record)[target]).abs() <= half
+            });
+            holds.count() as f64 / predicted.len() as f64
+        };
+        let test_coverage = half_width.filter(|_| !predicted.is_empty()).map(within);
+        IntervalReport { target: name.clone(), half_width, test_coverage }
+    };
+    names.iter().enumerate().map(report).collect()
+}
+
+/// What the training records are like.
+fn range(reader: &Reader, data: &Data<'_>, readings: &[Reading]) -> IntendedRange {
+    let low = |coverage: Vec<f32>| (!coverage.is_empty()).then(|| quantile_f32(coverage, 0.05));
+    match &reader.encoder {
+        Encoder::Text(vectorizer) => {
+            let words =
+                |p| quantile(data.train.iter().map(|record| record.words().len()).collect(), p);
+            let coverage = readings.iter().filter_map(|r| r.encoded.text());
+            let vocabulary = vectorizer.vocabulary();
+            IntendedRange::Texts(TextRange {
+                words: [words(0.05), words(0.5), words(0.95)],
+                known_words: vocabulary.words(),
+                known_ngrams: vocabulary.len(),
+                token_coverage_p05: low(coverage.map(|text| text.token_coverage).collect()),
+            })
+        }
+        Encoder::Table(encoder) => {
+            let coverage = readings.iter().filter_map(|r| match &r.encoded {
+                Encoded::Row(row) => Some(row.coverage.columns as f32),
+                Encoded::Text(_) => None,
+            });
+            IntendedRange::Rows(RowRange {
+                columns: encoder.columns().map(str::to_owned).collect(),
+                features: encoder.feature_names(),
+                column_coverage_p05: low(coverage.collect()),
+            })
+        }
+    }
+}
+
 /// What the sizes of the parts leave undone.
-fn unavailable(parts: &Parts, head: Head) -> Vec<Unavailable> {
+fn unavailable(parts: &Parts, output: &Output) -> Vec<Unavailable> {
     let mut list = Vec::new();
     let mut lack = |statistic: &str, reason: &str, have: usize, need: Option<usize>| {
         if need.is_none_or(|need| have < need) {
@@ -106,27 +191,30 @@ fn unavailable(parts: &Parts, head: Head) -> Vec<Unavailable> {
         validation,
         Some(1),
     );
-    lack(
-        "confidence",
-        "too few calibration records to calibrate probabilities",
-        calibration,
-        Some(calibrator::MIN_RECORDS),
-    );
-    lack("ood.p_value", "no calibration record to rank a text among", calibration, Some(1));
+    if output.head().is_some() {
+        lack(
+            "confidence",
+            "too few calibration records to calibrate probabilities",
+            calibration,
+            Some(calibrator::MIN_RECORDS),
+        );
+    }
+    lack("ood.p_value", "no calibration record to rank a record among", calibration, Some(1));
     lack(
         "accepted",
         "too few calibration records for a false-alarm rate of 0.05",
         calibration,
         conformal::records_needed(0.05),
     );
-    if head == Head::MultiLabel {
+    if output.head() == Some(Head::MultiLabel) {
         lack("prediction_set", "prediction sets are for records with one label", calibration, None);
     } else {
+        let regression = output.head().is_none();
         lack(
-            "prediction_set",
+            if regression { "interval" } else { "prediction_set" },
             "too few calibration records for an error rate of 0.1",
             calibration,
-            conformal::records_needed(0.1),
+            conformal::records_needed(MISCOVERAGE),
         );
     }
     lack("metrics.test", "no test record", test, Some(1));

@@ -3,7 +3,8 @@
 use crate::learn::LearnError;
 use crate::learn::loss::UnknownLabel;
 use crate::problem::{Code, FieldError, Problem};
-use crate::task::LabelError;
+use crate::tabular::Unreadable;
+use crate::task::{LabelError, OutcomeError, ValueError};
 
 /// Why a training did not end with a model.
 #[derive(Debug, thiserror::Error)]
@@ -21,14 +22,28 @@ pub enum FitError {
         /// The record at fault, from 1.
         row: Option<u64>,
     },
-    /// Too many records have no text or no label.
-    #[error("{count} records lack a text or a label; row {row} is the first")]
+    /// Too many records lack what the task needs.
+    #[error("{count} records lack a value that the task needs; row {row} is the first")]
     Lacking {
         /// The first of them, from 1.
         row: u64,
         /// How many there are.
         count: u64,
     },
+    /// A target or a weight is no number that can be used.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// A cell is not what its column holds.
+    #[error("row {row}, {error}")]
+    Cell {
+        /// The record, from 1.
+        row: u64,
+        /// What is wrong.
+        error: Box<Unreadable>,
+    },
+    /// No column tells one training record from another.
+    #[error("no column tells one training record from another")]
+    NoFeature,
     /// The loss weighs a label that no record has.
     #[error(transparent)]
     Loss(#[from] UnknownLabel),
@@ -38,6 +53,22 @@ pub enum FitError {
     /// Training was told to drop everything.
     #[error("the training was interrupted")]
     Interrupted,
+}
+
+impl FitError {
+    /// A cell of the record at `index` is not what its column holds.
+    pub fn unreadable(index: usize, error: &Unreadable) -> Self {
+        Self::Cell { row: index as u64 + 1, error: Box::new(error.clone()) }
+    }
+}
+
+impl From<OutcomeError> for FitError {
+    fn from(error: OutcomeError) -> Self {
+        match error {
+            OutcomeError::Labels(labels) => labels.into(),
+            OutcomeError::Value(value) => value.into(),
+        }
+    }
 }
 
 impl From<FitError> for Problem {
@@ -71,6 +102,25 @@ impl From<FitError> for Problem {
                 let hint = "complete these records or leave them out, or raise task.max_missing";
                 let field = FieldError::new("task.max_missing", message).hint(hint);
                 Problem::fields(Code::InvalidSpec, vec![field.at(Some(row), None)])
+            }
+            FitError::Value(ValueError { row, column, above, .. }) => {
+                let (name, hint) = match above {
+                    None => ("task.target", "write a finite number, or leave the record out"),
+                    Some(_) => ("task.weight", "write a number above 0, or leave the record out"),
+                };
+                let field = FieldError::new(name, message).hint(hint).at(Some(row), Some(&column));
+                Problem::fields(Code::InvalidSpec, vec![field])
+            }
+            FitError::Cell { row, error } => {
+                let hint = "mend the cell, or leave its column out of task.features";
+                let field = FieldError::new("task.features", message).hint(hint);
+                let field = field.at(Some(row), Some(&error.column));
+                Problem::fields(Code::InvalidSpec, vec![field])
+            }
+            FitError::NoFeature => {
+                let hint = "name columns in task.features that differ between records";
+                let field = FieldError::new("task.features", message).hint(hint);
+                Problem::fields(Code::InvalidSpec, vec![field])
             }
             FitError::Loss(UnknownLabel { label }) => {
                 let field = format!("loss.class_weights.{label}");

@@ -5,34 +5,28 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::encoder::{Encoder, InputColumn, Records, features};
 use super::spec::{TrainSpec, Warning};
-use super::splits::{self, Data, Parts, Records};
-use super::{Calibration, FitError, Model, Reader, Reading, describe};
+use super::splits::{self, Data, Parts, Placing};
+use super::steering::Steering;
+use super::{FitError, Model, Reading, calibrate, describe};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::data::Cell;
-use crate::eval::calibrator::{self, Truth};
-use crate::eval::combination::Combination;
-use crate::eval::conformal::CalibrationScores;
-use crate::eval::detector::{DetectorKind, Training};
-use crate::eval::prototypes::Prototypes;
-use crate::eval::{Link, Matrix};
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
-use crate::learn::network::View;
-use crate::learn::rows::SparseRows;
-use crate::learn::trainer::{
-    self, EndReason, EpochReport, Interrupt, Monitor, StepReport, StoppingMetric, TrainerSpec,
-};
-use crate::task::{Evaluated, Head, LabelSet, MetricsReport, TextClassification, Truths, report};
-use crate::text::{Encoded, Vectorizer};
+use crate::learn::stopping::EndReason;
+use crate::learn::trainer::{self, EpochReport, Interrupt, StepReport, TrainerSpec};
+use crate::task::{MetricsReport, Outcomes, Output, TaskSpec, ValueError};
 
 /// The columns that a training reads.
 pub struct TrainingTable {
-    /// Text of each record.
-    pub texts: Vec<Cell>,
-    /// Label cell of each record.
-    pub labels: Vec<Cell>,
+    /// What records go in by, in the order of the spec's input columns.
+    pub inputs: Vec<InputColumn>,
+    /// What is to be learnt, in the order of the task's columns.
+    pub wanted: Vec<Vec<Cell>>,
+    /// Weight of each record, where the task names a column.
+    pub weights: Option<Vec<Cell>>,
     /// Split cell of each record, where the spec names a split column.
     pub splits: Option<Vec<Cell>>,
 }
@@ -40,7 +34,7 @@ pub struct TrainingTable {
 /// What a training is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Learning the vocabulary and turning texts into features.
+    /// Learning the encoder and turning records into features.
     Vectorizing,
     /// Running epochs.
     Training,
@@ -84,44 +78,46 @@ pub fn fit(
         Interrupt::None | Interrupt::Stop => Ok(()),
     };
     monitor.phase(Phase::Vectorizing);
-    let task = spec.task.text_classification();
-    let lacking = lacking(task, &table)?;
-    let (labels, truths) = task.learn_labels(&table.labels, &lacking)?;
-    let texts = texts(table.texts);
-    let head = Head::for_labels(labels.len(), task.multi_label);
-    let strata = truths.strata(labels.len());
-    let records = Records { texts: &texts, strata: &strata, lacking: &lacking };
-    let parts = splits::parts(&spec.split, &records, table.splits.as_deref(), &mut warnings)?;
-    check_parts(&parts, &labels, &truths)?;
-
-    let train_texts: Vec<&str> = parts.train.iter().map(|&i| texts[i].as_str()).collect();
-    let vectorizer = Vectorizer::fit(&spec.vectorizer, &train_texts);
-    go_on(monitor)?;
-    let encode = |records: &[usize]| -> Vec<Encoded> {
-        records.par_iter().map(|&i| vectorizer.encode(&texts[i])).collect()
+    let lacking = lacking(&spec.task, &table)?;
+    let (mut output, outcomes) = spec.task.learn_outcomes(&table.wanted, &lacking)?;
+    let weights = weights(&spec.task, table.weights.as_deref(), &lacking)?;
+    let records = Records::new(spec.task.input(), table.inputs);
+    let placing = Placing {
+        groups: &records.groups(),
+        noun: records.noun(),
+        strata: &outcomes.strata(&output),
+        lacking: &lacking,
     };
-    let train = encode(&parts.train);
-    let validation = encode(&parts.validation);
-    let rows = rows(&train);
-    let validation_rows = self::rows(&validation);
+    let parts = splits::parts(&spec.split, &placing, table.splits.as_deref(), &mut warnings)?;
+    check_parts(&parts, &output, &outcomes)?;
+    output.fit_scale(&outcomes, &parts.train);
+
+    let encoder = Encoder::fit(spec, &records, &parts.train, &mut warnings)?;
+    go_on(monitor)?;
+    let shape = encoder.shape();
+    let train = encoder.encode_all(&records, &parts.train)?;
+    let validation = encoder.encode_all(&records, &parts.validation)?;
+    let rows = features(shape, &train);
+    let validation_rows = features(shape, &validation);
     go_on(monitor)?;
 
     monitor.phase(Phase::Training);
-    let targets = head.targets(&truths, labels.len(), &parts.train);
-    let loss = spec.loss.prepare(labels.names(), &targets)?;
-    let vocabulary = vectorizer.vocabulary().len();
+    let targets = output.targets(&outcomes, &parts.train);
+    let of_records = weights.map(|weights| relative(&weights, &parts.train));
+    let loss = spec.loss.prepare(output.label_names(), &targets)?;
+    let loss = Loss { records: of_records, ..loss };
     let mut steering = Steering {
         monitor,
-        head,
-        labels: &labels,
-        metric: spec.training.early_stopping.as_ref().map_or_else(Default::default, |s| s.metric),
+        output: &output,
+        metric: spec.training.metric(&spec.task),
         validation: &validation_rows,
-        truths: parts.validation.iter().map(|&i| truths.of(i)).collect(),
+        records: &parts.validation,
+        outcomes: &outcomes,
     };
     let outcome = trainer::train(
         &trainer_spec(spec, loss),
         (&rows, &targets),
-        vocabulary,
+        shape,
         clock,
         &mut steering,
         resume,
@@ -138,20 +134,14 @@ pub fn fit(
         );
         warnings.push(Warning::new("diverged", message));
     }
-    let calibration_texts = encode(&parts.calibration);
-    let test = encode(&parts.test);
-    let data = Data {
-        truths: &truths,
-        parts: &parts,
-        train,
-        validation,
-        calibration: calibration_texts,
-        test,
-    };
-    let reader = reader(spec, &data, labels, head, vectorizer, outcome.network.clone());
+    let calibration = encoder.encode_all(&records, &parts.calibration)?;
+    let test = encoder.encode_all(&records, &parts.test)?;
+    drop(records);
+    let data = Data { outcomes: &outcomes, parts: &parts, train, validation, calibration, test };
+    let reader = calibrate::reader(spec, &data, output, encoder, outcome.network.clone());
     let readings: Vec<Reading> =
-        data.calibration.par_iter().map(|text| reader.read_encoded(text.clone())).collect();
-    let calibration = calibrate(&reader, &data, &readings);
+        data.calibration.par_iter().map(|record| reader.read(record.clone())).collect();
+    let calibration = calibrate::calibration(&reader, &data, &readings);
     go_on(monitor)?;
     let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
     let model = Model { spec: spec.clone(), reader, calibration, card };
@@ -159,8 +149,15 @@ pub fn fit(
 }
 
 /// The records to leave out, unless there are too many.
-fn lacking(task: &TextClassification, table: &TrainingTable) -> Result<Vec<bool>, FitError> {
-    let lacking = task.lacking(&table.texts, &table.labels);
+fn lacking(task: &TaskSpec, table: &TrainingTable) -> Result<Vec<bool>, FitError> {
+    let input = match task.input() {
+        crate::task::Input::Table(_) => None,
+        crate::task::Input::Text(_) => table.inputs.first().map(|column| column.cells.as_slice()),
+    };
+    let mut lacking = task.lacking(input, &table.wanted);
+    for (lacks, weight) in lacking.iter_mut().zip(table.weights.iter().flatten()) {
+        *lacks |= *weight == Cell::Null;
+    }
     let count = lacking.iter().filter(|lacks| **lacks).count() as u64;
     match lacking.iter().position(|lacks| *lacks) {
         Some(first) if count > task.may_miss(lacking.len() as u64) => {
@@ -170,33 +167,47 @@ fn lacking(task: &TextClassification, table: &TrainingTable) -> Result<Vec<bool>
     }
 }
 
-fn texts(cells: Vec<Cell>) -> Vec<String> {
-    let text = |cell| match cell {
-        Cell::Text(text) => text,
-        other => other.to_text().unwrap_or_default(),
+/// The weight of each record; 0 for those that lack something.
+fn weights(
+    task: &TaskSpec,
+    cells: Option<&[Cell]>,
+    lacking: &[bool],
+) -> Result<Option<Vec<f64>>, ValueError> {
+    let Some((cells, column)) = cells.zip(task.weight()) else { return Ok(None) };
+    let read = |(row, (cell, lacks)): (usize, (&Cell, &bool))| match cell.to_number() {
+        _ if *lacks => Ok(0.0),
+        Some(weight) if weight > 0.0 => Ok(weight),
+        _ => Err(ValueError {
+            row: row as u64 + 1,
+            column: column.to_owned(),
+            value: cell.to_text().unwrap_or_default(),
+            above: Some(0.0),
+        }),
     };
-    cells.into_iter().map(text).collect()
+    cells.iter().zip(lacking).enumerate().map(read).collect::<Result<_, _>>().map(Some)
 }
 
-fn check_parts(parts: &Parts, labels: &LabelSet, truths: &Truths) -> Result<(), FitError> {
-    let mut trained = vec![false; labels.len()];
+/// Weights of the training records, scaled to a mean of 1, so that they leave the size of a step as
+/// it is.
+fn relative(weights: &[f64], training: &[usize]) -> Vec<f32> {
+    let mean = training.iter().map(|&i| weights[i]).sum::<f64>() / training.len().max(1) as f64;
+    training.iter().map(|&i| (weights[i] / mean) as f32).collect()
+}
+
+fn check_parts(parts: &Parts, output: &Output, outcomes: &Outcomes) -> Result<(), FitError> {
+    let names = output.label_names();
+    let mut trained = vec![false; names.len()];
     for &record in &parts.train {
-        truths.of(record).iter().for_each(|&label| trained[label as usize] = true);
+        outcomes.labels_of(record).iter().for_each(|&label| trained[label as usize] = true);
     }
     match trained.iter().position(|trained| !trained) {
         None => Ok(()),
         Some(label) => Err(FitError::Split {
-            message: format!("no training record has the label {:?}", labels.names()[label]),
+            message: format!("no training record has the label {:?}", names[label]),
             hint: "give train a larger share, or add records of this label".to_owned(),
             row: None,
         }),
     }
-}
-
-fn rows(encoded: &[Encoded]) -> SparseRows {
-    let mut rows = SparseRows::default();
-    encoded.iter().for_each(|text| rows.push(&text.ids, &text.weights, text.ngrams));
-    rows
 }
 
 fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
@@ -220,113 +231,4 @@ fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
         early_stopping: spec.training.early_stopping.clone(),
         checkpoint_every: Duration::from_secs(spec.training.checkpoint_seconds),
     }
-}
-
-/// Measures the validation split after each epoch.
-struct Steering<'a> {
-    monitor: &'a mut dyn FitMonitor,
-    head: Head,
-    labels: &'a LabelSet,
-    metric: StoppingMetric,
-    validation: &'a SparseRows,
-    truths: Vec<&'a [u32]>,
-}
-
-impl Monitor for Steering<'_> {
-    fn step(&mut self, report: &StepReport) {
-        self.monitor.step(report);
-    }
-
-    fn epoch(&mut self, epoch: &EpochReport, network: View<'_>) -> Option<f64> {
-        let evaluate = |record: usize| {
-            let (_, outputs) = network.evaluate(self.validation.row(record));
-            let raw = self.head.link().probabilities(&self.head.label_logits(outputs), 1.0);
-            Evaluated { truth: self.truths[record], raw, calibrated: None }
-        };
-        let records: Vec<Evaluated<'_>> =
-            (0..self.validation.len()).into_par_iter().map(evaluate).collect();
-        let metrics = report(self.head, self.labels, &records);
-        self.monitor.epoch(epoch, metrics.as_ref());
-        metrics.map(|metrics| match self.metric {
-            StoppingMetric::LogLoss => metrics.log_loss.unwrap_or(f64::INFINITY),
-            StoppingMetric::Accuracy => -metrics.accuracy,
-            StoppingMetric::MacroF1 => -metrics.macro_f1,
-        })
-    }
-
-    fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays) {
-        self.monitor.checkpoint(epoch, step, state);
-    }
-
-    fn interrupt(&self) -> Interrupt {
-        self.monitor.interrupt()
-    }
-}
-
-/// Fits prototypes and detectors to the training split.
-fn reader(
-    spec: &TrainSpec,
-    data: &Data<'_>,
-    labels: LabelSet,
-    head: Head,
-    vectorizer: Vectorizer,
-    network: crate::learn::network::Frozen,
-) -> Reader {
-    let view = network.view();
-    let encoded = rows(&data.train);
-    let pooled: Vec<Vec<f32>> = (0..encoded.len())
-        .into_par_iter()
-        .map(|record| view.evaluate(encoded.row(record)).0)
-        .collect();
-    let mut vectors = Matrix::new(view.dimension());
-    pooled.iter().for_each(|vector| vectors.push(vector));
-    let prototypes = Prototypes::fit(&vectors, spec.training.seed);
-    let words: Vec<Vec<u32>> = data.train.iter().map(|text| text.words.clone()).collect();
-    let truth: Vec<Vec<u32>> =
-        data.parts.train.iter().map(|&i| data.truths.of(i).to_vec()).collect();
-    let training = Training {
-        link: head.link(),
-        labels: labels.len(),
-        words: vectorizer.vocabulary().words(),
-        records: &words,
-        truth: &truth,
-    };
-    let detectors = DetectorKind::ALL.iter().map(|kind| (*kind, kind.fit(&training))).collect();
-    Reader { labels, head, vectorizer, network, prototypes, detectors }
-}
-
-/// Fits calibrator, p-values and prediction sets to the calibration split.
-fn calibrate(reader: &Reader, data: &Data<'_>, readings: &[Reading]) -> Calibration {
-    let records = &data.parts.calibration;
-    if records.is_empty() {
-        return Calibration::default();
-    }
-    let mut logits = Matrix::new(reader.labels.len());
-    readings.iter().for_each(|reading| logits.push(&reading.logits));
-    let calibrator = match reader.head.link() {
-        Link::Softmax => {
-            let classes: Vec<u32> = records.iter().map(|&i| data.truths.of(i)[0]).collect();
-            calibrator::fit(&logits, Truth::Classes(&classes))
-        }
-        Link::Sigmoid => {
-            let holds = |i: usize| {
-                (0..reader.labels.len() as u32).map(|l| data.truths.of(i).contains(&l)).collect()
-            };
-            let labels: Vec<Vec<bool>> = records.iter().map(|&i| holds(i)).collect();
-            calibrator::fit(&logits, Truth::Labels(&labels))
-        }
-    };
-    let axis = |axis: usize| readings.iter().map(|reading| reading.axes[axis]).collect();
-    let combination = Combination::new((0..reader.detectors.len()).map(axis).collect());
-    let calibration =
-        Calibration { calibrator, combination: Some(combination), label_scores: None };
-    let score = |(reading, &record): (&Reading, &usize)| {
-        let p = calibration
-            .probabilities(reader.head, &reading.logits)
-            .unwrap_or_else(|| reader.probabilities(&reading.logits));
-        1.0 - p[data.truths.of(record)[0] as usize]
-    };
-    let label_scores = (reader.head.link() == Link::Softmax)
-        .then(|| CalibrationScores::new(readings.iter().zip(records).map(score).collect()));
-    Calibration { label_scores, ..calibration }
 }

@@ -2,8 +2,10 @@
 //! and the one code path by which it scores.
 
 pub mod artifact;
+mod calibrate;
 pub mod card;
 mod describe;
+pub mod encoder;
 pub mod error;
 pub mod estimate;
 pub mod evaluate;
@@ -12,6 +14,7 @@ pub mod resolve;
 pub mod score;
 pub mod spec;
 mod splits;
+mod steering;
 
 use crate::eval::calibrator::Calibrator;
 use crate::eval::combination::Combination;
@@ -19,21 +22,18 @@ use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::{Detector, DetectorKind, Sample};
 use crate::eval::prototypes::Prototypes;
 use crate::learn::network::Frozen;
-use crate::learn::rows::SparseRow;
-use crate::task::{Head, LabelSet};
-use crate::text::{Encoded, Vectorizer};
+use crate::task::Output;
 
+use encoder::{Encoded, Encoder};
 pub use error::FitError;
 
-/// What reads a text: everything that is fitted to the training split.
+/// What reads a record: everything that is fitted to the training split.
 pub struct Reader {
-    /// The labels, in the order of probabilities.
-    pub labels: LabelSet,
     /// What the network's outputs stand for.
-    pub head: Head,
-    /// Text to features.
-    pub vectorizer: Vectorizer,
-    /// Features to logits.
+    pub output: Output,
+    /// Records to features.
+    pub encoder: Encoder,
+    /// Features to outputs.
     pub network: Frozen,
     /// Typical training vectors.
     pub prototypes: Prototypes,
@@ -48,15 +48,19 @@ pub struct Calibration {
     pub calibrator: Option<Calibrator>,
     /// Detector scores to one p-value.
     pub combination: Option<Combination>,
-    /// 1 − p of the true label, for prediction sets; not for multi-label tasks.
+    /// 1 − p of the true label, for prediction sets; where a record has one label.
     pub label_scores: Option<CalibrationScores>,
+    /// Absolute errors of each target in its unit, for intervals; where numbers are predicted.
+    pub errors: Vec<CalibrationScores>,
+    /// Records of the calibration split.
+    pub records: usize,
 }
 
 /// A fitted model.
 pub struct Model {
     /// What it was asked to be.
     pub spec: spec::TrainSpec,
-    /// What reads a text.
+    /// What reads a record.
     pub reader: Reader,
     /// What tells how far to trust it.
     pub calibration: Calibration,
@@ -64,12 +68,12 @@ pub struct Model {
     pub card: card::Card,
 }
 
-/// A text, read.
+/// A record, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// Features and token coverage.
+    /// Features and their coverage.
     pub encoded: Encoded,
-    /// A logit for each label.
+    /// A logit for each label; where numbers are predicted, the network's own outputs.
     pub logits: Vec<f32>,
     /// Cosine to the nearest typical training vector, in \[0, 1\].
     pub representation: f64,
@@ -78,42 +82,58 @@ pub struct Reading {
 }
 
 impl Reader {
-    /// Reads a text. The same text gives the same bits, alone or among others.
-    pub fn read(&self, text: &str) -> Reading {
-        self.read_encoded(self.vectorizer.encode(text))
-    }
-
-    /// Reads a text that is features already.
-    pub fn read_encoded(&self, encoded: Encoded) -> Reading {
-        let (pooled, logits) = self.logits(&encoded);
-        let sample = Sample { logits: &logits, words: &encoded.words };
+    /// Reads a record that is features already. The same one gives the same bits, alone or among
+    /// others.
+    pub fn read(&self, encoded: Encoded) -> Reading {
+        let (representation, logits) = self.evaluate(&encoded);
+        let vector = self.vector(&encoded, &representation);
+        let sample = Sample { logits: &logits, words: encoded.words(), vector };
         let axes = self.detectors.iter().map(|(_, detector)| detector.score(&sample)).collect();
-        let representation = self.prototypes.coverage(&pooled);
+        let representation = self.prototypes.coverage(&representation);
         Reading { encoded, logits, representation, axes }
     }
 
-    /// The pooled vector of a text, and a logit for each label.
-    pub fn logits(&self, encoded: &Encoded) -> (Vec<f32>, Vec<f32>) {
-        let Encoded { ids, weights, ngrams, .. } = encoded;
-        let (pooled, outputs) =
-            self.network.view().evaluate(SparseRow { ids, weights, size: *ngrams });
-        (pooled, self.head.label_logits(outputs))
+    /// The representation of a record, and a logit for each label or the network's own outputs.
+    pub fn evaluate(&self, encoded: &Encoded) -> (Vec<f32>, Vec<f32>) {
+        let (representation, outputs) = self.network.view().evaluate(encoded.row());
+        let outputs = match &self.output {
+            Output::Labels { head, .. } => head.label_logits(outputs),
+            Output::Values { .. } => outputs,
+        };
+        (representation, outputs)
     }
 
-    /// The network's own probability of each label.
+    /// The vector that distances are measured by.
+    pub fn vector<'a>(&self, encoded: &'a Encoded, representation: &'a [f32]) -> &'a [f32] {
+        match encoded {
+            Encoded::Text(_) => representation,
+            Encoded::Row(row) => &row.features,
+        }
+    }
+
+    /// The network's own probability of each label; none where numbers are predicted.
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f64> {
-        self.head.link().probabilities(logits, 1.0)
+        self.output.head().map_or_else(Vec::new, |head| head.link().probabilities(logits, 1.0))
+    }
+
+    /// The predicted numbers in their own units; none where labels are predicted.
+    pub fn values(&self, outputs: &[f32]) -> Vec<f64> {
+        match &self.output {
+            Output::Labels { .. } => Vec::new(),
+            Output::Values { scaler, .. } => scaler.restore(outputs),
+        }
     }
 }
 
 impl Calibration {
     /// The calibrated probability of each label, if there is a calibrator.
-    pub fn probabilities(&self, head: Head, logits: &[f32]) -> Option<Vec<f64>> {
-        self.calibrator.map(|c| c.probabilities(head.link(), logits))
+    pub fn probabilities(&self, output: &Output, logits: &[f32]) -> Option<Vec<f64>> {
+        let (calibrator, head) = (self.calibrator?, output.head()?);
+        Some(calibrator.probabilities(head.link(), logits))
     }
 
     /// Records of the calibration split that thresholds rest on.
     pub fn records(&self) -> usize {
-        self.combination.as_ref().map_or(0, Combination::records)
+        self.records
     }
 }

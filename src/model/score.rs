@@ -1,5 +1,5 @@
-//! What a model says of a text: label, confidence, coverage, whether it comes from where the model
-//! was trained, and whether to accept the answer.
+//! What a model says of a record: label and confidence, or value and interval; coverage, whether it
+//! comes from where the model was trained, and whether to accept the answer.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,25 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::card::Unavailable;
+use super::encoder::Encoded;
 use super::{Model, Reading};
 use crate::eval::combination::Combined;
 use crate::eval::conformal::{prediction_set, records_needed};
 use crate::eval::{argmax, calibrator};
 use crate::problem::Problem;
-use crate::task::Head;
+use crate::tabular::OutsideValue;
+use crate::task::{Head, LabelSet, Output};
 use crate::text::vectorizer::UnknownToken;
 
-/// What a text must pass to be accepted.
+/// What a record must pass to be accepted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
-    /// Largest share of in-distribution texts that may be flagged as outside, in \[0, 1). 0 never
+    /// Largest share of in-distribution records that may be flagged as outside, in \[0, 1). 0 never
     /// flags one.
     pub max_false_alarm: f64,
     /// Least calibrated confidence, in \[0, 1\]. 0 asks for none.
     pub min_confidence: f64,
-    /// Error rate of prediction sets, in (0, 1).
+    /// Error rate of prediction sets and intervals, in (0, 1).
     pub max_miscoverage: f64,
     /// Probabilities that are returned at most, the largest first.
     pub top_labels: Option<usize>,
@@ -35,25 +37,60 @@ impl Default for Thresholds {
     }
 }
 
-/// The answer for one text: a score, or the problem with this text.
+/// The answer for one record: a score, or the problem with this record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum ScoreItem {
-    /// The text was scored.
+    /// The record was given labels.
     Score(Box<Score>),
-    /// The text could not be scored; the others were.
+    /// The record was given numbers.
+    Value(Box<ValueScore>),
+    /// The record could not be scored; the others were.
     Failed {
         /// Why.
         error: Box<Problem>,
     },
 }
 
-/// The score of one text.
+/// The score of one record by a regression.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ValueScore {
+    /// The predicted number, in the target's unit; of several targets, the first one's.
+    pub value: f64,
+    /// Where the true number lies with probability at least 1 − `max_miscoverage`, for records like
+    /// those of the training (split conformal: value ± a quantile of the calibration records'
+    /// absolute errors). `null` where the calibration split is too small.
+    pub interval: Option<[f64; 2]>,
+    /// Every target, where there are several. Each interval holds by itself, not all at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<TargetValue>,
+    /// How much of the record lies within the training data.
+    pub coverage: Coverage,
+    /// Whether the record comes from where the model was trained.
+    pub ood: OutOfDistribution,
+    /// Whether the answer passed what was asked of it.
+    pub accepted: bool,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The prediction of one of several targets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TargetValue {
+    /// The column.
+    pub target: String,
+    /// The predicted number, in its unit.
+    pub value: f64,
+    /// Where the true number lies with probability at least 1 − `max_miscoverage`.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// The score of one record by a classification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Score {
-    /// The most probable label; `null` where a text may have several.
+    /// The most probable label; `null` where a record may have several.
     pub label: Option<String>,
-    /// Every label with a probability of at least ½, where a text may have several.
+    /// Every label with a probability of at least ½, where a record may have several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
     /// The network's own probability of each label, in \[0, 1\].
@@ -63,9 +100,9 @@ pub struct Score {
     pub confidence: Option<f32>,
     /// The same before calibration.
     pub raw_confidence: f32,
-    /// How much of the text lies within the training data.
+    /// How much of the record lies within the training data.
     pub coverage: Coverage,
-    /// Whether the text comes from where the model was trained.
+    /// Whether the record comes from where the model was trained.
     pub ood: OutOfDistribution,
     /// The labels that cannot be excluded at the error rate `max_miscoverage`, the most probable
     /// first. `null` where the calibration split is too small, or a text may have several labels.
@@ -76,34 +113,67 @@ pub struct Score {
     pub reason: String,
 }
 
-/// How much of a text lies within the training data. Each share is in \[0, 1\]; higher is better
+/// How much of a record lies within the training data. Each share is in \[0, 1\]; higher is better
 /// covered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Coverage {
-    /// Share of the words that the model knows.
-    pub tokens: f32,
-    /// Share of the n-gram weight, as the network pools it, that the model knows.
-    pub ngrams: f32,
-    /// Cosine of the text's vector to the nearest typical training vector, clamped to \[0, 1\].
+    /// Share of a text's words that the model knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<f32>,
+    /// Share of a text's n-gram weight, as the network pools it, that the model knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ngrams: Option<f32>,
+    /// Share of a row's columns whose value lies within what training saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<f32>,
+    /// Cosine of the record's vector to the nearest typical training vector, clamped to \[0, 1\].
     pub representation: f32,
-    /// The words that the model does not know.
-    pub unknown: Vec<UnknownToken>,
+    /// The words of a text that the model does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<Vec<UnknownToken>>,
+    /// The values of a row that lie outside what training saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<OutsideValue>>,
 }
 
-/// Whether a text comes from where the model was trained.
+impl Coverage {
+    fn of(reading: Reading) -> Self {
+        let representation = reading.representation as f32;
+        match reading.encoded {
+            Encoded::Text(text) => Self {
+                tokens: Some(text.token_coverage),
+                ngrams: Some(text.ngram_coverage),
+                columns: None,
+                representation,
+                unknown: Some(text.unknown),
+                outside: None,
+            },
+            Encoded::Row(row) => Self {
+                tokens: None,
+                ngrams: None,
+                columns: Some(row.coverage.columns as f32),
+                representation,
+                unknown: None,
+                outside: Some(row.coverage.outside),
+            },
+        }
+    }
+}
+
+/// Whether a record comes from where the model was trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OutOfDistribution {
     /// Fisher's statistic over the axes, at least 0; higher is more out-of-distribution. `null`
     /// without calibration records.
     pub score: Option<f32>,
-    /// Conformal p-value of "this text comes from the training distribution", in (0, 1\]; small
+    /// Conformal p-value of "this record comes from the training distribution", in (0, 1\]; small
     /// means outside. `null` without calibration records.
     pub p_value: Option<f32>,
     /// Each detector by itself.
     pub axes: BTreeMap<String, Axis>,
 }
 
-/// One detector's view of a text.
+/// One detector's view of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Axis {
     /// Higher is more out-of-distribution; the unit is the detector's.
@@ -120,28 +190,41 @@ pub(super) struct Judgement {
     pub calibrated: Option<Vec<f64>>,
     /// The axes and their combination.
     pub combined: Option<Combined>,
-    /// Whether the text is flagged as outside; `None` where that cannot be told.
+    /// Whether the record is flagged as outside; `None` where that cannot be told.
     pub flagged: Option<bool>,
     /// Why it is accepted, or why not.
     pub verdict: Result<String, String>,
 }
 
 impl Model {
-    /// Scores a text.
-    pub fn score(&self, text: &str, thresholds: &Thresholds) -> Score {
-        let reading = self.reader.read(text);
-        let reader = &self.reader;
+    /// Scores a record.
+    pub fn score(&self, encoded: Encoded, thresholds: &Thresholds) -> ScoreItem {
+        let reading = self.reader.read(encoded);
+        match &self.reader.output {
+            Output::Labels { labels, head } => {
+                let score = self.score_labels(labels, *head, reading, thresholds);
+                ScoreItem::Score(Box::new(score))
+            }
+            Output::Values { names, .. } => {
+                ScoreItem::Value(Box::new(self.score_values(names, reading, thresholds)))
+            }
+        }
+    }
+
+    fn score_labels(
+        &self,
+        labels: &LabelSet,
+        head: Head,
+        reading: Reading,
+        thresholds: &Thresholds,
+    ) -> Score {
         let Judgement { raw, calibrated, combined, verdict, .. } = self.judge(&reading, thresholds);
-        let names = reader.labels.names();
-        let multi_label = reader.head == Head::MultiLabel;
+        let names = labels.names();
+        let multi_label = head == Head::MultiLabel;
         let holding = || {
             let holds = |(name, p): (&String, &f64)| (*p >= 0.5).then(|| name.clone());
             names.iter().zip(&raw).filter_map(holds).collect()
         };
-        let axes = reader.detectors.iter().enumerate().map(|(i, (kind, _))| {
-            let p_value = combined.as_ref().map(|c| c.axes[i] as f32);
-            (kind.name().to_owned(), Axis { score: reading.axes[i] as f32, p_value })
-        });
         let set = self.calibration.label_scores.as_ref().and_then(|scores| {
             let p = calibrated.as_deref().unwrap_or(&raw);
             prediction_set(p, scores, thresholds.max_miscoverage)
@@ -150,46 +233,75 @@ impl Model {
             label: (!multi_label).then(|| names[argmax(&raw)].clone()),
             labels: multi_label.then(holding),
             probabilities: top(names, &raw, thresholds.top_labels),
-            confidence: calibrated.as_deref().map(|p| self.certainty(p, &raw) as f32),
-            raw_confidence: self.certainty(&raw, &raw) as f32,
-            coverage: Coverage {
-                tokens: reading.encoded.token_coverage,
-                ngrams: reading.encoded.ngram_coverage,
-                representation: reading.representation as f32,
-                unknown: reading.encoded.unknown,
-            },
-            ood: OutOfDistribution {
-                score: combined.as_ref().map(|c| c.score as f32),
-                p_value: combined.as_ref().map(|c| c.p_value as f32),
-                axes: axes.collect(),
-            },
+            confidence: calibrated.as_deref().map(|p| certainty(head, p, &raw) as f32),
+            raw_confidence: certainty(head, &raw, &raw) as f32,
+            ood: self.out_of_distribution(&reading, combined.as_ref()),
+            coverage: Coverage::of(reading),
             prediction_set: set.map(|set| set.into_iter().map(|i| names[i].clone()).collect()),
             accepted: verdict.is_ok(),
             reason: verdict.unwrap_or_else(|reason| reason),
         }
     }
 
+    fn score_values(
+        &self,
+        names: &[String],
+        reading: Reading,
+        thresholds: &Thresholds,
+    ) -> ValueScore {
+        let Judgement { combined, verdict, .. } = self.judge(&reading, thresholds);
+        let predicted = self.reader.values(&reading.logits);
+        let interval = |target: usize| {
+            let half = self.calibration.errors.get(target)?.quantile(thresholds.max_miscoverage)?;
+            Some([predicted[target] - half, predicted[target] + half])
+        };
+        let value = |(target, name): (usize, &String)| TargetValue {
+            target: name.clone(),
+            value: predicted[target],
+            interval: interval(target),
+        };
+        let several = names.len() > 1;
+        ValueScore {
+            value: predicted[0],
+            interval: interval(0),
+            values: names.iter().enumerate().filter(|_| several).map(value).collect(),
+            ood: self.out_of_distribution(&reading, combined.as_ref()),
+            coverage: Coverage::of(reading),
+            accepted: verdict.is_ok(),
+            reason: verdict.unwrap_or_else(|reason| reason),
+        }
+    }
+
+    fn out_of_distribution(
+        &self,
+        reading: &Reading,
+        combined: Option<&Combined>,
+    ) -> OutOfDistribution {
+        let axes = self.reader.detectors.iter().enumerate().map(|(i, (kind, _))| {
+            let p_value = combined.map(|c| c.axes[i] as f32);
+            (kind.name().to_owned(), Axis { score: reading.axes[i] as f32, p_value })
+        });
+        OutOfDistribution {
+            score: combined.map(|c| c.score as f32),
+            p_value: combined.map(|c| c.p_value as f32),
+            axes: axes.collect(),
+        }
+    }
+
     /// Ranks and judges a reading.
     pub(super) fn judge(&self, reading: &Reading, thresholds: &Thresholds) -> Judgement {
         let raw = self.reader.probabilities(&reading.logits);
-        let calibrated = self.calibration.probabilities(self.reader.head, &reading.logits);
+        let output = &self.reader.output;
+        let calibrated = self.calibration.probabilities(output, &reading.logits);
         let combined = self.calibration.combination.as_ref().map(|c| c.rank(&reading.axes));
         let p_value = combined.as_ref().map(|c| c.p_value);
         let enough = records_needed(thresholds.max_false_alarm)
             .is_some_and(|need| self.calibration.records() >= need);
         let flagged = p_value.filter(|_| enough).map(|p| p <= thresholds.max_false_alarm);
-        let confidence = calibrated.as_deref().map(|p| self.certainty(p, &raw));
+        let confidence = calibrated.as_deref().zip(output.head());
+        let confidence = confidence.map(|(p, head)| certainty(head, p, &raw));
         let verdict = self.verdict(reading, p_value.zip(flagged), confidence, thresholds);
         Judgement { raw, calibrated, combined, flagged, verdict }
-    }
-
-    /// The probability of the label that `raw` ranks first; where a text may have several, that of
-    /// the least certain decision.
-    fn certainty(&self, p: &[f64], raw: &[f64]) -> f64 {
-        match self.reader.head {
-            Head::Binary | Head::MultiClass => p[argmax(raw)],
-            Head::MultiLabel => p.iter().map(|p| p.max(1.0 - p)).fold(1.0, f64::min),
-        }
     }
 
     /// What this request asks for and the calibration split is too small to give.
@@ -202,7 +314,8 @@ impl Model {
             need,
         };
         let mut list = Vec::new();
-        if self.calibration.calibrator.is_none() {
+        let head = self.reader.output.head();
+        if self.calibration.calibrator.is_none() && head.is_some() {
             let reason = format!(
                 "{have} calibration records are too few to calibrate probabilities; confidence is \
                  null and raw_confidence is the network's own"
@@ -210,28 +323,32 @@ impl Model {
             list.push(entry("confidence", reason, Some(calibrator::MIN_RECORDS)));
         }
         if have == 0 {
-            let reason = "there is no calibration record to rank a text among".to_owned();
+            let reason = "there is no calibration record to rank a record among".to_owned();
             list.push(entry("ood.p_value", reason, Some(1)));
         }
         if let Some(need) = records_needed(thresholds.max_false_alarm).filter(|need| have < *need) {
             let reason = format!(
-                "{have} calibration records cannot tell texts from outside at a false-alarm rate \
+                "{have} calibration records cannot tell records from outside at a false-alarm rate \
                  of {}",
                 thresholds.max_false_alarm
             );
             list.push(entry("accepted", reason, Some(need)));
         }
-        if self.reader.head == Head::MultiLabel {
-            let reason = "prediction sets are for texts with one label".to_owned();
+        if head == Some(Head::MultiLabel) {
+            let reason = "prediction sets are for records with one label".to_owned();
             list.push(entry("prediction_set", reason, None));
         } else if let Some(need) =
             records_needed(thresholds.max_miscoverage).filter(|need| have < *need)
         {
+            let (statistic, what) = match head {
+                Some(_) => ("prediction_set", "exclude labels"),
+                None => ("interval", "bound the number"),
+            };
             let reason = format!(
-                "{have} calibration records cannot exclude labels at an error rate of {}",
+                "{have} calibration records cannot {what} at an error rate of {}",
                 thresholds.max_miscoverage
             );
-            list.push(entry("prediction_set", reason, Some(need)));
+            list.push(entry(statistic, reason, Some(need)));
         }
         list
     }
@@ -248,7 +365,7 @@ impl Model {
         let mut failed = Vec::new();
         let alpha = thresholds.max_false_alarm;
         let have = self.calibration.records();
-        let unknown = unknown_words(reading);
+        let unknown = outside_words(reading);
         if let Some(need) = records_needed(alpha) {
             match ranked {
                 Some((p, true)) => failed.push(format!(
@@ -265,7 +382,8 @@ impl Model {
             }
         }
         let least = thresholds.min_confidence;
-        if least > 0.0 {
+        // A regression is sure by its interval, not by a probability.
+        if least > 0.0 && self.reader.output.head().is_some() {
             match confidence {
                 Some(c) if c < least => {
                     failed.push(format!("its confidence {c:.2} is below {least}"));
@@ -291,20 +409,37 @@ impl Model {
     }
 }
 
-fn unknown_words(reading: &Reading) -> String {
-    let unknown = &reading.encoded.unknown;
-    let total = reading.encoded.words.len();
-    if unknown.is_empty() {
+/// The probability of the label that `raw` ranks first; where a record may have several, that of the
+/// least certain decision.
+fn certainty(head: Head, p: &[f64], raw: &[f64]) -> f64 {
+    match head {
+        Head::Binary | Head::MultiClass => p[argmax(raw)],
+        Head::MultiLabel => p.iter().map(|p| p.max(1.0 - p)).fold(1.0, f64::min),
+    }
+}
+
+/// What of a record training never saw, in words.
+fn outside_words(reading: &Reading) -> String {
+    let (shown, count, what): (Vec<String>, usize, String) = match &reading.encoded {
+        Encoded::Text(text) => {
+            let (count, total) = (text.unknown.len(), text.words.len());
+            let shown = text.unknown.iter().take(5).map(|t| format!("{:?}", t.text));
+            let is = if count == 1 { "is" } else { "are" };
+            (shown.collect(), count, format!("{count} of its {total} words {is} unknown"))
+        }
+        Encoded::Row(row) => {
+            let outside = &row.coverage.outside;
+            let shown = outside.iter().take(5).map(|o| format!("{:?} {}", o.column, o.message));
+            let values = if outside.len() == 1 { "value lies" } else { "values lie" };
+            let what = format!("{} {values} outside what training saw", outside.len());
+            (shown.collect(), outside.len(), what)
+        }
+    };
+    if count == 0 {
         return String::new();
     }
-    let shown: Vec<String> = unknown.iter().take(5).map(|t| format!("{:?}", t.text)).collect();
-    let more = if unknown.len() > shown.len() { ", …" } else { "" };
-    format!(
-        "; {} of its {total} words {} unknown: {}{more}",
-        unknown.len(),
-        if unknown.len() == 1 { "is" } else { "are" },
-        shown.join(", ")
-    )
+    let more = if count > shown.len() { ", …" } else { "" };
+    format!("; {what}: {}{more}", shown.join(", "))
 }
 
 fn top(names: &[String], p: &[f64], limit: Option<usize>) -> BTreeMap<String, f32> {

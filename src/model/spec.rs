@@ -10,7 +10,8 @@ use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::regularize::RegularizationSpec;
 use crate::learn::schedule::ScheduleSpec;
-use crate::learn::trainer::{EarlyStopping, StoppingMetric};
+use crate::learn::stopping::{EarlyStopping, StoppingMetric};
+use crate::tabular::TabularSpec;
 use crate::task::TaskSpec;
 use crate::text::VectorizerSpec;
 
@@ -36,18 +37,22 @@ pub struct TrainRequest {
     /// How text becomes features.
     #[serde(default)]
     pub vectorizer: VectorizerSpec,
-    /// The network.
+    /// How the columns of a table become features.
     #[serde(default)]
-    pub network: NetworkSpec,
+    pub tabular: TabularSpec,
+    /// The network. Default: `embedding_bag` for texts, `mlp` with hidden layers of 64 and 64 for
+    /// rows of a table.
+    #[serde(default)]
+    pub network: Option<NetworkSpec>,
     /// The optimiser.
     #[serde(default)]
     pub optimizer: OptimizerSpec,
     /// How the learning rate changes.
     #[serde(default)]
     pub schedule: ScheduleSpec,
-    /// What training minimises.
+    /// What training minimises. Default: `cross_entropy`, or `mse` for a regression.
     #[serde(default)]
-    pub loss: LossSpec,
+    pub loss: Option<LossSpec>,
     /// What keeps the network from memorising.
     #[serde(default)]
     pub regularization: RegularizationSpec,
@@ -115,8 +120,8 @@ where
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct EarlyStoppingRequest {
-    /// What must improve on the validation split.
-    pub metric: StoppingMetric,
+    /// What must improve on the validation split. Default: `log_loss`, or `mse` for a regression.
+    pub metric: Option<StoppingMetric>,
     /// Epochs without improvement after which training stops. Default: 3, or a tenth of the epochs.
     #[schema(minimum = 1, maximum = 100_000)]
     pub patience: Option<usize>,
@@ -169,6 +174,9 @@ pub struct TrainSpec {
     pub model_name: Option<String>,
     /// How text becomes features.
     pub vectorizer: VectorizerSpec,
+    /// How the columns of a table become features.
+    #[serde(default)]
+    pub tabular: TabularSpec,
     /// The network.
     pub network: NetworkSpec,
     /// The optimiser.
@@ -213,6 +221,21 @@ pub struct TrainingSpec {
     pub early_stopping: Option<EarlyStopping>,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
+}
+
+impl TrainingSpec {
+    /// What chooses the best epoch.
+    pub fn metric(&self, task: &TaskSpec) -> StoppingMetric {
+        match &self.early_stopping {
+            Some(stopping) => stopping.metric,
+            None => default_metric(task),
+        }
+    }
+}
+
+/// The validation metric that steers a training unless the request says otherwise.
+pub fn default_metric(task: &TaskSpec) -> StoppingMetric {
+    if task.is_regression() { StoppingMetric::Mse } else { StoppingMetric::LogLoss }
 }
 
 /// Batches a step in specs that were stored before there was a choice.

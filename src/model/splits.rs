@@ -1,12 +1,11 @@
 //! From a resolved split to the records of each part.
 
 use super::FitError;
+use super::encoder::Encoded;
 use super::spec::{SplitSpec, Warning};
 use crate::data::Cell;
 use crate::data::split::{self, Split};
-use crate::random::fnv1a;
-use crate::task::Truths;
-use crate::text::Encoded;
+use crate::task::Outcomes;
 
 /// The records of each part, by position.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,14 +16,16 @@ pub struct Parts {
     pub test: Vec<usize>,
     /// Records left out because their text stands in a part nearer to reporting too.
     pub excluded: usize,
-    /// Records left out because they lack a text or a label.
+    /// Records left out because they lack what the task needs.
     pub lacking: usize,
 }
 
 /// What of each record decides where it goes.
-pub struct Records<'a> {
-    /// Its text: equal ones stay together.
-    pub texts: &'a [String],
+pub struct Placing<'a> {
+    /// Its group: equal records, which stay together.
+    pub groups: &'a [u64],
+    /// What equal records have in common: a text, a row.
+    pub noun: &'a str,
     /// Its stratum, of which each part gets its share.
     pub strata: &'a [u32],
     /// Whether it lacks something, and goes nowhere.
@@ -33,7 +34,7 @@ pub struct Records<'a> {
 
 /// The records, as the fit after training needs them.
 pub(super) struct Data<'a> {
-    pub truths: &'a Truths,
+    pub outcomes: &'a Outcomes,
     pub parts: &'a Parts,
     /// Features of each part's records.
     pub train: Vec<Encoded>,
@@ -45,21 +46,20 @@ pub(super) struct Data<'a> {
 /// Splits records. `cells` is the split column where the spec names one.
 pub fn parts(
     spec: &SplitSpec,
-    records: &Records<'_>,
+    records: &Placing<'_>,
     cells: Option<&[Cell]>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Parts, FitError> {
-    let Records { texts, strata, lacking } = *records;
-    let groups: Vec<u64> = texts.iter().map(|text| fnv1a(text.as_bytes())).collect();
+    let Placing { groups, noun, strata, lacking } = *records;
     let (splits, left_out) = match spec {
         SplitSpec::Shares { train, validation, calibration, test, seed } => {
             let shares = [*train, *validation, *calibration, *test];
-            (split::assign(strata, &groups, shares, *seed), vec![false; texts.len()])
+            (split::assign(strata, groups, shares, *seed), vec![false; groups.len()])
         }
         SplitSpec::Column { validation, calibration, seed, .. } => {
             let mut splits = named(cells.unwrap_or_default())?;
-            let left_out = split::straddling(&splits, &groups);
-            let by = (strata, groups.as_slice());
+            let left_out = split::straddling(&splits, groups);
+            let by = (strata, groups);
             let lacks = |splits: &[Split], split| !splits.contains(&split);
             let no_validation = lacks(&splits, Split::Validation);
             if no_validation && *validation > 0.0 {
@@ -102,7 +102,7 @@ pub fn parts(
     }
     if parts.excluded > 0 {
         let message = format!(
-            "{} records were left out because the same text stands in another split too; it was \
+            "{} records were left out because the same {noun} stands in another split too; it was \
              kept where it reports",
             parts.excluded
         );

@@ -11,7 +11,7 @@ use super::json::{from_json, to_json};
 use super::models::NewModel;
 use super::{Store, StoreError};
 use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};
-use crate::learn::trainer::EndReason;
+use crate::learn::stopping::EndReason;
 use crate::model::spec::TrainSpec;
 use crate::problem::{Code, Problem};
 

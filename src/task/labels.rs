@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::TextClassification;
+use super::LabelColumn;
 use crate::data::Cell;
 
 /// Labels a task may have at most.
@@ -93,7 +93,7 @@ impl Truths {
     }
 }
 
-impl TextClassification {
+impl LabelColumn {
     /// The labels that a cell holds; `None` where it should hold one and does not.
     fn split<'a>(&self, cell: &'a Cell) -> Vec<std::borrow::Cow<'a, str>> {
         match cell {
@@ -183,15 +183,8 @@ impl TextClassification {
 mod tests {
     use super::*;
 
-    fn task(multi_label: bool) -> TextClassification {
-        let label_separator = ";".to_owned();
-        TextClassification {
-            text: "t".into(),
-            label: "l".into(),
-            multi_label,
-            label_separator,
-            max_missing: 0.0,
-        }
+    fn task(multi_label: bool) -> LabelColumn {
+        LabelColumn { multi_label, max_missing: 0.0, ..LabelColumn::new("l") }
     }
 
     fn cells(values: &[&str]) -> Vec<Cell> {

@@ -25,9 +25,9 @@ pub struct Evaluated<'a> {
     pub calibrated: Option<Vec<f64>>,
 }
 
-/// Metrics of a split or a slice.
+/// Metrics of a split or a slice of a classification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MetricsReport {
+pub struct ClassificationReport {
     /// Records measured.
     pub records: u64,
     /// Share of records whose label is right, or all of whose labels are, in \[0, 1\]; higher is
@@ -98,7 +98,11 @@ pub struct ConfusionReport {
 }
 
 /// Measures records; `None` without any.
-pub fn report(head: Head, labels: &LabelSet, records: &[Evaluated<'_>]) -> Option<MetricsReport> {
+pub fn report(
+    head: Head,
+    labels: &LabelSet,
+    records: &[Evaluated<'_>],
+) -> Option<ClassificationReport> {
     if records.is_empty() {
         return None;
     }
@@ -108,7 +112,7 @@ pub fn report(head: Head, labels: &LabelSet, records: &[Evaluated<'_>]) -> Optio
     })
 }
 
-fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> MetricsReport {
+fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationReport {
     let known = |r: &&Evaluated<'_>| !r.truth.is_empty();
     let pairs = records.iter().filter(known).map(|r| (r.truth[0] as usize, argmax(&r.raw)));
     let confusion = Confusion::new(labels.len(), pairs);
@@ -128,7 +132,7 @@ fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> MetricsReport {
     let (low, high) = wilson(correct, records.len() as u64);
     let accuracy = correct as f64 / records.len() as f64;
     let raw = scores(&|r| r.raw.clone());
-    MetricsReport {
+    ClassificationReport {
         records: records.len() as u64,
         accuracy,
         accuracy_interval: [low, high],
@@ -146,7 +150,7 @@ fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> MetricsReport {
     }
 }
 
-fn multiple(labels: &LabelSet, records: &[Evaluated<'_>]) -> MetricsReport {
+fn multiple(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationReport {
     let indicators = |r: &Evaluated<'_>| {
         let mut row = vec![false; labels.len()];
         r.truth.iter().for_each(|&label| row[label as usize] = true);
@@ -172,7 +176,7 @@ fn multiple(labels: &LabelSet, records: &[Evaluated<'_>]) -> MetricsReport {
     let exact = pairs().filter(|(truth, predicted)| truth == predicted).count() as u64;
     let (low, high) = wilson(exact, records.len() as u64);
     let raw = scores(&|r| r.raw.clone());
-    MetricsReport {
+    ClassificationReport {
         records: records.len() as u64,
         accuracy: counts.subset_accuracy(),
         accuracy_interval: [low, high],

@@ -1,19 +1,25 @@
 //! What a record's target means: for each task its head, its targets and its metrics.
 //!
-//! A new task is a file here and a variant of [`TaskSpec`].
+//! A task is an input (text, row, image) and something wanted (labels, numbers): a new pair is a
+//! variant of [`TaskSpec`], a new kind of target a file here and a variant of [`Outcomes`].
 
+mod columns;
 mod labels;
 mod metrics;
+mod outcome;
+mod regression;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use columns::{Input, LabelColumn, Names, TargetColumns, Wanted};
 pub use labels::{LabelError, LabelSet, MAX_LABELS, Truths};
 pub use metrics::{
-    CalibratedScores, ClassReport, ConfusionReport, Evaluated, MetricsReport, report,
+    CalibratedScores, ClassReport, ClassificationReport, ConfusionReport, Evaluated, report,
 };
+pub use outcome::{MetricsReport, OutcomeError, Outcomes, Output, ValueError};
+pub use regression::{Predicted, RegressionReport, TargetReport};
 
-use crate::data::Cell;
 use crate::eval::Link;
 use crate::learn::rows::Targets;
 
@@ -23,66 +29,162 @@ use crate::learn::rows::Targets;
 pub enum TaskSpec {
     /// Give a text one label, or several.
     TextClassification(TextClassification),
+    /// Predict numbers from a text.
+    TextRegression(TextRegression),
+    /// Give a row of a table one label, or several.
+    TabularClassification(TabularClassification),
+    /// Predict numbers from a row of a table.
+    TabularRegression(TabularRegression),
 }
 
-/// Columns and kind of a text classification.
+/// Columns of a text classification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TextClassification {
     /// Column with the text.
     #[schema(min_length = 1, max_length = 500, example = "text")]
     pub text: String,
     /// Column with the label.
-    #[schema(min_length = 1, max_length = 500, example = "label")]
-    pub label: String,
-    /// Whether a record has any number of labels: a JSON array, or one text with separators.
+    #[serde(flatten)]
+    pub labels: LabelColumn,
+}
+
+/// Columns of a text regression.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TextRegression {
+    /// Column with the text.
+    #[schema(min_length = 1, max_length = 500, example = "text")]
+    pub text: String,
+    /// Columns with the numbers.
+    #[serde(flatten)]
+    pub targets: TargetColumns,
+}
+
+/// Columns of a tabular classification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TabularClassification {
+    /// Columns to learn from. Default: all but the label, the weight and the split column.
     #[serde(default)]
-    pub multi_label: bool,
-    /// What separates the labels of a text cell where `multi_label` is set.
-    #[serde(default = "default_separator")]
-    #[schema(min_length = 1, max_length = 10)]
-    pub label_separator: String,
-    /// Share of the records that may lack a text or, where a record has one label, a label. They are
-    /// left out, with a warning that names the first; where there are more, all are refused.
-    #[serde(default = "default_max_missing")]
-    #[schema(minimum = 0.0, maximum = 1.0)]
-    pub max_missing: f64,
+    #[schema(max_items = 10_000)]
+    pub features: Option<Vec<String>>,
+    /// Column with the label.
+    #[serde(flatten)]
+    pub labels: LabelColumn,
 }
 
-fn default_separator() -> String {
-    ";".to_owned()
-}
-
-fn default_max_missing() -> f64 {
-    0.001
-}
-
-impl TextClassification {
-    /// How many of `rows` records may lack something.
-    pub fn may_miss(&self, rows: u64) -> u64 {
-        (rows as f64 * self.max_missing) as u64
-    }
-
-    /// Which records lack a text, or a label where they need one.
-    pub fn lacking(&self, texts: &[Cell], labels: &[Cell]) -> Vec<bool> {
-        let lacks = |(text, label): (&Cell, &Cell)| {
-            *text == Cell::Null || (!self.multi_label && *label == Cell::Null)
-        };
-        texts.iter().zip(labels).map(lacks).collect()
-    }
+/// Columns of a tabular regression.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TabularRegression {
+    /// Columns to learn from. Default: all but the targets, the weight and the split column.
+    #[serde(default)]
+    #[schema(max_items = 10_000)]
+    pub features: Option<Vec<String>>,
+    /// Columns with the numbers.
+    #[serde(flatten)]
+    pub targets: TargetColumns,
 }
 
 impl TaskSpec {
-    /// The text classification.
-    pub fn text_classification(&self) -> &TextClassification {
+    /// What a record goes in as.
+    pub fn input(&self) -> Input<'_> {
         match self {
-            Self::TextClassification(task) => task,
+            Self::TextClassification(TextClassification { text, .. })
+            | Self::TextRegression(TextRegression { text, .. }) => Input::Text(text),
+            Self::TabularClassification(TabularClassification { features, .. })
+            | Self::TabularRegression(TabularRegression { features, .. }) => {
+                Input::Table(features.as_deref())
+            }
         }
+    }
+
+    /// What is to be learnt of a record.
+    pub fn wanted(&self) -> Wanted<'_> {
+        match self {
+            Self::TextClassification(TextClassification { labels, .. })
+            | Self::TabularClassification(TabularClassification { labels, .. }) => {
+                Wanted::Labels(labels)
+            }
+            Self::TextRegression(TextRegression { targets, .. })
+            | Self::TabularRegression(TabularRegression { targets, .. }) => Wanted::Values(targets),
+        }
+    }
+
+    /// The same task on other columns: of a text, and of what is to be learnt.
+    pub fn on_columns(&self, text: Option<String>, wanted: Option<String>) -> Self {
+        let mut task = self.clone();
+        match &mut task {
+            Self::TextClassification(TextClassification { text: column, .. })
+            | Self::TextRegression(TextRegression { text: column, .. }) => {
+                *column = text.unwrap_or_else(|| column.clone());
+            }
+            Self::TabularClassification(_) | Self::TabularRegression(_) => {}
+        }
+        match &mut task {
+            Self::TextClassification(TextClassification { labels, .. })
+            | Self::TabularClassification(TabularClassification { labels, .. }) => {
+                labels.label = wanted.unwrap_or_else(|| labels.label.clone());
+            }
+            Self::TextRegression(TextRegression { targets, .. })
+            | Self::TabularRegression(TabularRegression { targets, .. }) => {
+                targets.target = wanted.map_or_else(|| targets.target.clone(), Names::One);
+            }
+        }
+        task
+    }
+
+    /// The columns that records go in by, in order; none for a table whose columns are not resolved.
+    pub fn input_columns(&self) -> Vec<&str> {
+        match self.input() {
+            Input::Text(text) => vec![text],
+            Input::Table(features) => {
+                features.unwrap_or_default().iter().map(String::as_str).collect()
+            }
+        }
+    }
+
+    /// The columns that hold what is to be learnt, with the field that names them.
+    pub fn wanted_columns(&self) -> (&'static str, Vec<&str>) {
+        match self.wanted() {
+            Wanted::Labels(labels) => ("task.label", vec![&labels.label]),
+            Wanted::Values(targets) => {
+                ("task.target", targets.target.all().iter().map(String::as_str).collect())
+            }
+        }
+    }
+
+    /// The column with the records' weights.
+    pub fn weight(&self) -> Option<&str> {
+        match self.wanted() {
+            Wanted::Labels(labels) => labels.weight.as_deref(),
+            Wanted::Values(targets) => targets.weight.as_deref(),
+        }
+    }
+
+    /// How many of `rows` records may lack something.
+    pub fn may_miss(&self, rows: u64) -> u64 {
+        let share = match self.wanted() {
+            Wanted::Labels(labels) => labels.max_missing,
+            Wanted::Values(targets) => targets.max_missing,
+        };
+        (rows as f64 * share) as u64
+    }
+
+    /// Whether a record may be without what is to be learnt: without any label.
+    pub fn may_be_unlabelled(&self) -> bool {
+        matches!(self.wanted(), Wanted::Labels(labels) if labels.multi_label)
+    }
+
+    /// Whether numbers are predicted, not labels.
+    pub fn is_regression(&self) -> bool {
+        matches!(self.wanted(), Wanted::Values(_))
     }
 
     /// Its name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::TextClassification(_) => "text_classification",
+            Self::TextRegression(_) => "text_regression",
+            Self::TabularClassification(_) => "tabular_classification",
+            Self::TabularRegression(_) => "tabular_regression",
         }
     }
 }

@@ -12,10 +12,12 @@ use super::launcher::Launcher;
 use super::recorder::{self, Message};
 use crate::arrays::Arrays;
 use crate::compute;
-use crate::data::records;
+use crate::data::profile::Column;
+use crate::data::{Cell, records};
 use crate::job::execute::{Event, Inputs, Output, Reporter};
 use crate::job::{EndRequest, Environment, JobStatus};
 use crate::learn::trainer::Interrupt;
+use crate::model::encoder::InputColumn;
 use crate::model::fit::TrainingTable;
 use crate::model::spec::{SplitSpec, TrainSpec};
 use crate::problem::{Code, Problem};
@@ -180,15 +182,23 @@ async fn resume(store: &Store, claimed: &Claimed) -> Result<Option<Arrays>, Stor
 
 /// Reads the columns that a spec names.
 async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTable, Failure> {
-    let task = spec.task.text_classification();
     let profile = store.dataset(&spec.dataset).await?.profile();
-    let position = |name: &str| {
-        profile.column(name).map(|(position, _)| position).ok_or_else(|| {
+    let find = |name: &str| {
+        profile.column(name).ok_or_else(|| {
             let detail = format!("the dataset has no column {name:?}");
             Failure::Problem(Problem::new(Code::InvalidSpec, detail))
         })
     };
-    let mut wanted = vec![position(&task.text)?, position(&task.label)?];
+    let position = |name: &str| find(name).map(|(position, _)| position);
+    let inputs = spec.task.input_columns();
+    let inputs: Vec<_> = inputs.into_iter().map(find).collect::<Result<_, _>>()?;
+    let (_, names) = spec.task.wanted_columns();
+    let mut wanted: Vec<usize> = inputs.iter().map(|(position, _)| *position).collect();
+    for name in &names {
+        wanted.push(position(name)?);
+    }
+    let weight = spec.task.weight().map(position).transpose()?;
+    wanted.extend(weight);
     if let SplitSpec::Column { column, .. } = &spec.split {
         wanted.push(position(column)?);
     }
@@ -202,9 +212,15 @@ async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTable, Failure
         .map_err(|error| Failure::Problem(error.into()))?
         .map_err(|error| Failure::Problem(error.into()))?;
     let mut columns = columns.into_iter();
+    let input = |((_, column), cells): (&(usize, &Column), Vec<Cell>)| InputColumn {
+        name: column.name.clone(),
+        kind: column.kind,
+        cells,
+    };
     Ok(TrainingTable {
-        texts: columns.next().unwrap_or_default(),
-        labels: columns.next().unwrap_or_default(),
+        inputs: inputs.iter().zip(columns.by_ref()).map(input).collect(),
+        wanted: columns.by_ref().take(names.len()).collect(),
+        weights: weight.and_then(|_| columns.next()),
         splits: columns.next(),
     })
 }

@@ -9,12 +9,36 @@ use tokio::time::Instant;
 use crate::clock::Timestamp;
 use crate::job::MetricPoint;
 use crate::job::execute::{Event, phase_name};
+use crate::learn::stopping::StoppingMetric;
 use crate::learn::trainer::{EpochReport, StepReport};
 use crate::model::fit::Phase;
 use crate::store::metrics::Chunk;
 use crate::store::queue::{Claimed, Progress};
 use crate::store::{Store, StoreError};
 use crate::task::MetricsReport;
+
+/// What an event of an epoch's end tells of the validation split.
+const SHOWN: [(&str, StoppingMetric); 4] = [
+    ("validation_accuracy", StoppingMetric::Accuracy),
+    ("validation_log_loss", StoppingMetric::LogLoss),
+    ("validation_mse", StoppingMetric::Mse),
+    ("validation_r2", StoppingMetric::R2),
+];
+
+/// The name of a validation metric in a run's history.
+fn series(metric: StoppingMetric) -> &'static str {
+    match metric {
+        StoppingMetric::LogLoss => "validation.log_loss",
+        StoppingMetric::Accuracy => "validation.accuracy",
+        StoppingMetric::MacroF1 => "validation.macro_f1",
+        StoppingMetric::MicroF1 => "validation.micro_f1",
+        StoppingMetric::Brier => "validation.brier",
+        StoppingMetric::Ece => "validation.ece",
+        StoppingMetric::Mse => "validation.mse",
+        StoppingMetric::Mae => "validation.mae",
+        StoppingMetric::R2 => "validation.r2",
+    }
+}
 
 /// Time between writes.
 const FLUSH: Duration = Duration::from_millis(250);
@@ -199,22 +223,23 @@ impl Book {
         };
         measure("epoch.train_loss", Some(report.train_loss));
         measure("epoch.seconds", Some(report.seconds));
-        measure("validation.accuracy", validation.map(|m| m.accuracy));
-        measure("validation.macro_f1", validation.map(|m| m.macro_f1));
-        measure("validation.micro_f1", validation.map(|m| m.micro_f1));
-        measure("validation.log_loss", validation.and_then(|m| m.log_loss));
-        measure("validation.brier", validation.and_then(|m| m.brier));
-        measure("validation.ece", validation.map(|m| m.ece));
+        for metric in StoppingMetric::ALL {
+            measure(series(metric), validation.and_then(|m| m.value(metric)));
+        }
         let finite = |value: f64| value.is_finite().then_some(value);
-        self.epochs.push(json!({
+        let mut epoch = json!({
             "epoch": report.epoch,
             "epochs": self.epochs_wanted,
             "step": report.step,
             "train_loss": finite(report.train_loss),
-            "validation_accuracy": validation.map(|m| m.accuracy),
-            "validation_log_loss": validation.and_then(|m| m.log_loss),
             "seconds": report.seconds,
-        }));
+        });
+        for (name, metric) in SHOWN {
+            if let Some(value) = validation.and_then(|m| m.value(metric)) {
+                epoch[name] = json!(finite(value));
+            }
+        }
+        self.epochs.push(epoch);
     }
 
     fn take_chunks(&mut self) -> Vec<Chunk> {

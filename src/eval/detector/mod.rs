@@ -4,11 +4,12 @@
 
 mod coverage_msp;
 mod naive_bayes;
+mod nearest_neighbors;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Link;
+use super::{Link, Matrix};
 use crate::arrays::{Arrays, ArraysError};
 
 /// Which detector.
@@ -21,17 +22,31 @@ pub enum DetectorKind {
     CoverageMsp,
     /// The least surprising class's mean surprise at the tokens, in nats (naive Bayes).
     NaiveBayes,
+    /// The Euclidean distance to the fifth nearest training record, in the records' own features.
+    NearestNeighbors,
 }
 
 impl DetectorKind {
     /// All of them, in the order in which they are combined.
-    pub const ALL: &[DetectorKind] = &[DetectorKind::CoverageMsp, DetectorKind::NaiveBayes];
+    pub const ALL: &[DetectorKind] =
+        &[DetectorKind::CoverageMsp, DetectorKind::NaiveBayes, DetectorKind::NearestNeighbors];
+
+    /// Whether it can judge records that are texts (or else vectors), and have labels (or else
+    /// numbers).
+    pub fn applies(self, texts: bool, labels: bool) -> bool {
+        match self {
+            Self::CoverageMsp => labels,
+            Self::NaiveBayes => texts && labels,
+            Self::NearestNeighbors => !texts,
+        }
+    }
 
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::CoverageMsp => "coverage_msp",
             Self::NaiveBayes => "naive_bayes",
+            Self::NearestNeighbors => "nearest_neighbors",
         }
     }
 
@@ -40,6 +55,7 @@ impl DetectorKind {
         match self {
             Self::CoverageMsp => Box::new(coverage_msp::CoverageMsp { link: training.link }),
             Self::NaiveBayes => Box::new(naive_bayes::NaiveBayes::fit(training)),
+            Self::NearestNeighbors => Box::new(nearest_neighbors::NearestNeighbors::fit(training)),
         }
     }
 
@@ -48,6 +64,7 @@ impl DetectorKind {
         Ok(match self {
             Self::CoverageMsp => Box::new(coverage_msp::CoverageMsp { link }),
             Self::NaiveBayes => Box::new(naive_bayes::NaiveBayes::load(arrays)?),
+            Self::NearestNeighbors => Box::new(nearest_neighbors::NearestNeighbors::load(arrays)?),
         })
     }
 }
@@ -67,6 +84,10 @@ pub struct Training<'a> {
     pub records: &'a [Vec<u32>],
     /// Classes of each record: one, or any number where records are multi-label.
     pub truth: &'a [Vec<u32>],
+    /// The records as vectors.
+    pub vectors: &'a Matrix,
+    /// Decides what is sampled.
+    pub seed: u64,
 }
 
 /// What a detector sees of a record.
@@ -76,6 +97,8 @@ pub struct Sample<'a> {
     pub logits: &'a [f32],
     /// Word ids in order, [`UNKNOWN_WORD`] for those that training never saw.
     pub words: &'a [u32],
+    /// The record as a vector.
+    pub vector: &'a [f32],
 }
 
 /// A fitted detector.

@@ -133,6 +133,8 @@ mod tests {
     fn fitted() -> NaiveBayes {
         let records: Vec<Vec<u32>> = RECORDS.iter().map(|r| r.to_vec()).collect();
         NaiveBayes::fit(&Training {
+            vectors: &crate::eval::Matrix::default(),
+            seed: 1,
             link: Link::Softmax,
             labels: 2,
             words: 3,
@@ -167,7 +169,7 @@ mod tests {
     fn follows_the_formula() {
         let detector = fitted();
         for words in [&[0u32, 1][..], &[2, 2, 1], &[UNKNOWN_WORD], &[0, UNKNOWN_WORD]] {
-            let score = detector.score(&Sample { logits: &[], words });
+            let score = detector.score(&Sample { logits: &[], words, vector: &[] });
             assert!((score - reference(words)).abs() < 1e-12, "{words:?}: {score}");
         }
     }
@@ -175,7 +177,7 @@ mod tests {
     #[test]
     fn unknown_words_are_further_away_and_no_words_are_no_panic() {
         let detector = fitted();
-        let score = |words: &[u32]| detector.score(&Sample { logits: &[], words });
+        let score = |words: &[u32]| detector.score(&Sample { logits: &[], words, vector: &[] });
         assert!(score(&[UNKNOWN_WORD, UNKNOWN_WORD]) > score(&[2, 1]));
         assert_eq!(score(&[]), score(&[UNKNOWN_WORD]));
     }
@@ -185,7 +187,7 @@ mod tests {
         let detector = fitted();
         let saved = detector.save();
         let loaded = NaiveBayes::load(&saved).unwrap();
-        let sample = Sample { logits: &[], words: &[0, 2, UNKNOWN_WORD] };
+        let sample = Sample { logits: &[], words: &[0, 2, UNKNOWN_WORD], vector: &[] };
         assert_eq!(loaded.score(&sample), detector.score(&sample));
         let mut damaged = saved.clone();
         damaged.put("classes", vec![9u32; detector.classes.len()]);

@@ -6,13 +6,16 @@
 
 mod binary_cross_entropy;
 mod cross_entropy;
+mod error;
 mod sigmoid;
 mod softmax;
 mod spec;
 
 use candle_core::{CpuStorage, Layout, Tensor};
 
-pub use spec::{Balanced, ClassWeights, CrossEntropySpec, Loss, LossSpec, UnknownLabel};
+pub use spec::{
+    Balanced, ClassWeights, CrossEntropySpec, ErrorLoss, HuberSpec, Loss, LossSpec, UnknownLabel,
+};
 
 use super::rows::Targets;
 
@@ -24,10 +27,17 @@ pub fn mean_loss(
     records: &[usize],
     loss: &Loss,
 ) -> candle_core::Result<Tensor> {
+    let Loss { smoothing, gamma, weights, records: of_records, error } = loss;
+    let factor = |i: usize| of_records.as_ref().map_or(1.0, |factors| f64::from(factors[i]));
+    if let Targets::Values { values, outputs } = targets {
+        let rows = records.iter().flat_map(|&i| &values[i * outputs..(i + 1) * outputs]);
+        let weights = records.iter().flat_map(|&i| std::iter::repeat_n(factor(i), *outputs));
+        let (wanted, weights) = (rows.copied().collect(), weights.collect());
+        return logits.apply_op1(error::OfNumbers { wanted, weights, error: *error });
+    }
     if *loss == Loss::default() {
         return plain(logits, targets, records);
     }
-    let Loss { smoothing, gamma, weights } = loss;
     let (smoothing, gamma) = (*smoothing, *gamma);
     let weight = |label: usize| weights.as_ref().map_or(1.0, |weights| weights[label]);
     let smoothed = |y: f64| y * (1.0 - smoothing) + smoothing / 2.0;
@@ -35,25 +45,28 @@ pub fn mean_loss(
         Targets::Binary(labels) => {
             let of = || records.iter().map(|&i| labels[i]);
             let wanted = of().map(|label| smoothed(f64::from(label))).collect();
-            let weights = of().map(|label| weight(label as usize)).collect();
+            let weights = records.iter().map(|&i| weight(labels[i] as usize) * factor(i)).collect();
             logits.apply_op1(sigmoid::Sigmoid { wanted, weights, gamma })
         }
         Targets::MultiClass { labels, .. } => {
             let wanted: Vec<u32> = records.iter().map(|&i| labels[i]).collect();
-            let weights = wanted.iter().map(|&label| weight(label as usize)).collect();
+            let weights = records.iter().map(|&i| weight(labels[i] as usize) * factor(i)).collect();
             logits.apply_op1(softmax::Softmax { wanted, weights, smoothing, gamma })
         }
         Targets::MultiLabel { indicators, labels } => {
             let of = || records.iter().flat_map(|&i| (0..*labels).map(move |l| (i, l)));
             let holds = |(i, l): (usize, usize)| indicators[i * labels + l];
             let wanted = of().map(|at| smoothed(f64::from(holds(at)))).collect();
-            let weight = |at: (usize, usize)| if holds(at) > 0.5 { weight(at.1) } else { 1.0 };
+            let weight = |at: (usize, usize)| {
+                factor(at.0) * if holds(at) > 0.5 { weight(at.1) } else { 1.0 }
+            };
             logits.apply_op1(sigmoid::Sigmoid {
                 wanted,
                 weights: of().map(weight).collect(),
                 gamma,
             })
         }
+        Targets::Values { .. } => candle_core::bail!("numbers are handled above"),
     }
 }
 
@@ -73,6 +86,7 @@ fn plain(logits: &Tensor, targets: &Targets, records: &[usize]) -> candle_core::
             let wanted = rows.copied().collect();
             logits.apply_op1(binary_cross_entropy::BinaryCrossEntropy { wanted })
         }
+        Targets::Values { .. } => candle_core::bail!("numbers have no cross-entropy"),
     }
 }
 
@@ -126,6 +140,31 @@ mod tests {
         check(&logits, (6, 1), &Targets::Binary(vec![1, 0, 1, 0, 0, 1]));
         let indicators = vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0];
         check(&logits, (2, 3), &Targets::MultiLabel { indicators, labels: 3 });
+        let values = vec![0.2, -1.5, 3.5, 0.0, 0.5, 1.5];
+        check(&logits, (2, 3), &Targets::Values { values, outputs: 3 });
+    }
+
+    /// A record that counts twice is one that comes twice, but for what the mean divides by.
+    #[test]
+    fn a_record_counts_by_its_factor() {
+        let twice = Loss { records: Some(vec![2.0, 1.0]), ..Loss::default() };
+        let value = |logits: &[f32], targets: &Targets, records: &[usize], loss: &Loss| {
+            let shape = (records.len(), targets.outputs());
+            let tensor = Tensor::from_slice(logits, shape, &Device::Cpu).unwrap();
+            mean_loss(&tensor, targets, records, loss).unwrap().to_scalar::<f32>().unwrap()
+        };
+        let (first, second) = ([0.3f32, -1.0], [1.5f32, 0.2]);
+        let both = [first, second].concat();
+        let thrice = [first, first, second].concat();
+        for targets in [
+            Targets::MultiClass { labels: vec![1, 0], classes: 2 },
+            Targets::MultiLabel { indicators: vec![1.0, 0.0, 0.0, 1.0], labels: 2 },
+            Targets::Values { values: vec![0.1, 2.0, -1.0, 0.5], outputs: 2 },
+        ] {
+            let weighted = value(&both, &targets, &[0, 1], &twice) * 2.0;
+            let repeated = value(&thrice, &targets, &[0, 0, 1], &Loss::default()) * 3.0;
+            assert!((weighted - repeated).abs() < 1e-5, "{weighted} {repeated}");
+        }
     }
 
     #[test]

@@ -14,6 +14,28 @@ use crate::learn::rows::Targets;
 pub enum LossSpec {
     /// Negative log probability of the true labels.
     CrossEntropy(CrossEntropySpec),
+    /// Mean squared error, for a regression: ½ is not in it.
+    Mse,
+    /// Mean absolute error, for a regression: outliers pull less.
+    Mae,
+    /// Squared near 0, absolute far from it, for a regression (Huber 1964).
+    Huber(HuberSpec),
+}
+
+/// Settings of the Huber loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct HuberSpec {
+    /// Error δ up to which the loss is ½ e², in standard deviations of the target; beyond, it is
+    /// δ (|e| − ½ δ).
+    #[schema(exclusive_minimum = 0.0, maximum = 1000.0)]
+    pub delta: f64,
+}
+
+impl Default for HuberSpec {
+    fn default() -> Self {
+        Self { delta: 1.0 }
+    }
 }
 
 impl Default for LossSpec {
@@ -80,21 +102,57 @@ pub struct Loss {
     pub gamma: f64,
     /// Factor of each label, if they differ.
     pub weights: Option<Vec<f64>>,
+    /// Factor of each record, if they differ.
+    pub records: Option<Vec<f32>>,
+    /// What is minimised where the targets are numbers.
+    pub error: ErrorLoss,
+}
+
+/// A loss of the error e of a number.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum ErrorLoss {
+    /// e².
+    #[default]
+    Squared,
+    /// |e|.
+    Absolute,
+    /// ½ e² up to δ, δ (|e| − ½ δ) beyond.
+    Huber(f64),
 }
 
 impl LossSpec {
-    /// The settings of the cross-entropy.
-    pub fn cross_entropy(&self) -> &CrossEntropySpec {
+    /// Its name in JSON.
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::CrossEntropy(spec) => spec,
+            Self::CrossEntropy(_) => "cross_entropy",
+            Self::Mse => "mse",
+            Self::Mae => "mae",
+            Self::Huber(_) => "huber",
         }
+    }
+
+    /// Whether it is for targets that are numbers, not labels.
+    pub fn is_of_numbers(&self) -> bool {
+        !matches!(self, Self::CrossEntropy(_))
     }
 
     /// The loss for `labels`, in the order of the outputs, and what is learnt.
     pub fn prepare(&self, labels: &[String], targets: &Targets) -> Result<Loss, UnknownLabel> {
-        let CrossEntropySpec { label_smoothing, focal_gamma, class_weights } = self.cross_entropy();
-        let weights = class_weights.as_ref().map(|weights| weights.of(labels, targets));
-        Ok(Loss { smoothing: *label_smoothing, gamma: *focal_gamma, weights: weights.transpose()? })
+        let error = |error| Loss { error, ..Loss::default() };
+        Ok(match self {
+            Self::CrossEntropy(CrossEntropySpec {
+                label_smoothing,
+                focal_gamma,
+                class_weights,
+            }) => {
+                let weights = class_weights.as_ref().map(|weights| weights.of(labels, targets));
+                let (smoothing, gamma) = (*label_smoothing, *focal_gamma);
+                Loss { smoothing, gamma, weights: weights.transpose()?, ..Loss::default() }
+            }
+            Self::Mse => error(ErrorLoss::Squared),
+            Self::Mae => error(ErrorLoss::Absolute),
+            Self::Huber(spec) => error(ErrorLoss::Huber(spec.delta)),
+        })
     }
 }
 
@@ -130,6 +188,7 @@ fn balanced(labels: usize, targets: &Targets) -> Vec<f64> {
             // A label that every record has still counts.
             counts.iter().map(|count| (records - count).max(1.0) / count.max(1.0)).collect()
         }
+        Targets::Values { .. } => vec![1.0; labels],
     }
 }
 

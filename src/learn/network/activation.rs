@@ -11,17 +11,34 @@ pub enum Activation {
     /// max(x, 0), with derivative 0 at 0.
     #[default]
     Relu,
+    /// x above 0, 0.01 x elsewhere.
+    LeakyRelu,
+    /// x Φ(x), in the approximation ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel
+    /// 2016).
+    Gelu,
     /// Hyperbolic tangent.
     Tanh,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
 }
 
+/// Slope of the leaky ReLU below 0.
+const LEAK: f32 = 0.01;
+
 impl Activation {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [Self::Relu, Self::LeakyRelu, Self::Gelu, Self::Tanh, Self::Sigmoid];
+
     /// On a tensor, with a gradient.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
             // candle's ReLU has derivative 1 at 0.
-            Self::Relu => x.contiguous()?.apply_op1(Relu),
+            Self::Relu => x.contiguous()?.apply_op1(Rectifier { slope: 0.0 }),
+            Self::LeakyRelu => x.contiguous()?.apply_op1(Rectifier { slope: LEAK }),
+            Self::Gelu => x.gelu(),
             Self::Tanh => x.tanh(),
+            // The same as 1 / (1 + e⁻ˣ), without its overflow.
+            Self::Sigmoid => x.affine(0.5, 0.0)?.tanh()?.affine(0.5, 0.5),
         }
     }
 
@@ -29,29 +46,81 @@ impl Activation {
     pub fn apply(self, values: &mut [f32]) {
         match self {
             Self::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Self::LeakyRelu => values.iter_mut().for_each(|x| *x = rectified(*x, LEAK)),
+            Self::Gelu => values.iter_mut().for_each(|x| *x = gelu(*x)),
             Self::Tanh => values.iter_mut().for_each(|x| *x = x.tanh()),
+            Self::Sigmoid => values.iter_mut().for_each(|x| *x = 0.5 * (0.5 * *x).tanh() + 0.5),
         }
     }
 }
 
-struct Relu;
+fn rectified(x: f32, slope: f32) -> f32 {
+    if x > 0.0 { x } else { slope * x }
+}
 
-impl CustomOp1 for Relu {
+fn gelu(x: f32) -> f32 {
+    let root = (2.0 / std::f32::consts::PI).sqrt();
+    0.5 * x * (1.0 + (root * x * (1.0 + 0.044715 * x * x)).tanh())
+}
+
+/// x above 0, slope · x elsewhere.
+struct Rectifier {
+    slope: f32,
+}
+
+impl CustomOp1 for Rectifier {
     fn name(&self) -> &'static str {
-        "relu"
+        "rectifier"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets())
         else {
-            candle_core::bail!("relu takes contiguous 32-bit values")
+            candle_core::bail!("a rectifier takes contiguous 32-bit values")
         };
-        let out = values[start..end].iter().map(|x| x.max(0.0)).collect();
+        let out = values[start..end].iter().map(|x| rectified(*x, self.slope)).collect();
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
-    fn bwd(&self, _: &Tensor, result: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
-        let open = result.gt(0f32)?.to_dtype(upstream.dtype())?;
+    fn bwd(&self, x: &Tensor, _: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
+        let slope = f64::from(self.slope);
+        let open = x.gt(0f32)?.to_dtype(upstream.dtype())?.affine(1.0 - slope, slope)?;
         upstream.mul(&open).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn training_and_scoring_agree_and_gradients_are_right() {
+        let values: Vec<f32> = vec![-30.0, -3.0, -1.0, -0.2, 0.3, 0.9, 2.5, 30.0];
+        for activation in Activation::ALL {
+            let x = Var::from_slice(&values, values.len(), &Device::Cpu).unwrap();
+            let y = activation.forward(&x).unwrap();
+            let gradient = y.sum_all().unwrap().backward().unwrap();
+            let gradient: Vec<f32> = gradient.get(&x).unwrap().to_vec1().unwrap();
+            let apply = |values: &[f32]| {
+                let mut values = values.to_vec();
+                activation.apply(&mut values);
+                values
+            };
+            let shifted = |by: f32| apply(&values.iter().map(|v| v + by).collect::<Vec<_>>());
+            let (above, below) = (shifted(1e-2), shifted(-1e-2));
+            for (i, y) in y.to_vec1::<f32>().unwrap().into_iter().enumerate() {
+                assert!((y - apply(&values)[i]).abs() < 1e-6, "{activation:?} {i}");
+                let difference = (above[i] - below[i]) / 2e-2;
+                assert!((gradient[i] - difference).abs() < 1e-3, "{activation:?} {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_derivative_of_relu_at_zero_is_zero() {
+        let x = Var::from_slice(&[0f32], 1, &Device::Cpu).unwrap();
+        let gradient = Activation::Relu.forward(&x).unwrap().sum_all().unwrap().backward().unwrap();
+        assert_eq!(gradient.get(&x).unwrap().to_vec1::<f32>().unwrap(), [0.0]);
     }
 }

@@ -1,73 +1,92 @@
 //! A network without its training: plain arrays and one way to evaluate them. Validation during
 //! training and scoring afterwards both come through [`View`], one record at a time, so that a
-//! text scores the same alone and in a batch.
+//! record scores the same alone and in a batch.
 
-use super::{EmbeddingBagSpec, NetworkSpec};
+use super::layout::TABLE;
+use super::{InputShape, Layout, NetworkSpec};
 use crate::arrays::{Arrays, ArraysError};
 use crate::learn::kernels;
-use crate::learn::rows::SparseRow;
-
-/// A dense layer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Layer {
-    /// Outputs × inputs.
-    pub weight: Vec<f32>,
-    /// One for each output.
-    pub bias: Vec<f32>,
-}
+use crate::learn::rows::Row;
 
 /// Parameters that no longer change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frozen {
     spec: NetworkSpec,
+    input: InputShape,
+    outputs: usize,
+    layout: Layout,
+    /// Empty where there is none.
     table: Vec<f32>,
-    layers: Vec<Layer>,
+    /// One for each slot of the layout.
+    values: Vec<Vec<f32>>,
 }
 
 impl Frozen {
-    /// From parameters.
-    pub fn new(spec: NetworkSpec, table: Vec<f32>, layers: Vec<Layer>) -> Self {
-        Self { spec, table, layers }
+    /// From parameters in the order of the network's layout.
+    pub fn new(
+        spec: NetworkSpec,
+        input: InputShape,
+        outputs: usize,
+        table: Vec<f32>,
+        values: Vec<Vec<f32>>,
+    ) -> Self {
+        let layout = spec.layout(input, outputs);
+        Self { spec, input, outputs, layout, table, values }
     }
 
-    /// The same network with other parameters.
-    pub fn with(&self, table: Vec<f32>, layers: Vec<Layer>) -> Self {
-        Self { spec: self.spec.clone(), table, layers }
+    /// Which network it is.
+    pub fn spec(&self) -> &NetworkSpec {
+        &self.spec
+    }
+
+    /// What a record is to it.
+    pub fn input(&self) -> InputShape {
+        self.input
+    }
+
+    /// Outputs.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Its parameters.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The network, ready to be evaluated.
     pub fn view(&self) -> View<'_> {
-        View { spec: self.spec.embedding_bag(), table: &self.table, layers: &self.layers }
+        View { spec: &self.spec, input: self.input, table: &self.table, values: &self.values }
     }
 
-    /// Parameters: the embedding table (n-grams × dimension) and the layers.
-    pub fn parts(&self) -> (&[f32], &[Layer]) {
-        (&self.table, &self.layers)
+    /// The embedding table, and the other parameters in the order of the layout.
+    pub fn parts(&self) -> (&[f32], &[Vec<f32>]) {
+        (&self.table, &self.values)
+    }
+
+    /// The same network with other parameters.
+    pub fn with(&self, table: Vec<f32>, values: Vec<Vec<f32>>) -> Self {
+        Self { table, values, ..self.clone() }
     }
 
     /// Whether every parameter is a finite number.
     pub fn is_finite(&self) -> bool {
-        let layers = self.layers.iter().flat_map(|layer| layer.weight.iter().chain(&layer.bias));
-        self.table.iter().chain(layers).all(|value| value.is_finite())
+        self.table.iter().chain(self.values.iter().flatten()).all(|value| value.is_finite())
     }
 
     /// Trainable numbers.
     pub fn parameters(&self) -> usize {
-        let layers = self.layers.iter().map(|layer| layer.weight.len() + layer.bias.len());
-        self.table.len() + layers.sum::<usize>()
+        self.layout.parameters()
     }
 
     /// The parameters by name.
     pub fn save(&self) -> Arrays {
         let mut arrays = Arrays::default();
-        let mut inputs = self.spec.embedding_bag().dimension;
-        let shape = vec![self.table.len() / inputs, inputs];
-        arrays.put_shaped("embedding.weight", shape, self.table.clone());
-        for (position, layer) in self.layers.iter().enumerate() {
-            let shape = vec![layer.bias.len(), inputs];
-            arrays.put_shaped(&format!("layers.{position}.weight"), shape, layer.weight.clone());
-            arrays.put(&format!("layers.{position}.bias"), layer.bias.clone());
-            inputs = layer.bias.len();
+        if let Some((rows, columns)) = self.layout.table {
+            arrays.put_shaped(TABLE, vec![rows, columns], self.table.clone());
+        }
+        for (slot, values) in self.layout.slots.iter().zip(&self.values) {
+            arrays.put_shaped(&slot.name, slot.shape.clone(), values.clone());
         }
         arrays
     }
@@ -75,61 +94,59 @@ impl Frozen {
     /// Takes the parameters that [`Frozen::save`] gave, if they fit.
     pub fn load(
         spec: &NetworkSpec,
-        vocabulary: usize,
+        input: InputShape,
         outputs: usize,
         arrays: &Arrays,
     ) -> Result<Self, ArraysError> {
-        let bag = spec.embedding_bag();
-        let mut inputs = bag.dimension;
-        let table =
-            arrays.get_exact("embedding.weight", vocabulary.saturating_mul(inputs))?.to_vec();
-        let mut layers = Vec::new();
-        for (position, width) in bag.hidden.iter().copied().chain([outputs]).enumerate() {
-            let weight = format!("layers.{position}.weight");
-            let bias = format!("layers.{position}.bias");
-            layers.push(Layer {
-                weight: arrays.get_exact(&weight, inputs.saturating_mul(width))?.to_vec(),
-                bias: arrays.get_exact(&bias, width)?.to_vec(),
-            });
-            inputs = width;
-        }
-        Ok(Self { spec: spec.clone(), table, layers })
+        let layout = spec.layout(input, outputs);
+        let table = match layout.table {
+            Some(_) => arrays.get_exact(TABLE, layout.table_size())?.to_vec(),
+            None => Vec::new(),
+        };
+        let values = layout.slots.iter();
+        let values = values.map(|slot| Ok(arrays.get_exact(&slot.name, slot.size())?.to_vec()));
+        let values = values.collect::<Result<_, ArraysError>>()?;
+        Ok(Self { spec: spec.clone(), input, outputs, layout, table, values })
     }
 }
 
 /// A network to evaluate.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    pub(super) spec: &'a EmbeddingBagSpec,
+    pub(super) spec: &'a NetworkSpec,
+    pub(super) input: InputShape,
     pub(super) table: &'a [f32],
-    pub(super) layers: &'a [Layer],
+    pub(super) values: &'a [Vec<f32>],
 }
 
 impl View<'_> {
-    /// Length of the pooled vector.
+    /// Length of a record's representation.
     pub fn dimension(&self) -> usize {
-        self.spec.dimension
-    }
-
-    /// Outputs.
-    pub fn outputs(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.bias.len())
-    }
-
-    /// The pooled vector and the logits of a record.
-    pub fn evaluate(&self, row: SparseRow) -> (Vec<f32>, Vec<f32>) {
-        let mut pooled = vec![0.0; self.spec.dimension];
-        let scale = self.spec.pooling.scale(row.size);
-        kernels::pool(self.table, row.ids, row.weights, scale, &mut pooled);
-        let mut x = pooled.clone();
-        for (position, layer) in self.layers.iter().enumerate() {
-            let mut out = vec![0.0; layer.bias.len()];
-            kernels::dense(&layer.weight, &layer.bias, &x, &mut out);
-            if position + 1 < self.layers.len() {
-                self.spec.activation.apply(&mut out);
-            }
-            x = out;
+        let stem = self.spec.stem();
+        match stem.dense().hidden.last() {
+            Some(width) if stem.dimension().is_none() => *width,
+            _ => stem.width(self.input),
         }
-        (pooled, x)
+    }
+
+    /// The representation of a record and its outputs. The representation is the pooled vector of a
+    /// text, else what the last layer takes.
+    pub fn evaluate(&self, row: Row<'_>) -> (Vec<f32>, Vec<f32>) {
+        let stem = self.spec.stem();
+        let x = match row {
+            Row::Sparse(row) => {
+                let mut pooled = vec![0.0; stem.dimension().unwrap_or_default()];
+                let scale = stem.pooling().scale(row.size);
+                kernels::pool(self.table, row.ids, row.weights, scale, &mut pooled);
+                pooled
+            }
+            Row::Dense(values) => values.to_vec(),
+        };
+        let own = stem.slots(self.input).len();
+        let (of_stem, of_dense) = self.values.split_at(own);
+        let vector = stem.evaluate(of_stem, self.input, x);
+        let pooled = stem.dimension().is_some().then(|| vector.clone());
+        let [last, outputs] = stem.dense().evaluate(of_dense, vector);
+        (pooled.unwrap_or(last), outputs)
     }
 }

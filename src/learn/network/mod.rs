@@ -1,24 +1,43 @@
 //! Networks: what is trained ([`Network`]) and what remains of it for scoring ([`Frozen`]).
 //!
-//! A new kind of network is a file here and a variant of [`NetworkSpec`].
+//! A network is a stem, which turns a record into a vector, and dense layers from there to the
+//! outputs. A new kind is a file here that implements [`Stem`], a variant of [`NetworkSpec`] and a
+//! line in its `stem`.
 
 mod activation;
+mod dense;
 mod embedding_bag;
 mod frozen;
+mod layout;
+mod mlp;
+mod normalization;
+mod pass;
+mod training;
 
+use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use activation::Activation;
-pub use embedding_bag::{EmbeddingBagSpec, Network, Pooling, StepOutcome};
-pub use frozen::{Frozen, Layer, View};
+pub use dense::DenseSpec;
+pub use embedding_bag::{EmbeddingBagSpec, Pooling};
+pub use frozen::{Frozen, View};
+pub use layout::{Layout, Role, Slot};
+pub use mlp::MlpSpec;
+pub use normalization::Normalization;
+pub use training::{Network, Noise, StepOutcome};
+
+use pass::Pass;
 
 /// Which network, with its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum NetworkSpec {
-    /// A vector for every n-gram, pooled over the text, then dense layers.
+    /// For texts: a vector for every n-gram, pooled over the text, then dense layers.
     EmbeddingBag(EmbeddingBagSpec),
+    /// For rows of a table, and for images as plain vectors: dense layers; linear without hidden
+    /// ones.
+    Mlp(MlpSpec),
 }
 
 impl Default for NetworkSpec {
@@ -27,24 +46,125 @@ impl Default for NetworkSpec {
     }
 }
 
-impl NetworkSpec {
-    /// The settings of the embedding bag.
-    pub fn embedding_bag(&self) -> &EmbeddingBagSpec {
+/// What a record is to a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputShape {
+    /// A weighted bag of n-grams out of a vocabulary.
+    Bag {
+        /// N-grams that have an id.
+        vocabulary: usize,
+    },
+    /// Numbers.
+    Vector {
+        /// How many.
+        width: usize,
+    },
+    /// Pixels, channel by channel, row by row.
+    Image {
+        /// 1 for grey, 3 for colour.
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+}
+
+impl InputShape {
+    /// Numbers of a record; for a bag, of its vocabulary.
+    pub fn width(self) -> usize {
         match self {
-            Self::EmbeddingBag(spec) => spec,
+            Self::Bag { vocabulary } => vocabulary,
+            Self::Vector { width } => width,
+            Self::Image { channels, height, width } => {
+                channels.saturating_mul(height).saturating_mul(width)
+            }
         }
     }
 
-    /// Trainable numbers, for a vocabulary and a number of outputs; saturates instead of
-    /// overflowing, so that absurd settings can be refused.
-    pub fn parameters(&self, vocabulary: u64, outputs: u64) -> u64 {
-        let spec = self.embedding_bag();
-        let mut inputs = spec.dimension as u64;
-        let mut sum = vocabulary.saturating_mul(inputs);
-        for width in spec.hidden.iter().map(|&width| width as u64).chain([outputs]) {
-            sum = sum.saturating_add(inputs.saturating_add(1).saturating_mul(width));
-            inputs = width;
+    /// What it is called in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bag { .. } => "texts",
+            Self::Vector { .. } => "rows of a table",
+            Self::Image { .. } => "images",
         }
-        sum
+    }
+}
+
+/// What turns a record into the vector that the dense layers take.
+pub(super) trait Stem {
+    /// Whether records of this shape fit.
+    fn accepts(&self, input: InputShape) -> bool;
+    /// The layers after it.
+    fn dense(&self) -> &DenseSpec;
+    /// Columns of an embedding table with a row for each of the vocabulary, if it has one.
+    fn dimension(&self) -> Option<usize> {
+        None
+    }
+    /// How the rows of the table are pooled, if it has one.
+    fn pooling(&self) -> Pooling {
+        Pooling::Mean
+    }
+    /// Length of the vector.
+    fn width(&self, input: InputShape) -> usize;
+    /// Parameters besides the table.
+    fn slots(&self, input: InputShape) -> Vec<Slot>;
+    /// Numbers that a record's way through it leaves in memory, its vector excluded.
+    fn activations(&self, _: InputShape) -> usize {
+        0
+    }
+    /// The vectors of a batch. `x` is what was pooled of the table, or the records as they are.
+    fn forward(
+        &self,
+        parameters: &[Var],
+        x: Tensor,
+        pass: &mut Pass,
+    ) -> candle_core::Result<Tensor>;
+    /// The vector of one record.
+    fn evaluate(&self, parameters: &[Vec<f32>], input: InputShape, x: Vec<f32>) -> Vec<f32>;
+}
+
+impl NetworkSpec {
+    pub(in crate::learn) fn stem(&self) -> &dyn Stem {
+        match self {
+            Self::EmbeddingBag(spec) => spec,
+            Self::Mlp(spec) => spec,
+        }
+    }
+
+    /// Its name in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::EmbeddingBag(_) => "embedding_bag",
+            Self::Mlp(_) => "mlp",
+        }
+    }
+
+    /// The layers after the stem.
+    pub fn dense(&self) -> &DenseSpec {
+        self.stem().dense()
+    }
+
+    /// Whether records of this shape fit.
+    pub fn accepts(&self, input: InputShape) -> bool {
+        self.stem().accepts(input)
+    }
+
+    /// Its parameters. Absurd sizes saturate instead of overflowing, so that they can be refused.
+    pub fn layout(&self, input: InputShape, outputs: usize) -> Layout {
+        let stem = self.stem();
+        let mut slots = stem.slots(input);
+        slots.extend(stem.dense().slots(stem.width(input), outputs));
+        Layout { table: stem.dimension().map(|columns| (input.width(), columns)), slots }
+    }
+
+    /// Numbers that a record's way through the network leaves in memory in training; saturates.
+    pub fn activations(&self, input: InputShape, outputs: usize) -> u64 {
+        let stem = self.stem();
+        let widths = stem.dense().hidden.iter().copied();
+        let record = if stem.dimension().is_some() { 0 } else { input.width() };
+        let all = widths.chain([record, stem.width(input), stem.activations(input), outputs]);
+        all.fold(0u64, |sum, width| sum.saturating_add(width as u64))
     }
 }

@@ -3,6 +3,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::data::Cell;
 use crate::data::profile::Profiler;
+use crate::learn::stopping::StoppingMetric;
+use crate::model::spec::SplitSpec;
 
 const ROOMY: Allowance = Allowance { memory_bytes: 4 << 30 };
 
@@ -300,7 +302,7 @@ fn defaults_are_those_that_the_request_documents() {
     assert_eq!(never.early_stopping, None);
     let asked = json!({"training": {"epochs": 7, "early_stopping": {"metric": "accuracy"}}});
     let stop = spec(asked, 100).training.early_stopping.unwrap();
-    assert_eq!((stop.metric, stop.patience), (crate::learn::trainer::StoppingMetric::Accuracy, 3));
+    assert_eq!((stop.metric, stop.patience), (StoppingMetric::Accuracy, 3));
     assert_eq!(spec(json!({"device": "auto"}), 100).device, "cpu");
 }
 

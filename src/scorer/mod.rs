@@ -1,22 +1,26 @@
 //! Scoring: loaded models in memory, threads that score, a bound on what waits.
 
+mod batch;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use tokio::sync::OnceCell;
 
+pub use batch::{Batch, BatchKind, MAX_TEXT_BYTES};
+
 use crate::compute::{ComputeError, Pool};
 use crate::model::Model;
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Unavailable;
-use crate::model::evaluate::{Evaluation, LabelledTexts};
+use crate::model::encoder::{Encoded, Record};
+use crate::model::evaluate::{Evaluation, LabelledRecords};
 use crate::model::score::{ScoreItem, Thresholds};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::{Store, StoreError};
-
-/// Bytes of a text at most.
-pub const MAX_TEXT_BYTES: usize = 1 << 20;
+use crate::tabular::Unreadable;
+use crate::task::Outcomes;
 
 /// Why nothing was scored.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,14 @@ pub enum ScorerError {
     /// The model cannot be loaded.
     #[error("a stored model cannot be loaded: {0}")]
     Artifact(ArtifactError),
+    /// A cell is not what the model's column holds.
+    #[error("row {row}, {error}")]
+    Cell {
+        /// The record, from 1.
+        row: u64,
+        /// What is wrong.
+        error: Unreadable,
+    },
     /// Threads are busy, or a computation panicked.
     #[error(transparent)]
     Compute(#[from] ComputeError),
@@ -37,6 +49,13 @@ impl From<ScorerError> for Problem {
         match error {
             ScorerError::Store(store) => store.into(),
             ScorerError::Compute(compute) => compute.into(),
+            ScorerError::Cell { row, error } => {
+                let message = format!("row {row}, {error}");
+                let hint = "mend the cell, or leave its record out";
+                let field = FieldError::new("dataset", message).hint(hint);
+                let field = field.at(Some(row), Some(&error.column));
+                Problem::fields(Code::InvalidRequest, vec![field])
+            }
             ScorerError::Artifact(artifact) => {
                 tracing::error!(error = %artifact, "a stored model cannot be loaded");
                 Problem::new(Code::ArtifactMissing, "the stored model cannot be loaded")
@@ -129,54 +148,59 @@ impl Scorer {
     pub async fn score(
         &self,
         id: &str,
-        texts: Vec<serde_json::Value>,
+        batch: Batch,
         thresholds: Thresholds,
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
         let model = self.model(id).await?;
         let work = move || {
-            let score = |(index, text): (usize, &serde_json::Value)| match check(index, text) {
-                Ok(text) => ScoreItem::Score(Box::new(model.score(text, &thresholds))),
+            let score = |(index, value): (usize, &serde_json::Value)| match batch
+                .kind
+                .read(&model, index, value)
+            {
+                Ok(encoded) => model.score(encoded, &thresholds),
                 Err(error) => ScoreItem::Failed { error: Box::new(error) },
             };
-            let items = if texts.len() < 16 {
-                texts.iter().enumerate().map(score).collect()
+            let items = if batch.values.len() < 16 {
+                batch.values.iter().enumerate().map(score).collect()
             } else {
-                texts.par_iter().enumerate().map(score).collect()
+                batch.values.par_iter().enumerate().map(score).collect()
             };
             (items, model.unavailable(&thresholds))
         };
         Ok(self.pool.run(work).await?)
     }
 
-    /// Evaluates labelled texts; `None` without any.
+    /// Evaluates labelled records; `None` without any.
     pub async fn evaluate(
         &self,
         model: Arc<Model>,
-        data: LabelledTexts,
+        data: Labelled,
         thresholds: Thresholds,
     ) -> Result<Option<Evaluation>, ScorerError> {
-        Ok(self.pool.run(move || model.evaluate(&data, &thresholds)).await?)
+        let work = move || {
+            let Labelled { records, rows, outcomes, slices } = data;
+            let encode = |(record, row): (&Record, &u64)| {
+                let encoder = &model.reader.encoder;
+                encoder.encode(record).map_err(|errors| (*row, errors))
+            };
+            let records: Result<Vec<Encoded>, _> =
+                records.par_iter().zip(&rows).map(encode).collect();
+            let records = records
+                .map_err(|(row, errors)| ScorerError::Cell { row, error: errors[0].clone() })?;
+            Ok(model.evaluate(LabelledRecords { records, outcomes, slices }, &thresholds))
+        };
+        self.pool.run(work).await?
     }
 }
 
-/// A text that can be scored, or the problem with it.
-fn check(index: usize, value: &serde_json::Value) -> Result<&str, Problem> {
-    let field = format!("texts[{index}]");
-    let refuse = |message: String, hint: &str| {
-        let error = FieldError::new(&field, message).hint(hint);
-        Err(Problem::fields(Code::InvalidRequest, vec![error]))
-    };
-    let Some(text) = value.as_str() else {
-        return refuse("is not a text".to_owned(), "send a JSON string");
-    };
-    if text.trim().is_empty() {
-        refuse("is empty".to_owned(), "send a text with at least one word")
-    } else if text.len() > MAX_TEXT_BYTES {
-        let message = format!("has {} bytes; a text may have {MAX_TEXT_BYTES}", text.len());
-        refuse(message, "cut the text into several")
-    } else if let Some(position) = text.chars().position(|c| c == '\0') {
-        refuse(format!("holds a NUL character at position {position}"), "remove it")
-    } else {
-        Ok(text)
-    }
+/// Records with an outcome, as they are handed in.
+pub struct Labelled {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The row of each in its dataset, from 1.
+    pub rows: Vec<u64>,
+    /// Their true labels or numbers.
+    pub outcomes: Outcomes,
+    /// The slice of each, where slices were asked for.
+    pub slices: Option<Vec<String>>,
 }

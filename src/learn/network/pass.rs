@@ -1,0 +1,32 @@
+//! What a training step's way through the layers carries with it.
+
+use candle_core::Tensor;
+
+use crate::random::keyed;
+
+/// One batch's way through a network in training.
+pub(in crate::learn) struct Pass {
+    /// Decides on dropout: of seed and step alone, so that a resumed run draws the same.
+    key: u64,
+    /// New running statistics, by the place of their parameter.
+    pub statistics: Vec<(usize, Tensor)>,
+}
+
+impl Pass {
+    pub fn new(key: u64) -> Self {
+        Self { key, statistics: Vec::new() }
+    }
+
+    /// Leaves out a share of values and scales the others up. `place` tells layers apart.
+    pub fn dropout(&self, share: f32, place: usize, x: &Tensor) -> candle_core::Result<Tensor> {
+        if share <= 0.0 {
+            return Ok(x.clone());
+        }
+        let key = keyed(self.key ^ keyed(place as u64 ^ 0x6c61_7965_7273));
+        let threshold = (f64::from(share) * (1u64 << 32) as f64) as u64;
+        let scale = (1.0 / (1.0 - f64::from(share))) as f32;
+        let keep = |i: u64| keyed(key ^ i) >> 32 >= threshold;
+        let mask = (0..x.elem_count() as u64).map(|i| if keep(i) { scale } else { 0.0 }).collect();
+        x.mul(&Tensor::from_vec(mask, x.shape(), x.device())?)
+    }
+}

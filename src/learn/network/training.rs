@@ -1,0 +1,294 @@
+//! A network in training: forward, backward, update.
+//!
+//! The embedding table has no dense gradient. A step pools the rows that a batch uses into a leaf of
+//! candle's graph, and takes the leaf's gradient back to just those rows.
+
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout as TensorLayout, Tensor, Var};
+
+use super::layout::{TABLE, initial_table};
+use super::pass::Pass;
+use super::{Frozen, InputShape, Layout, NetworkSpec, View};
+use crate::learn::LearnError;
+use crate::learn::gradient::{Gradient, GradientSpec};
+use crate::learn::kernels;
+use crate::learn::loss::{Loss, mean_loss};
+use crate::learn::optimizer::Optimizer;
+use crate::learn::regularize::NgramDropout;
+use crate::learn::rows::{Features, SparseRows, Targets};
+use crate::random::keyed;
+
+/// A network in training.
+pub struct Network {
+    spec: NetworkSpec,
+    input: InputShape,
+    outputs: usize,
+    layout: Layout,
+    table: Vec<f32>,
+    /// One for each slot of the layout; those that are not trained are only held here.
+    values: Vec<Var>,
+    /// The slots that are trained.
+    trained: Vec<usize>,
+    gradient: Gradient,
+    loss: Loss,
+    batch: Batch,
+}
+
+/// Room that every step uses again.
+#[derive(Default)]
+struct Batch {
+    kept: Vec<Kept>,
+    pooled: Vec<f32>,
+}
+
+/// What dropout left of a record.
+#[derive(Default)]
+struct Kept {
+    ids: Vec<u32>,
+    weights: Vec<f32>,
+    scale: f32,
+}
+
+/// What a step leaves to chance.
+#[derive(Clone, Copy)]
+pub struct Noise<'a> {
+    /// Which n-grams of a text stay.
+    pub ngrams: &'a NgramDropout,
+    /// Decides on the rest: of seed and step.
+    pub key: u64,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepOutcome {
+    /// Mean loss of the records before the step, without penalties.
+    pub loss: f32,
+    /// Euclidean norm of the whole gradient, penalties included, before it is clipped.
+    pub gradient_norm: f32,
+}
+
+impl Network {
+    /// A network with seeded parameters. Each parameter draws from a stream of its own name.
+    pub fn new(
+        spec: &NetworkSpec,
+        input: InputShape,
+        outputs: usize,
+        seed: u64,
+    ) -> Result<Self, LearnError> {
+        let layout = spec.layout(input, outputs);
+        let table = initial_table(&layout, seed);
+        let values = layout.slots.iter().map(|slot| slot.initial(seed)).collect();
+        Self::thaw(&Frozen::new(spec.clone(), input, outputs, table, values))
+    }
+
+    /// Goes on from parameters that were saved.
+    pub fn thaw(frozen: &Frozen) -> Result<Self, LearnError> {
+        let layout = frozen.layout().clone();
+        let (table, values) = frozen.parts();
+        let var = |(slot, values): (&super::Slot, &Vec<f32>)| {
+            Var::from_slice(values, slot.shape.as_slice(), &Device::Cpu)
+        };
+        let values: candle_core::Result<Vec<Var>> =
+            layout.slots.iter().zip(values).map(var).collect();
+        let trained: Vec<usize> =
+            (0..layout.slots.len()).filter(|&i| layout.slots[i].trainable()).collect();
+        let rows = layout.table.map_or(0, |(rows, _)| rows);
+        let gradient = Gradient::new(rows, layout.dimension(), trained.len());
+        Ok(Self {
+            spec: frozen.spec().clone(),
+            input: frozen.input(),
+            outputs: frozen.outputs(),
+            table: table.to_vec(),
+            values: values?,
+            trained,
+            gradient,
+            loss: Loss::default(),
+            batch: Batch::default(),
+            layout,
+        })
+    }
+
+    /// The same network with another loss.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// A copy of the parameters as they are now.
+    pub fn freeze(&self) -> Result<Frozen, LearnError> {
+        let (table, values) = (self.table.clone(), self.values()?);
+        Ok(Frozen::new(self.spec.clone(), self.input, self.outputs, table, values))
+    }
+
+    /// Evaluates the parameters as they are now.
+    pub fn evaluate<T>(&self, f: impl FnOnce(View<'_>) -> T) -> Result<T, LearnError> {
+        let values = self.values()?;
+        let view =
+            View { spec: &self.spec, input: self.input, table: &self.table, values: &values };
+        Ok(f(view))
+    }
+
+    fn values(&self) -> Result<Vec<Vec<f32>>, LearnError> {
+        self.values.iter().map(|value| Ok(value.flatten_all()?.to_vec1()?)).collect()
+    }
+
+    /// Names and lengths of the parameters, the table first, as an optimiser wants them.
+    pub fn parameter_lengths(&self) -> Vec<(String, usize)> {
+        self.layout.trainable()
+    }
+
+    /// One step on records: forward and backward, batch by batch, then the update.
+    pub fn step(
+        &mut self,
+        data: (&Features, &Targets),
+        records: &[usize],
+        noise: Noise<'_>,
+        spec: &GradientSpec,
+        optimizer: &mut dyn Optimizer,
+    ) -> Result<StepOutcome, LearnError> {
+        self.gradient.clear();
+        let mut loss = 0.0;
+        for (position, batch) in records.chunks(spec.batch_size).enumerate() {
+            let share = batch.len() as f32 / records.len() as f32;
+            let noise = Noise { key: keyed(noise.key ^ position as u64), ..noise };
+            loss += share * self.differentiate(data, batch, share, noise)?;
+            if !loss.is_finite() {
+                return Ok(StepOutcome { loss, gradient_norm: f32::NAN });
+            }
+        }
+        if spec.penalises() {
+            self.gradient.penalise_table(spec, &self.table);
+            for (position, &slot) in self.trained.iter().enumerate() {
+                if self.layout.slots[slot].is_weight() {
+                    let weights = self.values[slot].flatten_all()?.to_vec1::<f32>()?;
+                    self.gradient.penalise_dense(spec, position, &weights);
+                }
+            }
+        }
+        let norm = self.gradient.clip(spec);
+        let tables = usize::from(self.layout.table.is_some());
+        if tables == 1 {
+            let (rows, gradient) = self.gradient.table();
+            optimizer.update_rows(0, &mut self.table, self.layout.dimension(), rows, gradient);
+        }
+        for (position, &slot) in self.trained.iter().enumerate() {
+            self.values[slot].inplace_op1(&Update {
+                optimizer: std::sync::Mutex::new(&mut *optimizer),
+                parameter: tables + position,
+                gradient: self.gradient.dense(position),
+            })?;
+        }
+        Ok(StepOutcome { loss, gradient_norm: norm as f32 })
+    }
+
+    /// The mean loss of a batch. Adds `share` of its gradient to the step's, if it is finite.
+    fn differentiate(
+        &mut self,
+        (features, targets): (&Features, &Targets),
+        records: &[usize],
+        share: f32,
+        noise: Noise<'_>,
+    ) -> Result<f32, LearnError> {
+        let leaf = match features {
+            Features::Sparse(rows) => {
+                self.pool(rows, records, noise.ngrams);
+                let shape = (records.len(), self.layout.dimension());
+                Some(Var::from_slice(&self.batch.pooled, shape, &Device::Cpu)?)
+            }
+            Features::Dense(_) => None,
+        };
+        let x = match (&leaf, features) {
+            (Some(leaf), _) => leaf.as_tensor().clone(),
+            (None, Features::Dense(rows)) => self.gather(rows.batch(records), records.len())?,
+            (None, Features::Sparse(_)) => unreachable!("sparse rows are pooled into a leaf"),
+        };
+        let mut pass = Pass::new(noise.key);
+        let stem = self.spec.stem();
+        let vectors = stem.forward(&self.values, x, &mut pass)?;
+        let first = stem.slots(self.input).len();
+        let outputs = stem.dense().forward(&self.values, first, vectors, &mut pass)?;
+        let loss = mean_loss(&outputs.contiguous()?, targets, records, &self.loss)?;
+        let value = loss.to_scalar::<f32>()?;
+        if !value.is_finite() {
+            return Ok(value);
+        }
+        let gradients = loss.backward()?;
+        let gradient = |var: &Var, name: &str| -> Result<Vec<f32>, LearnError> {
+            let missing = || LearnError::NoGradient { name: name.to_owned() };
+            let gradient = gradients.get(var.as_tensor()).ok_or_else(missing)?;
+            Ok(gradient.flatten_all()?.to_vec1()?)
+        };
+        if let Some(leaf) = &leaf {
+            let upstream = gradient(leaf, TABLE)?;
+            let dimension = self.layout.dimension();
+            for (Kept { ids, weights, scale }, upstream) in
+                self.batch.kept.iter().zip(upstream.chunks_exact(dimension))
+            {
+                for (&id, &weight) in ids.iter().zip(weights) {
+                    self.gradient.add_row(id, weight * scale * share, upstream);
+                }
+            }
+        }
+        for (position, &slot) in self.trained.iter().enumerate() {
+            let values = gradient(&self.values[slot], &self.layout.slots[slot].name)?;
+            self.gradient.add_dense(position, share, &values);
+        }
+        for (slot, statistic) in pass.statistics {
+            self.values[slot].set(&statistic)?;
+        }
+        Ok(value)
+    }
+
+    /// Records as they are, in the shape of the input.
+    fn gather(&self, values: Vec<f32>, records: usize) -> candle_core::Result<Tensor> {
+        match self.input {
+            InputShape::Image { channels, height, width } => {
+                Tensor::from_vec(values, (records, channels, height, width), &Device::Cpu)
+            }
+            input => Tensor::from_vec(values, (records, input.width()), &Device::Cpu),
+        }
+    }
+
+    /// Pools the records that a batch holds, after dropout.
+    fn pool(&mut self, rows: &SparseRows, records: &[usize], dropout: &NgramDropout) {
+        let dimension = self.layout.dimension();
+        let pooling = self.spec.stem().pooling();
+        let batch = &mut self.batch;
+        batch.pooled.clear();
+        batch.pooled.resize(records.len() * dimension, 0.0);
+        batch.kept.resize_with(records.len(), Default::default);
+        for ((&record, kept), pooled) in
+            records.iter().zip(&mut batch.kept).zip(batch.pooled.chunks_exact_mut(dimension))
+        {
+            let row = rows.row(record);
+            dropout.apply(record, row, &mut kept.ids, &mut kept.weights);
+            kept.scale = pooling.scale(row.size);
+            kernels::pool(&self.table, &kept.ids, &kept.weights, kept.scale, pooled);
+        }
+    }
+}
+
+/// Lets an optimiser change a candle variable in place.
+struct Update<'a> {
+    optimizer: std::sync::Mutex<&'a mut dyn Optimizer>,
+    parameter: usize,
+    gradient: &'a [f32],
+}
+
+impl InplaceOp1 for Update<'_> {
+    fn name(&self) -> &'static str {
+        "optimizer-update"
+    }
+
+    fn cpu_fwd(&self, values: &mut CpuStorage, layout: &TensorLayout) -> candle_core::Result<()> {
+        let (CpuStorage::F32(values), Some((start, end))) = (values, layout.contiguous_offsets())
+        else {
+            candle_core::bail!("parameters are 32-bit and contiguous")
+        };
+        let mut optimizer = self.optimizer.lock().unwrap_or_else(|e| e.into_inner());
+        optimizer.update(self.parameter, &mut values[start..end], self.gradient);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "training_tests.rs"]
+mod tests;

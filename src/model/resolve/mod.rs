@@ -1,0 +1,189 @@
+//! From a request to a checked spec: every problem is found at once, each with its field.
+
+mod columns;
+mod numbers;
+mod parts;
+
+use super::estimate::{self, Estimate};
+use super::spec::{
+    EarlyStoppingRequest, TrainRequest, TrainSpec, TrainingSpec, Warning, default_metric,
+};
+use crate::data::profile::Profile;
+use crate::learn::loss::LossSpec;
+use crate::learn::network::{DenseSpec, InputShape, MlpSpec, NetworkSpec};
+use crate::learn::stopping::EarlyStopping;
+use crate::problem::FieldError;
+use crate::task::{Input, TaskSpec};
+use columns::Findings;
+
+/// Below this many records, all of them train unless the request says otherwise.
+const SMALL_DATASET: u64 = 50;
+/// Steps that a training should have for its defaults to make sense.
+const WANTED_STEPS: usize = 1_000;
+
+/// A spec that can be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// The spec.
+    pub spec: TrainSpec,
+    /// What it will cost.
+    pub estimate: Estimate,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// What the machine allows a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+}
+
+/// Checks a request against the dataset it names and fills in what it leaves open.
+pub fn resolve(
+    request: &TrainRequest,
+    profile: &Profile,
+    allowance: Allowance,
+) -> Result<Resolved, Vec<FieldError>> {
+    let mut findings = Findings { errors: Vec::new(), warnings: Vec::new() };
+    let split_column = request.split.as_ref().and_then(|split| split.column.as_deref());
+    let task = columns::check_task(&request.task, split_column, profile, &mut findings);
+    let Findings { mut errors, mut warnings } = findings;
+    numbers::check(request, &mut errors);
+    let network = network(request, &mut errors);
+    let loss = loss(request, &mut errors);
+    let split = parts::split(request.split.as_ref(), profile, &mut errors, &mut warnings);
+    let device = match request.device.as_deref().unwrap_or("auto") {
+        "auto" | "cpu" => "cpu".to_owned(),
+        other => {
+            let message = format!("the device {other:?} is not there");
+            let hint = "this build computes on \"cpu\"; use that, or \"auto\"";
+            errors.push(FieldError::new("device", message).hint(hint));
+            String::new()
+        }
+    };
+    let train_records = parts::train_records(&split, profile);
+    let training = training(request, train_records, &mut errors);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let spec = TrainSpec {
+        dataset: request.dataset.clone(),
+        task,
+        model_name: request.model_name.clone(),
+        vectorizer: request.vectorizer.clone(),
+        tabular: request.tabular.clone(),
+        network,
+        optimizer: request.optimizer.clone(),
+        schedule: request.schedule.clone(),
+        loss,
+        regularization: request.regularization.clone(),
+        training,
+        split,
+        device,
+    };
+    let estimate = estimate::estimate(&spec, profile, train_records as u64);
+    if estimate.memory_bytes_at_most > allowance.memory_bytes {
+        let message = format!(
+            "training could need {} MiB; a job may use {} MiB",
+            estimate.memory_bytes_at_most >> 20,
+            allowance.memory_bytes >> 20
+        );
+        let hint = match spec.task.input() {
+            Input::Text(_) => {
+                "lower network.dimension, network.hidden or vectorizer.max_vocabulary, or set \
+                 vectorizer.hash_buckets"
+            }
+            Input::Table(_) => {
+                "lower network.hidden, training.batch_size or tabular.max_categories, or name \
+                 fewer columns in task.features"
+            }
+        };
+        return Err(vec![FieldError::new("network", message).hint(hint)]);
+    }
+    Ok(Resolved { spec, estimate, warnings })
+}
+
+/// The network that was asked for, if it takes the task's records; else the one for them.
+fn network(request: &TrainRequest, errors: &mut Vec<FieldError>) -> NetworkSpec {
+    let (shape, default, names) = match request.task.input() {
+        Input::Text(_) => {
+            let bag = NetworkSpec::EmbeddingBag(Default::default());
+            (InputShape::Bag { vocabulary: 1 }, bag, "embedding_bag")
+        }
+        Input::Table(_) => {
+            let mlp = NetworkSpec::Mlp(MlpSpec { dense: DenseSpec::hidden(&[64, 64]) });
+            (InputShape::Vector { width: 1 }, mlp, "mlp")
+        }
+    };
+    let Some(network) = &request.network else { return default };
+    if !network.accepts(shape) {
+        let message = format!("{} does not take {}", network.name(), shape.name());
+        let hint = format!("for a {} the networks are: {names}", request.task.name());
+        errors.push(FieldError::new("network.type", message).hint(hint));
+    }
+    network.clone()
+}
+
+/// The loss that was asked for, if it fits what is learnt; else the one for it.
+fn loss(request: &TrainRequest, errors: &mut Vec<FieldError>) -> LossSpec {
+    let regression = request.task.is_regression();
+    let Some(loss) = &request.loss else {
+        return if regression { LossSpec::Mse } else { LossSpec::default() };
+    };
+    if loss.is_of_numbers() != regression {
+        let (what, hint) = if regression {
+            ("numbers", "for a regression the losses are: mse, mae, huber")
+        } else {
+            ("labels", "for a classification the loss is cross_entropy")
+        };
+        let message = format!("{} is not a loss of {what}", loss.name());
+        errors.push(FieldError::new("loss.type", message).hint(hint));
+    }
+    loss.clone()
+}
+
+fn training(request: &TrainRequest, records: usize, errors: &mut Vec<FieldError>) -> TrainingSpec {
+    let asked = &request.training;
+    let batch_size = asked.batch_size.unwrap_or_else(|| (records / 16).clamp(1, 64));
+    let accumulate = asked.accumulate.unwrap_or(1);
+    let steps = records.div_ceil(batch_size.saturating_mul(accumulate));
+    let epochs = asked.epochs.unwrap_or_else(|| WANTED_STEPS.div_ceil(steps).clamp(20, 100));
+    let stopping = |asked: &EarlyStoppingRequest| EarlyStopping {
+        metric: asked.metric.unwrap_or(default_metric(&request.task)),
+        patience: asked.patience.unwrap_or_else(|| (epochs / 10).max(3)),
+        min_delta: asked.min_delta,
+    };
+    if let Some(Some(EarlyStoppingRequest { metric: Some(metric), .. })) = &asked.early_stopping
+        && metric.is_of_numbers() != request.task.is_regression()
+    {
+        errors.push(foreign_metric(&request.task));
+    }
+    TrainingSpec {
+        epochs,
+        batch_size,
+        accumulate,
+        clip_norm: asked.clip_norm,
+        clip_value: asked.clip_value,
+        ema_decay: asked.ema_decay,
+        seed: asked.seed.unwrap_or(1),
+        early_stopping: match &asked.early_stopping {
+            None => Some(stopping(&EarlyStoppingRequest::default())),
+            Some(asked) => asked.as_ref().map(stopping),
+        },
+        checkpoint_seconds: asked.checkpoint_seconds.unwrap_or(30),
+    }
+}
+
+fn foreign_metric(task: &TaskSpec) -> FieldError {
+    let hint = if task.is_regression() {
+        "choose mse, mae or r2"
+    } else {
+        "choose log_loss, accuracy, macro_f1, micro_f1, brier or ece"
+    };
+    let message = format!("is not measured in a {}", task.name());
+    FieldError::new("training.early_stopping.metric", message).hint(hint)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What the schema of single fields cannot say of numbers.
+
+use crate::learn::network::NetworkSpec;
+use crate::learn::optimizer::OptimizerSpec;
+use crate::model::spec::TrainRequest;
+use crate::problem::FieldError;
+
+/// Checks the numbers of a request.
+pub(super) fn check(request: &TrainRequest, errors: &mut Vec<FieldError>) {
+    if let Some(range) = request.vectorizer.character_ngrams
+        && range.min > range.max
+    {
+        let message = format!("min {} is above max {}", range.min, range.max);
+        let hint = "swap them, or set character_ngrams to null";
+        errors.push(FieldError::new("vectorizer.character_ngrams.min", message).hint(hint));
+    }
+    let dense = request.network.as_ref().map(NetworkSpec::dense);
+    for (position, width) in dense.iter().flat_map(|dense| &dense.hidden).enumerate() {
+        if !(1..=65_536).contains(width) {
+            let field = format!("network.hidden[{position}]");
+            let hint = "a width is between 1 and 65536";
+            errors.push(
+                FieldError::new(field, format!("the width {width} is out of range")).hint(hint),
+            );
+        }
+    }
+    for (name, value) in request.optimizer.unusable() {
+        errors.push(rounded(format!("optimizer.{name}"), value));
+    }
+    if let OptimizerSpec::Sgd(sgd) = &request.optimizer
+        && sgd.nesterov
+        && sgd.momentum == 0.0
+    {
+        let hint = "set optimizer.momentum above 0 (0.9 is usual), or nesterov to false";
+        let message = "looks ahead by a momentum of 0, which is nowhere";
+        errors.push(FieldError::new("optimizer.nesterov", message).hint(hint));
+    }
+    for (name, value) in
+        [("clip_norm", request.training.clip_norm), ("clip_value", request.training.clip_value)]
+    {
+        if let Some(value) = value.filter(|v| *v as f32 <= 0.0 || !(*v as f32).is_finite()) {
+            errors.push(rounded(format!("training.{name}"), value));
+        }
+    }
+    if let Some(value) = request.training.ema_decay.filter(|v| *v as f32 <= 0.0 || *v as f32 >= 1.0)
+    {
+        errors.push(rounded("training.ema_decay".to_owned(), value));
+    }
+    for (name, value) in [("l1", request.regularization.l1), ("l2", request.regularization.l2)] {
+        if !(0.0..=f32::MAX).contains(&value) {
+            errors.push(rounded(format!("regularization.{name}"), value.into()));
+        }
+    }
+    let dropout = request.regularization.ngram_dropout;
+    if !(0.0..1.0).contains(&dropout) {
+        errors.push(rounded("regularization.ngram_dropout".to_owned(), dropout.into()));
+    }
+    if let Some(dense) = dense.filter(|dense| !(0.0..1.0).contains(&dense.dropout)) {
+        errors.push(rounded("network.dropout".to_owned(), dense.dropout.into()));
+    }
+    let decay = request.optimizer.learning_rate() * request.optimizer.shrinkage();
+    if decay >= 1.0 {
+        let message =
+            format!("times the learning rate it is {decay}, so a step would flip every sign");
+        let hint = "keep weight_decay × learning_rate below 1";
+        errors.push(FieldError::new("optimizer.weight_decay", message).hint(hint));
+    }
+}
+
+fn rounded(field: String, value: f64) -> FieldError {
+    let message = format!("{value} is out of range once it is rounded to 32 bits");
+    FieldError::new(field, message).hint("keep it further from the end of its range")
+}

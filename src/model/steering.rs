@@ -1,0 +1,75 @@
+//! What steers a training: the validation split, measured after each epoch.
+
+use rayon::prelude::*;
+
+use super::fit::FitMonitor;
+use crate::arrays::Arrays;
+use crate::learn::network::View;
+use crate::learn::rows::Features;
+use crate::learn::stopping::StoppingMetric;
+use crate::learn::trainer::{EpochReport, Interrupt, Monitor, StepReport};
+use crate::task::{
+    Evaluated, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
+};
+
+/// Measures the validation split after each epoch.
+pub(super) struct Steering<'a> {
+    pub monitor: &'a mut dyn FitMonitor,
+    pub output: &'a Output,
+    pub metric: StoppingMetric,
+    /// The validation records' features.
+    pub validation: &'a Features,
+    /// Which records they are.
+    pub records: &'a [usize],
+    pub outcomes: &'a Outcomes,
+}
+
+impl Steering<'_> {
+    fn measure(&self, network: View<'_>) -> Option<MetricsReport> {
+        let outputs = |i: usize| network.evaluate(self.validation.row(i)).1;
+        match self.output {
+            Output::Labels { labels, head } => {
+                let evaluate = |(i, &record): (usize, &usize)| {
+                    let logits = head.label_logits(outputs(i));
+                    let raw = head.link().probabilities(&logits, 1.0);
+                    Evaluated { truth: self.outcomes.labels_of(record), raw, calibrated: None }
+                };
+                let records: Vec<Evaluated<'_>> =
+                    self.records.par_iter().enumerate().map(evaluate).collect();
+                report(*head, labels, &records).map(MetricsReport::Classification)
+            }
+            Output::Values { names, scaler } => {
+                let predict = |(i, &record): (usize, &usize)| {
+                    let values = scaler.restore(&outputs(i));
+                    Predicted { truth: self.outcomes.values_of(record), values }
+                };
+                let records: Vec<Predicted<'_>> =
+                    self.records.par_iter().enumerate().map(predict).collect();
+                RegressionReport::of(names, &records).map(MetricsReport::Regression)
+            }
+        }
+    }
+}
+
+impl Monitor for Steering<'_> {
+    fn step(&mut self, report: &StepReport) {
+        self.monitor.step(report);
+    }
+
+    fn epoch(&mut self, epoch: &EpochReport, network: View<'_>) -> Option<f64> {
+        let metrics = self.measure(network);
+        self.monitor.epoch(epoch, metrics.as_ref());
+        metrics.map(|metrics| {
+            let value = metrics.value(self.metric);
+            value.map_or(f64::INFINITY, |value| self.metric.to_minimise(value))
+        })
+    }
+
+    fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays) {
+        self.monitor.checkpoint(epoch, step, state);
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        self.monitor.interrupt()
+    }
+}

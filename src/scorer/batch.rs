@@ -1,0 +1,147 @@
+//! Records as a request holds them: JSON texts, or JSON objects with a value for each column.
+
+use serde_json::Value;
+
+use crate::data::Cell;
+use crate::model::Model;
+use crate::model::encoder::{Encoded, Encoder, Record};
+use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::tabular::Unreadable;
+
+/// Bytes of a text at most.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// What a request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchKind {
+    /// Texts, in the field `texts`.
+    Texts,
+    /// Objects, in the field `records`.
+    Records,
+}
+
+/// The records of a request.
+pub struct Batch {
+    /// What they are.
+    pub kind: BatchKind,
+    /// One for each record.
+    pub values: Vec<Value>,
+}
+
+impl BatchKind {
+    /// Whether a model can take it; else the problem with the whole request.
+    pub fn check(self, model: &Model) -> Result<(), Problem> {
+        match (self, &model.reader.encoder) {
+            (Self::Texts, Encoder::Table(encoder)) => {
+                let columns: Vec<&str> = encoder.used_columns().collect();
+                let hint = format!("send records: objects with {}", columns.join(", "));
+                let message = "this model takes rows of a table, not texts".to_owned();
+                Err(refusal("texts", message, &hint))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A record as features, or the problem with it.
+    pub(super) fn read(
+        self,
+        model: &Model,
+        index: usize,
+        value: &Value,
+    ) -> Result<Encoded, Problem> {
+        let record = match self {
+            Self::Texts => Record::Text(text(&format!("texts[{index}]"), value)?.to_owned()),
+            Self::Records => object(model, &format!("records[{index}]"), value)?,
+        };
+        let unreadable = |errors: Vec<Unreadable>| {
+            let field = |error: &Unreadable| {
+                let at = format!("records[{index}].{}", error.column);
+                let hint = "send what the column held in training, or null where it is missing";
+                FieldError::new(at, error.to_string()).hint(hint).at(None, Some(&error.column))
+            };
+            Problem::fields(Code::InvalidRequest, errors.iter().map(field).collect())
+        };
+        model.reader.encoder.encode(&record).map_err(unreadable)
+    }
+}
+
+/// A text that can be scored, or the problem with it.
+fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Problem> {
+    let refuse = |message: String, hint: &str| Err(refusal(field, message, hint));
+    let Some(text) = value.as_str() else {
+        return refuse("is not a text".to_owned(), "send a JSON string");
+    };
+    if text.trim().is_empty() {
+        refuse("is empty".to_owned(), "send a text with at least one word")
+    } else if text.len() > MAX_TEXT_BYTES {
+        let message = format!("has {} bytes; a text may have {MAX_TEXT_BYTES}", text.len());
+        refuse(message, "cut the text into several")
+    } else if let Some(position) = text.chars().position(|c| c == '\0') {
+        refuse(format!("holds a NUL character at position {position}"), "remove it")
+    } else {
+        Ok(text)
+    }
+}
+
+/// The record that an object is. Columns that the model does not take are refused, but for those that
+/// it learnt to predict; columns that are absent are missing.
+fn object(model: &Model, field: &str, value: &Value) -> Result<Record, Problem> {
+    let Some(object) = value.as_object() else {
+        let hint = "send a JSON object with a value for each column";
+        return Err(refusal(field, "is not an object".to_owned(), hint));
+    };
+    let task = &model.spec.task;
+    let inputs = task.input_columns();
+    let (_, wanted) = task.wanted_columns();
+    let mut errors = Vec::new();
+    let others = wanted.iter().copied().chain(task.weight());
+    let known: Vec<&str> = inputs.iter().copied().chain(others).collect();
+    for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+        let hint = match nearest(name, inputs.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("the model takes {}", inputs.join(", ")),
+        };
+        let message = format!("the model has no column {name:?}");
+        let error = FieldError::new(format!("{field}.{name}"), message);
+        errors.push(error.hint(hint).at(None, Some(name)));
+    }
+    if !errors.is_empty() {
+        return Err(Problem::fields(Code::InvalidRequest, errors));
+    }
+    if let Encoder::Text(_) = model.reader.encoder {
+        let name = inputs.first().copied().unwrap_or_default();
+        let value = object.get(name).unwrap_or(&Value::Null);
+        return text(&format!("{field}.{name}"), value).map(|text| Record::Text(text.to_owned()));
+    }
+    let mut cells = Vec::with_capacity(inputs.len());
+    for name in inputs {
+        match object.get(name).map_or(Some(Cell::Null), cell) {
+            Some(cell) => cells.push(cell),
+            None => {
+                let message = "is neither a number, a text, true, false nor null".to_owned();
+                let at = format!("{field}.{name}");
+                return Err(refusal(&at, message, "send a single value"));
+            }
+        }
+    }
+    Ok(Record::Row(cells))
+}
+
+/// A JSON value as a cell; `None` for arrays and objects.
+fn cell(value: &Value) -> Option<Cell> {
+    Some(match value {
+        Value::Null => Cell::Null,
+        Value::Bool(value) => Cell::Bool(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(value) => Cell::Integer(value),
+            None => Cell::Number(number.as_f64()?),
+        },
+        Value::String(text) if text.trim().is_empty() => Cell::Null,
+        Value::String(text) => Cell::Text(text.clone()),
+        Value::Array(_) | Value::Object(_) => return None,
+    })
+}
+
+fn refusal(field: &str, message: String, hint: &str) -> Problem {
+    Problem::fields(Code::InvalidRequest, vec![FieldError::new(field, message).hint(hint)])
+}
