@@ -144,7 +144,7 @@ pub fn train(
     if let Some(state) = resume {
         schedule.restore(state)?;
     }
-    let key = random::keyed(spec.seed ^ 0x6e6f_6973_65);
+    let key = random::keyed(spec.seed ^ 0x006e_6f69_7365);
     let mut last_checkpoint = clock.monotonic();
     let reason = loop {
         if progress.epoch >= spec.epochs {
