@@ -199,10 +199,21 @@ impl Schemas {
             }
             return;
         }
+        let Some((tag, choices)) = self.tag(&rest) else {
+            // Without a tag, variants differ by their JSON type.
+            let kinds: Vec<&str> = rest.iter().map(|v| self.json_type(v)).collect();
+            let found = json_type_of(value);
+            return match rest.iter().zip(&kinds).find(|(_, kind)| **kind == found) {
+                Some((variant, _)) => self.value(variant, value, path, errors),
+                None => {
+                    let wanted: Vec<&str> = kinds.iter().map(|kind| article(kind)).collect();
+                    errors.push(wrong_type(path, &wanted.join(" or "), value));
+                }
+            };
+        };
         let Some(map) = value.as_object() else {
             return errors.push(wrong_type(path, "an object", value));
         };
-        let Some((tag, choices)) = self.tag(&rest) else { return };
         let tag_path = join(path, tag);
         let allowed: Vec<Value> = choices.iter().map(|(name, _)| (*name).into()).collect();
         match map.get(tag) {
@@ -214,6 +225,17 @@ impl Schemas {
                 Some((_, variant)) => self.value(variant, value, path, errors),
                 None => errors.push(not_among(&tag_path, name, &allowed)),
             },
+        }
+    }
+
+    /// The JSON type of what a schema describes.
+    fn json_type<'a>(&'a self, schema: &'a Value) -> &'a str {
+        let schema = self.resolve(schema);
+        match schema["type"].as_str() {
+            Some("integer") => "number",
+            Some(kind) => kind,
+            None if schema["enum"].is_array() => "string",
+            None => "object",
         }
     }
 
@@ -235,6 +257,17 @@ impl Schemas {
             Some((schema["enum"][0].as_str()?, *variant))
         };
         Some((tag, variants.iter().map(choice).collect::<Option<Vec<_>>>()?))
+    }
+}
+
+fn json_type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 

@@ -113,6 +113,21 @@ fn ranges_hold_at_both_ends() {
 }
 
 #[test]
+fn variants_without_a_tag_are_chosen_by_their_type() {
+    let names = serde_json::json!({"oneOf": [
+        {"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
+    let schemas = invented();
+    let check = |value: Value| {
+        let mut errors = Vec::new();
+        schemas.value(&names, &value, "target", &mut errors);
+        errors.into_iter().map(|error| (error.field, error.message)).collect::<Vec<_>>()
+    };
+    assert!(check("y".into()).is_empty() && check(serde_json::json!(["y", "z"])).is_empty());
+    assert_eq!(check(serde_json::json!(["y", 1]))[0].0, "target[1]");
+    assert_eq!(check(1.into()), [("target".to_owned(), "is a whole number".to_owned())]);
+}
+
+#[test]
 fn variants_are_chosen_by_their_tag() {
     assert_eq!(with("door", Value::Null), []);
     assert_eq!(with("door", json!({"kind": "wood", "age": 3})), []);

@@ -24,8 +24,8 @@ use crate::store::datasets::Dataset;
 /// Records that one evaluation may read.
 const MAX_EVALUATED: usize = 10_000;
 
-/// Records to score, and what their answers must pass to be accepted. One of `texts`, `text` and
-/// `records`.
+/// Records to score, and what their answers must pass to be accepted. One of `texts`, `text`, `images`
+/// and `records`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScoreRequest {
     /// The texts, 1 to 10,000. A text that cannot be scored gets a problem of its own.
@@ -35,9 +35,13 @@ pub struct ScoreRequest {
     /// A single text, in place of `texts`.
     #[serde(default)]
     pub text: Option<String>,
+    /// Images, 1 to 10,000: PNG or JPEG as base64. One that cannot be read gets a problem of its own.
+    #[schema(value_type = Option<Vec<serde_json::Value>>, max_items = 10_000)]
+    #[serde(default)]
+    pub images: Option<Vec<serde_json::Value>>,
     /// Rows, 1 to 10,000: objects with a value for each column of the model, `null` or absent where
-    /// it is missing. A row that cannot be scored gets a problem of its own. For models of texts, the
-    /// object holds the text column.
+    /// it is missing. A row that cannot be scored gets a problem of its own. For models of texts
+    /// or images, the object holds that column.
     #[schema(value_type = Option<Vec<serde_json::Value>>, max_items = 10_000)]
     #[serde(default)]
     pub records: Option<Vec<serde_json::Value>>,
@@ -90,29 +94,26 @@ pub async fn score(
     body: Body<ScoreRequest>,
 ) -> Result<Json<ScoreResponse>, Failure> {
     let request = body.value;
-    let texts = |values| Batch { kind: BatchKind::Texts, values };
-    let batch = match (request.text, request.texts, request.records) {
-        (Some(text), None, None) => texts(vec![text.into()]),
-        (None, Some(values), None) if !values.is_empty() => texts(values),
-        (None, None, Some(values)) if !values.is_empty() => {
-            Batch { kind: BatchKind::Records, values }
-        }
-        (Some(_), Some(_), _) => {
-            return Err(invalid("text", "stands beside texts", "send one of the two").into());
-        }
-        (_, _, Some(values)) if !values.is_empty() => {
-            let hint = "send either texts or records";
-            return Err(invalid("records", "stands beside texts", hint).into());
-        }
-        (None, None, Some(_)) => {
-            let hint = "send records with at least one row";
-            return Err(invalid("records", "holds no row", hint).into());
-        }
-        _ => {
-            let hint = "send texts with at least one text, or text, or records";
-            return Err(invalid("texts", "holds no text", hint).into());
-        }
+    let mut batches: Vec<(&str, Batch)> = [
+        ("text", BatchKind::Texts, request.text.map(|text| vec![text.into()])),
+        ("texts", BatchKind::Texts, request.texts),
+        ("images", BatchKind::Images, request.images),
+        ("records", BatchKind::Records, request.records),
+    ]
+    .into_iter()
+    .filter_map(|(field, kind, values)| Some((field, Batch { kind, values: values? })))
+    .collect();
+    let Some((field, batch)) = batches.pop() else {
+        let hint = "send texts with at least one text, or text, images or records";
+        return Err(invalid("texts", "holds no text", hint).into());
     };
+    if let Some((other, _)) = batches.pop() {
+        let message = format!("stands beside {field}");
+        return Err(invalid(other, &message, "send one of the two").into());
+    }
+    if batch.values.is_empty() {
+        return Err(invalid(field, "holds nothing", "send at least one").into());
+    }
     let defaults = Thresholds::default();
     let thresholds = Thresholds {
         max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
@@ -134,7 +135,7 @@ pub struct EvaluateRequest {
     /// Id of the dataset; 10,000 records at most, after `only`.
     #[schema(min_length = 1, max_length = 200)]
     pub dataset: String,
-    /// Column with the text, for a model of texts. Default: the one that the model was trained on.
+    /// Column with the text or image, for models of those. Default: the one that the model was trained on.
     #[serde(default)]
     pub text: Option<String>,
     /// Column with the label, or the number. Default: what the model was trained on.
@@ -196,11 +197,11 @@ pub async fn evaluate(
     let id = state.store.resolve_model(&reference).await?;
     let dataset = state.store.dataset(&request.dataset).await?;
     let model = state.scorer.model(&id).await?;
-    let texts = matches!(model.reader.encoder, Encoder::Text(_));
+    let table = matches!(model.reader.encoder, Encoder::Table(_));
     let task = model.spec.task.on_columns(request.text, request.label);
     let inputs = task.input_columns();
     let (_, wanted_names) = task.wanted_columns();
-    let of_input = if texts { "text" } else { "dataset" };
+    let of_input = if table { "dataset" } else { "text" };
     let mut wanted = Vec::new();
     for name in &inputs {
         wanted.push(position(&dataset, of_input, name)?);
@@ -225,7 +226,7 @@ pub async fn evaluate(
     let value = request.only.map(|only| only.value);
     let mut columns = matching(columns, value.as_deref());
     let of_outcomes = 1 + inputs.len()..1 + inputs.len() + wanted_names.len();
-    let text = texts.then(|| columns[1].as_slice());
+    let text = (!table).then(|| columns[1].as_slice());
     let lacking = task.lacking(text, &columns[of_outcomes.clone()]);
     retain(&mut columns, |record| !lacking[record]);
     let left_out = lacking.iter().filter(|lacks| **lacks).count() as u64;
@@ -240,9 +241,12 @@ pub async fn evaluate(
         .apply_outcomes(&model.reader.output, &columns[of_outcomes.clone()], &none_lacks)
         .map_err(FitError::from)?;
     let slices = slice.map(|_| columns[of_outcomes.end].iter().cloned().map(text_of).collect());
-    let record = |i: usize| match texts {
-        true => Record::Text(text_of(columns[1][i].clone())),
-        false => Record::Row(columns[1..=inputs.len()].iter().map(|c| c[i].clone()).collect()),
+    let record = |i: usize| match &model.reader.encoder {
+        Encoder::Text(_) => Record::Text(text_of(columns[1][i].clone())),
+        Encoder::Image(_) => Record::Image(text_of(columns[1][i].clone())),
+        Encoder::Table(_) => {
+            Record::Row(columns[1..=inputs.len()].iter().map(|c| c[i].clone()).collect())
+        }
     };
     let row = |cell: &Cell| cell.to_number().map_or(0, |row| row as u64);
     let data = Labelled {

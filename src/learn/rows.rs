@@ -1,6 +1,9 @@
 //! What a network learns from: weighted bags of feature ids or vectors of numbers, and targets.
 
-/// Records as compressed sparse rows.
+/// Stands for a word without a row in the table.
+pub const NO_ROW: u32 = u32::MAX;
+
+/// Records as compressed sparse rows: weighted bags of features, or words in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SparseRows {
     ends: Vec<usize>,
@@ -12,7 +15,8 @@ pub struct SparseRows {
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SparseRow<'a> {
-    /// Feature ids, ascending, each once.
+    /// Feature ids: ascending and each once in a bag; in order, [`NO_ROW`] for unknown words, where
+    /// texts go in word by word.
     pub ids: &'a [u32],
     /// Weight of each.
     pub weights: &'a [f32],

@@ -18,6 +18,7 @@ use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::DetectorKind;
 use crate::eval::prototypes::Prototypes;
 use crate::eval::{Link, Matrix};
+use crate::image::ImageSize;
 use crate::learn::network::Frozen;
 use crate::problem::{Code, Problem};
 use crate::tabular::TabularEncoder;
@@ -103,6 +104,7 @@ struct Header {
 enum EncoderHeader {
     Text(VocabularyHeader),
     Table(Box<TabularEncoder>),
+    Image(ImageSize),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -129,6 +131,7 @@ impl Model {
                 })
             }
             Encoder::Table(encoder) => EncoderHeader::Table(Box::new(encoder.clone())),
+            Encoder::Image(size) => EncoderHeader::Image(*size),
         };
         let centres = prototypes.centres();
         let shape = vec![centres.len(), centres.columns()];
@@ -219,8 +222,9 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
             Encoder::Text(Vectorizer::new(spec.vectorizer.clone(), vocabulary))
         }
         EncoderHeader::Table(encoder) => Encoder::Table(*encoder),
+        EncoderHeader::Image(size) => Encoder::Image(size),
     };
-    let shape = encoder.shape();
+    let shape = encoder.shape(spec.network.text_form());
     if !spec.network.accepts(shape) {
         return Err(contradiction("the network does not take what the encoder gives"));
     }

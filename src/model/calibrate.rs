@@ -52,7 +52,7 @@ pub(super) fn reader(
         labels: reader.output.label_names().len(),
         words: match &reader.encoder {
             Encoder::Text(vectorizer) => vectorizer.vocabulary().words(),
-            Encoder::Table(_) => 0,
+            Encoder::Table(_) | Encoder::Image(_) => 0,
         },
         records: &words,
         truth: &truth,

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::spec::Warning;
 use crate::eval::calibrator::Calibrator;
+use crate::image::ImageSize;
 use crate::learn::stopping::EndReason;
 use crate::task::{CalibratedScores, MetricsReport};
 
@@ -117,6 +118,8 @@ pub enum IntendedRange {
     Texts(TextRange),
     /// Rows of a table.
     Rows(RowRange),
+    /// Images: the size that they are brought to.
+    Images(ImageSize),
 }
 
 /// The texts that the model is meant for.

@@ -163,7 +163,7 @@ fn range(reader: &Reader, data: &Data<'_>, readings: &[Reading]) -> IntendedRang
         Encoder::Table(encoder) => {
             let coverage = readings.iter().filter_map(|r| match &r.encoded {
                 Encoded::Row(row) => Some(row.coverage.columns as f32),
-                Encoded::Text(_) => None,
+                Encoded::Text(_) | Encoded::Image(_) => None,
             });
             IntendedRange::Rows(RowRange {
                 columns: encoder.columns().map(str::to_owned).collect(),
@@ -171,6 +171,7 @@ fn range(reader: &Reader, data: &Data<'_>, readings: &[Reading]) -> IntendedRang
                 column_coverage_p05: low(coverage.collect()),
             })
         }
+        Encoder::Image(size) => IntendedRange::Images(*size),
     }
 }
 

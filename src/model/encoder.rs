@@ -1,13 +1,13 @@
 //! Records to features: one encoder for each kind of input, fitted to the training split.
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::FitError;
 use super::spec::{TrainSpec, Warning};
 use crate::data::Cell;
 use crate::data::profile::ColumnKind;
-use crate::learn::network::InputShape;
+use crate::image::{self, ImageError, ImageSize};
+use crate::learn::network::{InputShape, TextForm};
 use crate::learn::rows::{DenseRows, Features, Row, SparseRow, SparseRows};
 use crate::random::fnv1a;
 use crate::tabular::{self, EncodedRow, InputKind, TabularEncoder, Unreadable, Value};
@@ -32,6 +32,8 @@ pub enum Record {
     Text(String),
     /// A cell for each of the encoder's columns.
     Row(Vec<Cell>),
+    /// An image file as base64.
+    Image(String),
 }
 
 /// Turns records into features.
@@ -40,6 +42,8 @@ pub enum Encoder {
     Text(Vectorizer),
     /// Rows of a table.
     Table(TabularEncoder),
+    /// Images, brought to one size.
+    Image(ImageSize),
 }
 
 /// A record as features, and how much of it the encoder knows.
@@ -49,27 +53,36 @@ pub enum Encoded {
     Text(text::Encoded),
     /// Of a row.
     Row(EncodedRow),
+    /// Of an image: its pixels.
+    Image(Vec<f32>),
 }
 
-/// What kind of records an encoder takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InputType {
-    /// Texts.
-    Text,
-    /// Rows of a table.
-    Table,
+/// Why a record cannot be encoded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RecordError {
+    /// Cells of a row are not what their columns hold.
+    #[error("{}", .0.first().map_or_else(String::new, ToString::to_string))]
+    Cells(Vec<Unreadable>),
+    /// The image cannot be read.
+    #[error("the image cannot be read: {0}")]
+    Image(ImageError),
 }
 
 impl Encoded {
     /// As a network takes it.
-    pub fn row(&self) -> Row<'_> {
+    pub fn row(&self, form: TextForm) -> Row<'_> {
         match self {
             Self::Text(text) => {
-                let text::Encoded { ids, weights, ngrams, .. } = text;
-                Row::Sparse(SparseRow { ids, weights, size: *ngrams })
+                let text::Encoded { ids, weights, ngrams, words, .. } = text;
+                match form {
+                    TextForm::Bag(_) => Row::Sparse(SparseRow { ids, weights, size: *ngrams }),
+                    TextForm::Words { .. } => {
+                        Row::Sparse(SparseRow { ids: words, weights: &[], size: *ngrams })
+                    }
+                }
             }
             Self::Row(row) => Row::Dense(&row.features),
+            Self::Image(pixels) => Row::Dense(pixels),
         }
     }
 
@@ -77,15 +90,7 @@ impl Encoded {
     pub fn words(&self) -> &[u32] {
         match self {
             Self::Text(text) => &text.words,
-            Self::Row(_) => &[],
-        }
-    }
-
-    /// The numbers of a record that is one vector; none of a text.
-    pub fn vector(&self) -> &[f32] {
-        match self {
-            Self::Text(_) => &[],
-            Self::Row(row) => &row.features,
+            Self::Row(_) | Self::Image(_) => &[],
         }
     }
 
@@ -93,7 +98,7 @@ impl Encoded {
     pub fn text(&self) -> Option<&text::Encoded> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Row(_) => None,
+            Self::Row(_) | Self::Image(_) => None,
         }
     }
 }
@@ -119,47 +124,70 @@ impl Encoder {
                     values: training.iter().map(|&i| value(&column.cells[i])).collect(),
                 });
                 let columns: Vec<tabular::Column<'_>> = columns.collect();
-                let (encoder, findings) = TabularEncoder::fit(&spec.tabular, &columns)
-                    .map_err(|e| FitError::unreadable(training[e.row], &e.error))?;
+                let (encoder, findings) =
+                    TabularEncoder::fit(&spec.tabular, &columns).map_err(|e| {
+                        FitError::unreadable(training[e.row], RecordError::Cells(vec![e.error]))
+                    })?;
                 warnings.extend(findings.into_iter().map(|f| Warning::new("column", f.message)));
                 if encoder.width() == 0 {
                     return Err(FitError::NoFeature);
                 }
                 Ok(Self::Table(encoder))
             }
+            Records::Images(images) => {
+                let header = |&i: &usize| {
+                    let bytes = image::from_text(&images[i])?;
+                    image::inspect(&bytes)
+                };
+                let headers: Result<Vec<_>, _> = training
+                    .par_iter()
+                    .map(|i| header(i).map_err(|e| FitError::unreadable(*i, RecordError::Image(e))))
+                    .collect();
+                Ok(Self::Image(spec.image.resolve(headers?)))
+            }
         }
     }
 
-    /// What a record is to a network.
-    pub fn shape(&self) -> InputShape {
+    /// What a record is to a network that takes texts in a form.
+    pub fn shape(&self, form: TextForm) -> InputShape {
         match self {
-            Self::Text(vectorizer) => InputShape::Bag { vocabulary: vectorizer.vocabulary().len() },
+            Self::Text(vectorizer) => {
+                let vocabulary = vectorizer.vocabulary();
+                let vocabulary = match form {
+                    TextForm::Bag(_) => vocabulary.len(),
+                    TextForm::Words { .. } => vocabulary.words(),
+                };
+                InputShape::Bag { vocabulary }
+            }
             Self::Table(encoder) => InputShape::Vector { width: encoder.width() },
-        }
-    }
-
-    /// What kind of records it takes.
-    pub fn input(&self) -> InputType {
-        match self {
-            Self::Text(_) => InputType::Text,
-            Self::Table(_) => InputType::Table,
+            Self::Image(size) => InputShape::Image {
+                channels: size.channels as usize,
+                height: size.height as usize,
+                width: size.width as usize,
+            },
         }
     }
 
     /// Encodes a record. One of another kind than the encoder's is an empty one to it.
-    pub fn encode(&self, record: &Record) -> Result<Encoded, Vec<Unreadable>> {
+    pub fn encode(&self, record: &Record) -> Result<Encoded, RecordError> {
         match (self, record) {
             (Self::Text(vectorizer), Record::Text(text)) => {
                 Ok(Encoded::Text(vectorizer.encode(text)))
             }
-            (Self::Text(vectorizer), Record::Row(_)) => Ok(Encoded::Text(vectorizer.encode(""))),
+            (Self::Text(vectorizer), _) => Ok(Encoded::Text(vectorizer.encode(""))),
             (Self::Table(encoder), Record::Row(cells)) => {
                 let row: Vec<Value<'_>> = cells.iter().map(value).collect();
-                encoder.encode(&row).map(Encoded::Row)
+                encoder.encode(&row).map(Encoded::Row).map_err(RecordError::Cells)
             }
-            (Self::Table(encoder), Record::Text(_)) => {
-                encoder.encode(&vec![Value::Missing; encoder.columns().len()]).map(Encoded::Row)
+            (Self::Table(encoder), _) => {
+                let missing = vec![Value::Missing; encoder.columns().len()];
+                encoder.encode(&missing).map(Encoded::Row).map_err(RecordError::Cells)
             }
+            (Self::Image(size), Record::Image(text)) => {
+                let pixels = image::from_text(text).and_then(|bytes| image::decode(&bytes, size));
+                pixels.map(Encoded::Image).map_err(RecordError::Image)
+            }
+            (Self::Image(size), _) => Ok(Encoded::Image(vec![0.0; size.values()])),
         }
     }
 
@@ -173,7 +201,7 @@ impl Encoder {
             (Self::Text(vectorizer), Records::Texts(texts)) => {
                 Ok(Encoded::Text(vectorizer.encode(&texts[i])))
             }
-            _ => self.encode(&records.get(i)).map_err(|errors| FitError::unreadable(i, &errors[0])),
+            _ => self.encode(&records.get(i)).map_err(|error| FitError::unreadable(i, error)),
         };
         positions.par_iter().map(encode).collect()
     }
@@ -185,6 +213,8 @@ pub enum Records {
     Texts(Vec<String>),
     /// Rows of a table, column by column.
     Rows(Vec<InputColumn>),
+    /// Image files as base64.
+    Images(Vec<String>),
 }
 
 impl Records {
@@ -193,6 +223,9 @@ impl Records {
         match (input, columns.pop()) {
             (Input::Text(_), Some(InputColumn { cells, .. })) => {
                 Self::Texts(cells.into_iter().map(text_of).collect())
+            }
+            (Input::Image(_), Some(InputColumn { cells, .. })) => {
+                Self::Images(cells.into_iter().map(text_of).collect())
             }
             (_, last) => {
                 columns.extend(last);
@@ -205,6 +238,7 @@ impl Records {
     pub fn get(&self, index: usize) -> Record {
         match self {
             Self::Texts(texts) => Record::Text(texts[index].clone()),
+            Self::Images(images) => Record::Image(images[index].clone()),
             Self::Rows(columns) => {
                 Record::Row(columns.iter().map(|column| column.cells[index].clone()).collect())
             }
@@ -214,7 +248,9 @@ impl Records {
     /// A number for each record, the same for equal ones.
     pub fn groups(&self) -> Vec<u64> {
         match self {
-            Self::Texts(texts) => texts.iter().map(|text| fnv1a(text.as_bytes())).collect(),
+            Self::Texts(texts) | Self::Images(texts) => {
+                texts.iter().map(|text| fnv1a(text.as_bytes())).collect()
+            }
             Self::Rows(columns) => {
                 let records = columns.first().map_or(0, |column| column.cells.len());
                 let group = |i: usize| {
@@ -235,16 +271,20 @@ impl Records {
         match self {
             Self::Texts(_) => "text",
             Self::Rows(_) => "row",
+            Self::Images(_) => "image",
         }
     }
 }
 
 /// Records in one piece, as a network learns from them.
-pub fn features(shape: InputShape, encoded: &[Encoded]) -> Features {
+pub fn features(shape: InputShape, form: TextForm, encoded: &[Encoded]) -> Features {
     let mut sparse = SparseRows::default();
     let mut dense = DenseRows::new(shape.width());
     for record in encoded {
-        match record.row() {
+        match record.row(form) {
+            Row::Sparse(row) if row.weights.is_empty() => {
+                sparse.push(row.ids, &vec![1.0; row.ids.len()], row.size);
+            }
             Row::Sparse(row) => sparse.push(row.ids, row.weights, row.size),
             Row::Dense(values) => dense.push(values),
         }

@@ -1,9 +1,9 @@
 //! Why no model came of it.
 
+use super::encoder::RecordError;
 use crate::learn::LearnError;
 use crate::learn::loss::UnknownLabel;
 use crate::problem::{Code, FieldError, Problem};
-use crate::tabular::Unreadable;
 use crate::task::{LabelError, OutcomeError, ValueError};
 
 /// Why a training did not end with a model.
@@ -33,13 +33,13 @@ pub enum FitError {
     /// A target or a weight is no number that can be used.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// A cell is not what its column holds.
+    /// A record cannot be turned into features.
     #[error("row {row}, {error}")]
-    Cell {
+    Record {
         /// The record, from 1.
         row: u64,
         /// What is wrong.
-        error: Box<Unreadable>,
+        error: Box<RecordError>,
     },
     /// No column tells one training record from another.
     #[error("no column tells one training record from another")]
@@ -56,9 +56,9 @@ pub enum FitError {
 }
 
 impl FitError {
-    /// A cell of the record at `index` is not what its column holds.
-    pub fn unreadable(index: usize, error: &Unreadable) -> Self {
-        Self::Cell { row: index as u64 + 1, error: Box::new(error.clone()) }
+    /// The record at `index` cannot be turned into features.
+    pub fn unreadable(index: usize, error: RecordError) -> Self {
+        Self::Record { row: index as u64 + 1, error: Box::new(error) }
     }
 }
 
@@ -111,10 +111,18 @@ impl From<FitError> for Problem {
                 let field = FieldError::new(name, message).hint(hint).at(Some(row), Some(&column));
                 Problem::fields(Code::InvalidSpec, vec![field])
             }
-            FitError::Cell { row, error } => {
-                let hint = "mend the cell, or leave its column out of task.features";
-                let field = FieldError::new("task.features", message).hint(hint);
-                let field = field.at(Some(row), Some(&error.column));
+            FitError::Record { row, error } => {
+                let (name, column, hint) = match &*error {
+                    RecordError::Cells(cells) => {
+                        let column = cells.first().map(|cell| cell.column.as_str());
+                        let hint = "mend the cell, or leave its column out of task.features";
+                        ("task.features", column, hint)
+                    }
+                    RecordError::Image(_) => {
+                        ("task.image", None, "send PNG or JPEG as base64, or leave the record out")
+                    }
+                };
+                let field = FieldError::new(name, message).hint(hint).at(Some(row), column);
                 Problem::fields(Code::InvalidSpec, vec![field])
             }
             FitError::NoFeature => {

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use super::encoder::input_kind;
 use super::spec::TrainSpec;
 use crate::data::profile::{Column, Profile};
-use crate::learn::network::InputShape;
+use crate::image::ImageColors;
+use crate::learn::network::{InputShape, TextForm};
 use crate::tabular::InputKind;
 use crate::task::{Input, MAX_LABELS, Wanted};
 
@@ -53,6 +54,7 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
     let records = match spec.task.input() {
         Input::Text(text) => texts(spec, text, profile, train_records),
         Input::Table(features) => table(spec, features.unwrap_or_default(), profile),
+        Input::Image(image) => images(spec, image, profile),
     };
     let outputs = match spec.task.wanted() {
         Wanted::Labels(labels) => profile
@@ -105,6 +107,10 @@ fn texts(spec: &TrainSpec, text: &str, profile: &Profile, train_records: u64) ->
         Some(buckets) => (words as usize).min(vectorizer.max_vocabulary) + buckets as usize,
         None => ((words + ngrams) as usize).min(vectorizer.max_vocabulary),
     };
+    let vocabulary = match spec.network.text_form() {
+        TextForm::Bag(_) => vocabulary,
+        TextForm::Words { .. } => (words as usize).min(vocabulary),
+    };
     let dimension = spec.network.layout(InputShape::Bag { vocabulary: 1 }, 1).dimension() as f64;
     Records {
         shape: InputShape::Bag { vocabulary },
@@ -113,6 +119,22 @@ fn texts(spec: &TrainSpec, text: &str, profile: &Profile, train_records: u64) ->
         // About 1.5 ns for each n-gram and dimension of a record.
         seconds: characters * 0.6 * (1.0 + runs / 2.0) * dimension * 1.5e-9,
     }
+}
+
+/// Images of the size that the spec gives, or else of the largest that is kept.
+fn images(spec: &TrainSpec, image: &str, profile: &Profile) -> Records {
+    let side = |given: Option<u32>, other: Option<u32>| given.or(other).unwrap_or(64) as usize;
+    let (height, width) = (spec.image.height, spec.image.width);
+    let channels = if spec.image.colors == Some(ImageColors::Grey) { 1 } else { 3 };
+    let shape =
+        InputShape::Image { channels, height: side(height, width), width: side(width, height) };
+    let characters = profile
+        .column(image)
+        .and_then(|(_, column)| column.characters)
+        .map_or(0.0, |lengths| lengths.mean);
+    // The file as base64, and its pixels as they are read and as they are learnt from.
+    let record = characters as u64 + shape.width() as u64 * 8;
+    Records { shape, bytes: profile.rows.saturating_mul(record), seconds: 0.0 }
 }
 
 fn table(spec: &TrainSpec, features: &[String], profile: &Profile) -> Records {

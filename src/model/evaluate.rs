@@ -142,6 +142,13 @@ impl Model {
                 representation,
                 has_outside: !row.coverage.outside.is_empty(),
             },
+            Encoded::Image(_) => RecordCoverage {
+                tokens: None,
+                ngrams: None,
+                columns: None,
+                representation,
+                has_outside: false,
+            },
         };
         Outcome { judgement, values, coverage }
     }

@@ -17,7 +17,7 @@ use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
 use crate::learn::stopping::EndReason;
 use crate::learn::trainer::{self, EpochReport, Interrupt, StepReport, TrainerSpec};
-use crate::task::{MetricsReport, Outcomes, Output, TaskSpec, ValueError};
+use crate::task::{Input, MetricsReport, Outcomes, Output, TaskSpec, ValueError};
 
 /// The columns that a training reads.
 pub struct TrainingTable {
@@ -94,11 +94,12 @@ pub fn fit(
 
     let encoder = Encoder::fit(spec, &records, &parts.train, &mut warnings)?;
     go_on(monitor)?;
-    let shape = encoder.shape();
+    let form = spec.network.text_form();
+    let shape = encoder.shape(form);
     let train = encoder.encode_all(&records, &parts.train)?;
     let validation = encoder.encode_all(&records, &parts.validation)?;
-    let rows = features(shape, &train);
-    let validation_rows = features(shape, &validation);
+    let rows = features(shape, form, &train);
+    let validation_rows = features(shape, form, &validation);
     go_on(monitor)?;
 
     monitor.phase(Phase::Training);
@@ -151,8 +152,10 @@ pub fn fit(
 /// The records to leave out, unless there are too many.
 fn lacking(task: &TaskSpec, table: &TrainingTable) -> Result<Vec<bool>, FitError> {
     let input = match task.input() {
-        crate::task::Input::Table(_) => None,
-        crate::task::Input::Text(_) => table.inputs.first().map(|column| column.cells.as_slice()),
+        Input::Table(_) => None,
+        Input::Text(_) | Input::Image(_) => {
+            table.inputs.first().map(|column| column.cells.as_slice())
+        }
     };
     let mut lacking = task.lacking(input, &table.wanted);
     for (lacks, weight) in lacking.iter_mut().zip(table.weights.iter().flatten()) {

@@ -95,7 +95,8 @@ impl Reader {
 
     /// The representation of a record, and a logit for each label or the network's own outputs.
     pub fn evaluate(&self, encoded: &Encoded) -> (Vec<f32>, Vec<f32>) {
-        let (representation, outputs) = self.network.view().evaluate(encoded.row());
+        let row = encoded.row(self.network.spec().text_form());
+        let (representation, outputs) = self.network.view().evaluate(row);
         let outputs = match &self.output {
             Output::Labels { head, .. } => head.label_logits(outputs),
             Output::Values { .. } => outputs,
@@ -106,7 +107,7 @@ impl Reader {
     /// The vector that distances are measured by.
     pub fn vector<'a>(&self, encoded: &'a Encoded, representation: &'a [f32]) -> &'a [f32] {
         match encoded {
-            Encoded::Text(_) => representation,
+            Encoded::Text(_) | Encoded::Image(_) => representation,
             Encoded::Row(row) => &row.features,
         }
     }

@@ -156,6 +156,14 @@ impl Coverage {
                 unknown: None,
                 outside: Some(row.coverage.outside),
             },
+            Encoded::Image(_) => Self {
+                tokens: None,
+                ngrams: None,
+                columns: None,
+                representation,
+                unknown: None,
+                outside: None,
+            },
         }
     }
 }
@@ -434,6 +442,7 @@ fn outside_words(reading: &Reading) -> String {
             let what = format!("{} {values} outside what training saw", outside.len());
             (shown.collect(), outside.len(), what)
         }
+        Encoded::Image(_) => return String::new(),
     };
     if count == 0 {
         return String::new();

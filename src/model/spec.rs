@@ -5,6 +5,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::image::ImageSpec;
 use crate::learn::loss::LossSpec;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
@@ -40,8 +41,11 @@ pub struct TrainRequest {
     /// How the columns of a table become features.
     #[serde(default)]
     pub tabular: TabularSpec,
+    /// How images become pixels.
+    #[serde(default)]
+    pub image: ImageSpec,
     /// The network. Default: `embedding_bag` for texts, `mlp` with hidden layers of 64 and 64 for
-    /// rows of a table.
+    /// rows of a table, `image_cnn` for images.
     #[serde(default)]
     pub network: Option<NetworkSpec>,
     /// The optimiser.
@@ -177,6 +181,9 @@ pub struct TrainSpec {
     /// How the columns of a table become features.
     #[serde(default)]
     pub tabular: TabularSpec,
+    /// How images become pixels.
+    #[serde(default)]
+    pub image: ImageSpec,
     /// The network.
     pub network: NetworkSpec,
     /// The optimiser.

@@ -1,10 +1,11 @@
-//! Records as a request holds them: JSON texts, or JSON objects with a value for each column.
+//! Records as a request holds them: JSON texts, images as base64, or JSON objects with a value for
+//! each column.
 
 use serde_json::Value;
 
 use crate::data::Cell;
 use crate::model::Model;
-use crate::model::encoder::{Encoded, Encoder, Record};
+use crate::model::encoder::{Encoded, Encoder, Record, RecordError};
 use crate::problem::{Code, FieldError, Problem, nearest};
 use crate::tabular::Unreadable;
 
@@ -16,6 +17,8 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 pub enum BatchKind {
     /// Texts, in the field `texts`.
     Texts,
+    /// Images as base64, in the field `images`.
+    Images,
     /// Objects, in the field `records`.
     Records,
 }
@@ -31,14 +34,22 @@ pub struct Batch {
 impl BatchKind {
     /// Whether a model can take it; else the problem with the whole request.
     pub fn check(self, model: &Model) -> Result<(), Problem> {
-        match (self, &model.reader.encoder) {
-            (Self::Texts, Encoder::Table(encoder)) => {
+        let hint = match &model.reader.encoder {
+            Encoder::Text(_) => "send texts".to_owned(),
+            Encoder::Image(_) => "send images: PNG or JPEG as base64".to_owned(),
+            Encoder::Table(encoder) => {
                 let columns: Vec<&str> = encoder.used_columns().collect();
-                let hint = format!("send records: objects with {}", columns.join(", "));
-                let message = "this model takes rows of a table, not texts".to_owned();
-                Err(refusal("texts", message, &hint))
+                format!("send records: objects with {}", columns.join(", "))
             }
-            _ => Ok(()),
+        };
+        let (field, what) = match self {
+            Self::Texts => ("texts", "texts"),
+            Self::Images => ("images", "images"),
+            Self::Records => return Ok(()),
+        };
+        match (self, &model.reader.encoder) {
+            (Self::Texts, Encoder::Text(_)) | (Self::Images, Encoder::Image(_)) => Ok(()),
+            _ => Err(refusal(field, format!("this model does not take {what}"), &hint)),
         }
     }
 
@@ -51,15 +62,23 @@ impl BatchKind {
     ) -> Result<Encoded, Problem> {
         let record = match self {
             Self::Texts => Record::Text(text(&format!("texts[{index}]"), value)?.to_owned()),
+            Self::Images => Record::Image(encoded_image(&format!("images[{index}]"), value)?),
             Self::Records => object(model, &format!("records[{index}]"), value)?,
         };
-        let unreadable = |errors: Vec<Unreadable>| {
-            let field = |error: &Unreadable| {
-                let at = format!("records[{index}].{}", error.column);
-                let hint = "send what the column held in training, or null where it is missing";
-                FieldError::new(at, error.to_string()).hint(hint).at(None, Some(&error.column))
-            };
-            Problem::fields(Code::InvalidRequest, errors.iter().map(field).collect())
+        let unreadable = |error: RecordError| match error {
+            RecordError::Cells(cells) => {
+                let field = |error: &Unreadable| {
+                    let at = format!("records[{index}].{}", error.column);
+                    let hint = "send what the column held in training, or null where it is missing";
+                    FieldError::new(at, error.to_string()).hint(hint).at(None, Some(&error.column))
+                };
+                Problem::fields(Code::InvalidRequest, cells.iter().map(field).collect())
+            }
+            RecordError::Image(image) => {
+                let of = if self == Self::Images { "images" } else { "records" };
+                let hint = "send PNG or JPEG as base64";
+                refusal(&format!("{of}[{index}]"), image.to_string(), hint)
+            }
         };
         model.reader.encoder.encode(&record).map_err(unreadable)
     }
@@ -80,6 +99,14 @@ fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Problem> {
         refuse(format!("holds a NUL character at position {position}"), "remove it")
     } else {
         Ok(text)
+    }
+}
+
+/// An image as base64, or the problem with it.
+fn encoded_image(field: &str, value: &Value) -> Result<String, Problem> {
+    match value.as_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(refusal(field, "is not a text".to_owned(), "send PNG or JPEG as base64")),
     }
 }
 
@@ -112,6 +139,11 @@ fn object(model: &Model, field: &str, value: &Value) -> Result<Record, Problem> 
         let name = inputs.first().copied().unwrap_or_default();
         let value = object.get(name).unwrap_or(&Value::Null);
         return text(&format!("{field}.{name}"), value).map(|text| Record::Text(text.to_owned()));
+    }
+    if let Encoder::Image(_) = model.reader.encoder {
+        let name = inputs.first().copied().unwrap_or_default();
+        let value = object.get(name).unwrap_or(&Value::Null);
+        return encoded_image(&format!("{field}.{name}"), value).map(Record::Image);
     }
     let mut cells = Vec::with_capacity(inputs.len());
     for name in inputs {

@@ -14,12 +14,11 @@ use crate::compute::{ComputeError, Pool};
 use crate::model::Model;
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Unavailable;
-use crate::model::encoder::{Encoded, Record};
+use crate::model::encoder::{Encoded, Record, RecordError};
 use crate::model::evaluate::{Evaluation, LabelledRecords};
 use crate::model::score::{ScoreItem, Thresholds};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::{Store, StoreError};
-use crate::tabular::Unreadable;
 use crate::task::Outcomes;
 
 /// Why nothing was scored.
@@ -31,13 +30,13 @@ pub enum ScorerError {
     /// The model cannot be loaded.
     #[error("a stored model cannot be loaded: {0}")]
     Artifact(ArtifactError),
-    /// A cell is not what the model's column holds.
+    /// A record is not what the model takes.
     #[error("row {row}, {error}")]
-    Cell {
+    Record {
         /// The record, from 1.
         row: u64,
         /// What is wrong.
-        error: Unreadable,
+        error: RecordError,
     },
     /// Threads are busy, or a computation panicked.
     #[error(transparent)]
@@ -49,11 +48,14 @@ impl From<ScorerError> for Problem {
         match error {
             ScorerError::Store(store) => store.into(),
             ScorerError::Compute(compute) => compute.into(),
-            ScorerError::Cell { row, error } => {
+            ScorerError::Record { row, error } => {
                 let message = format!("row {row}, {error}");
-                let hint = "mend the cell, or leave its record out";
-                let field = FieldError::new("dataset", message).hint(hint);
-                let field = field.at(Some(row), Some(&error.column));
+                let hint = "mend the record, or leave it out";
+                let column = match &error {
+                    RecordError::Cells(cells) => cells.first().map(|cell| cell.column.as_str()),
+                    RecordError::Image(_) => None,
+                };
+                let field = FieldError::new("dataset", message).hint(hint).at(Some(row), column);
                 Problem::fields(Code::InvalidRequest, vec![field])
             }
             ScorerError::Artifact(artifact) => {
@@ -181,12 +183,11 @@ impl Scorer {
             let Labelled { records, rows, outcomes, slices } = data;
             let encode = |(record, row): (&Record, &u64)| {
                 let encoder = &model.reader.encoder;
-                encoder.encode(record).map_err(|errors| (*row, errors))
+                encoder.encode(record).map_err(|error| ScorerError::Record { row: *row, error })
             };
-            let records: Result<Vec<Encoded>, _> =
+            let records: Result<Vec<Encoded>, ScorerError> =
                 records.par_iter().zip(&rows).map(encode).collect();
-            let records = records
-                .map_err(|(row, errors)| ScorerError::Cell { row, error: errors[0].clone() })?;
+            let records = records?;
             Ok(model.evaluate(LabelledRecords { records, outcomes, slices }, &thresholds))
         };
         self.pool.run(work).await?

@@ -92,6 +92,8 @@ impl LabelColumn {
 pub enum Input<'a> {
     /// The text of a column.
     Text(&'a str),
+    /// The image of a column.
+    Image(&'a str),
     /// Several columns; all that are not otherwise used, where none is named.
     Table(Option<&'a [String]>),
 }

@@ -35,6 +35,10 @@ pub enum TaskSpec {
     TabularClassification(TabularClassification),
     /// Predict numbers from a row of a table.
     TabularRegression(TabularRegression),
+    /// Give an image one label, or several.
+    ImageClassification(ImageClassification),
+    /// Predict numbers from an image.
+    ImageRegression(ImageRegression),
 }
 
 /// Columns of a text classification.
@@ -83,6 +87,28 @@ pub struct TabularRegression {
     pub targets: TargetColumns,
 }
 
+/// Columns of an image classification.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ImageClassification {
+    /// Column with the image: PNG or JPEG as base64.
+    #[schema(min_length = 1, max_length = 500, example = "image")]
+    pub image: String,
+    /// Column with the label.
+    #[serde(flatten)]
+    pub labels: LabelColumn,
+}
+
+/// Columns of an image regression.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ImageRegression {
+    /// Column with the image: PNG or JPEG as base64.
+    #[schema(min_length = 1, max_length = 500, example = "image")]
+    pub image: String,
+    /// Columns with the numbers.
+    #[serde(flatten)]
+    pub targets: TargetColumns,
+}
+
 impl TaskSpec {
     /// What a record goes in as.
     pub fn input(&self) -> Input<'_> {
@@ -93,6 +119,8 @@ impl TaskSpec {
             | Self::TabularRegression(TabularRegression { features, .. }) => {
                 Input::Table(features.as_deref())
             }
+            Self::ImageClassification(ImageClassification { image, .. })
+            | Self::ImageRegression(ImageRegression { image, .. }) => Input::Image(image),
         }
     }
 
@@ -100,31 +128,37 @@ impl TaskSpec {
     pub fn wanted(&self) -> Wanted<'_> {
         match self {
             Self::TextClassification(TextClassification { labels, .. })
-            | Self::TabularClassification(TabularClassification { labels, .. }) => {
+            | Self::TabularClassification(TabularClassification { labels, .. })
+            | Self::ImageClassification(ImageClassification { labels, .. }) => {
                 Wanted::Labels(labels)
             }
             Self::TextRegression(TextRegression { targets, .. })
-            | Self::TabularRegression(TabularRegression { targets, .. }) => Wanted::Values(targets),
+            | Self::TabularRegression(TabularRegression { targets, .. })
+            | Self::ImageRegression(ImageRegression { targets, .. }) => Wanted::Values(targets),
         }
     }
 
-    /// The same task on other columns: of a text, and of what is to be learnt.
-    pub fn on_columns(&self, text: Option<String>, wanted: Option<String>) -> Self {
+    /// The same task on other columns: of a text or image, and of what is to be learnt.
+    pub fn on_columns(&self, input: Option<String>, wanted: Option<String>) -> Self {
         let mut task = self.clone();
         match &mut task {
             Self::TextClassification(TextClassification { text: column, .. })
-            | Self::TextRegression(TextRegression { text: column, .. }) => {
-                *column = text.unwrap_or_else(|| column.clone());
+            | Self::TextRegression(TextRegression { text: column, .. })
+            | Self::ImageClassification(ImageClassification { image: column, .. })
+            | Self::ImageRegression(ImageRegression { image: column, .. }) => {
+                *column = input.unwrap_or_else(|| column.clone());
             }
             Self::TabularClassification(_) | Self::TabularRegression(_) => {}
         }
         match &mut task {
             Self::TextClassification(TextClassification { labels, .. })
-            | Self::TabularClassification(TabularClassification { labels, .. }) => {
+            | Self::TabularClassification(TabularClassification { labels, .. })
+            | Self::ImageClassification(ImageClassification { labels, .. }) => {
                 labels.label = wanted.unwrap_or_else(|| labels.label.clone());
             }
             Self::TextRegression(TextRegression { targets, .. })
-            | Self::TabularRegression(TabularRegression { targets, .. }) => {
+            | Self::TabularRegression(TabularRegression { targets, .. })
+            | Self::ImageRegression(ImageRegression { targets, .. }) => {
                 targets.target = wanted.map_or_else(|| targets.target.clone(), Names::One);
             }
         }
@@ -134,7 +168,7 @@ impl TaskSpec {
     /// The columns that records go in by, in order; none for a table whose columns are not resolved.
     pub fn input_columns(&self) -> Vec<&str> {
         match self.input() {
-            Input::Text(text) => vec![text],
+            Input::Text(column) | Input::Image(column) => vec![column],
             Input::Table(features) => {
                 features.unwrap_or_default().iter().map(String::as_str).collect()
             }
@@ -185,6 +219,8 @@ impl TaskSpec {
             Self::TextRegression(_) => "text_regression",
             Self::TabularClassification(_) => "tabular_classification",
             Self::TabularRegression(_) => "tabular_regression",
+            Self::ImageClassification(_) => "image_classification",
+            Self::ImageRegression(_) => "image_regression",
         }
     }
 }

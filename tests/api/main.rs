@@ -16,3 +16,4 @@ mod reviews;
 mod runs;
 mod scoring;
 mod six_sentences;
+mod tabular;

@@ -21,7 +21,7 @@ async fn the_server_tells_how_it_is() {
         "whereof_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"}",
         "whereof_http_request_seconds_bucket",
         "whereof_jobs{status=\"succeeded\"} 1",
-        "whereof_texts_scored_total",
+        "whereof_records_scored_total",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

@@ -83,7 +83,7 @@ impl DenseSpec {
             kernels::dense(&parameters[at], &parameters[at + 1], &x, &mut values);
             at += 2;
             let of = self.normalization.parameters();
-            normalization::apply(self.normalization, &parameters[at..at + of], &mut values, 1);
+            normalization::apply(self.normalization, &parameters[at..at + of], &mut values);
             at += of;
             self.activation.apply(&mut values);
             if self.residual && values.len() == x.len() {

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::layout::Slot;
 use super::pass::Pass;
-use super::{DenseSpec, InputShape, Stem};
+use super::{DenseSpec, InputShape, Stem, TextForm};
 
 /// How the vectors of a text become one. Unknown n-grams count as zero vectors, so that little
 /// coverage shrinks the logits.
@@ -63,8 +63,8 @@ impl Stem for EmbeddingBagSpec {
         Some(self.dimension)
     }
 
-    fn pooling(&self) -> Pooling {
-        self.pooling
+    fn text_form(&self) -> TextForm {
+        TextForm::Bag(self.pooling)
     }
 
     fn width(&self, _: InputShape) -> usize {

@@ -3,10 +3,10 @@
 //! record scores the same alone and in a batch.
 
 use super::layout::TABLE;
-use super::{InputShape, Layout, NetworkSpec};
+use super::{InputShape, Layout, NetworkSpec, TextForm};
 use crate::arrays::{Arrays, ArraysError};
 use crate::learn::kernels;
-use crate::learn::rows::Row;
+use crate::learn::rows::{NO_ROW, Row, SparseRow};
 
 /// Parameters that no longer change.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,10 +135,16 @@ impl View<'_> {
         let stem = self.spec.stem();
         let x = match row {
             Row::Sparse(row) => {
-                let mut pooled = vec![0.0; stem.dimension().unwrap_or_default()];
-                let scale = stem.pooling().scale(row.size);
-                kernels::pool(self.table, row.ids, row.weights, scale, &mut pooled);
-                pooled
+                let dimension = stem.dimension().unwrap_or_default();
+                match stem.text_form() {
+                    TextForm::Bag(pooling) => {
+                        let mut pooled = vec![0.0; dimension];
+                        let scale = pooling.scale(row.size);
+                        kernels::pool(self.table, row.ids, row.weights, scale, &mut pooled);
+                        pooled
+                    }
+                    TextForm::Words { max, .. } => words(self.table, dimension, row, max),
+                }
             }
             Row::Dense(values) => values.to_vec(),
         };
@@ -149,4 +155,16 @@ impl View<'_> {
         let [last, outputs] = stem.dense().evaluate(of_dense, vector);
         (pooled.unwrap_or(last), outputs)
     }
+}
+
+/// The vectors of a text's words, one after another; zeros for those without a row.
+fn words(table: &[f32], dimension: usize, row: SparseRow<'_>, max: usize) -> Vec<f32> {
+    let mut vectors = vec![0.0; row.ids.len().min(max) * dimension];
+    for (vector, &id) in vectors.chunks_exact_mut(dimension).zip(row.ids) {
+        if id != NO_ROW {
+            let start = id as usize * dimension;
+            vector.copy_from_slice(&table[start..start + dimension]);
+        }
+    }
+    vectors
 }

@@ -8,11 +8,14 @@ mod activation;
 mod dense;
 mod embedding_bag;
 mod frozen;
+mod image_cnn;
 mod layout;
 mod mlp;
 mod normalization;
 mod pass;
+mod text_cnn;
 mod training;
+mod windows;
 
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -22,9 +25,11 @@ pub use activation::Activation;
 pub use dense::DenseSpec;
 pub use embedding_bag::{EmbeddingBagSpec, Pooling};
 pub use frozen::{Frozen, View};
+pub use image_cnn::{GlobalPooling, ImageCnnSpec, ImagePooling};
 pub use layout::{Layout, Role, Slot};
 pub use mlp::MlpSpec;
 pub use normalization::Normalization;
+pub use text_cnn::TextCnnSpec;
 pub use training::{Network, Noise, StepOutcome};
 
 use pass::Pass;
@@ -38,6 +43,24 @@ pub enum NetworkSpec {
     /// For rows of a table, and for images as plain vectors: dense layers; linear without hidden
     /// ones.
     Mlp(MlpSpec),
+    /// For texts: filters over runs of words, the largest answer of each, then dense layers.
+    TextCnn(TextCnnSpec),
+    /// For images: blocks of filters and pooling, then dense layers.
+    ImageCnn(ImageCnnSpec),
+}
+
+/// How a text goes into a network with an embedding table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextForm {
+    /// As a weighted bag of n-grams, pooled.
+    Bag(Pooling),
+    /// Word by word.
+    Words {
+        /// Words that are read at most.
+        max: usize,
+        /// Words that a shorter text is padded to.
+        min: usize,
+    },
 }
 
 impl Default for NetworkSpec {
@@ -102,9 +125,9 @@ pub(super) trait Stem {
     fn dimension(&self) -> Option<usize> {
         None
     }
-    /// How the rows of the table are pooled, if it has one.
-    fn pooling(&self) -> Pooling {
-        Pooling::Mean
+    /// How texts go in, if it has a table.
+    fn text_form(&self) -> TextForm {
+        TextForm::Bag(Pooling::Mean)
     }
     /// Length of the vector.
     fn width(&self, input: InputShape) -> usize;
@@ -114,7 +137,8 @@ pub(super) trait Stem {
     fn activations(&self, _: InputShape) -> usize {
         0
     }
-    /// The vectors of a batch. `x` is what was pooled of the table, or the records as they are.
+    /// The vectors of a batch. `x` is what was pooled of the table (or, word by word, records × words
+    /// × dimension), or the records as they are.
     fn forward(
         &self,
         parameters: &[Var],
@@ -130,6 +154,8 @@ impl NetworkSpec {
         match self {
             Self::EmbeddingBag(spec) => spec,
             Self::Mlp(spec) => spec,
+            Self::TextCnn(spec) => spec,
+            Self::ImageCnn(spec) => spec,
         }
     }
 
@@ -138,6 +164,8 @@ impl NetworkSpec {
         match self {
             Self::EmbeddingBag(_) => "embedding_bag",
             Self::Mlp(_) => "mlp",
+            Self::TextCnn(_) => "text_cnn",
+            Self::ImageCnn(_) => "image_cnn",
         }
     }
 
@@ -149,6 +177,11 @@ impl NetworkSpec {
     /// Whether records of this shape fit.
     pub fn accepts(&self, input: InputShape) -> bool {
         self.stem().accepts(input)
+    }
+
+    /// How texts go in, if it takes texts.
+    pub fn text_form(&self) -> TextForm {
+        self.stem().text_form()
     }
 
     /// Its parameters. Absurd sizes saturate instead of overflowing, so that they can be refused.

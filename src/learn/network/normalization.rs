@@ -22,10 +22,10 @@ pub enum Normalization {
     None,
     /// Mean 0 and variance 1 over the batch, unit by unit, then a learnt gain and shift (Ioffe and
     /// Szegedy 2015). Scoring takes running averages of the batches' means and variances, which a
-    /// batch of one record takes in training too. In images, over all positions of a filter.
+    /// batch of one record takes in training too. In images, over all positions too.
     Batch,
     /// Mean 0 and variance 1 over the units of a record, then a learnt gain and shift (Ba, Kiros and
-    /// Hinton 2016). In images, over all filters and positions.
+    /// Hinton 2016). In images, over the filters of each position.
     Layer,
 }
 
@@ -51,7 +51,7 @@ impl Normalization {
         roles.into_iter().take(self.parameters()).map(slot).collect()
     }
 
-    /// On a batch of records × units × positions, or without positions.
+    /// On a batch of records × units; in images, a row for each position.
     pub(super) fn forward(
         self,
         parameters: &[Var],
@@ -59,19 +59,13 @@ impl Normalization {
         x: &Tensor,
         pass: &mut Pass,
     ) -> candle_core::Result<Tensor> {
-        let over: &[usize] = match (self, x.rank()) {
-            (Self::None, _) => return Ok(x.clone()),
-            (Self::Layer, 2) => &[1],
-            (Self::Layer, _) => &[1, 2, 3],
-            (Self::Batch, 2) => &[0],
-            (Self::Batch, _) => &[0, 2, 3],
+        let over = match self {
+            Self::None => return Ok(x.clone()),
+            Self::Layer => 1,
+            Self::Batch => 0,
         };
-        let by_unit = |v: &Tensor| {
-            let mut shape = vec![1; x.rank()];
-            shape[1] = v.elem_count();
-            v.reshape(shape)
-        };
-        let averaged: usize = over.iter().map(|&axis| x.dims()[axis]).product();
+        let by_unit = |v: &Tensor| v.reshape((1, v.elem_count()));
+        let averaged = x.dim(over)?;
         let (mean, variance) = if self == Self::Batch && averaged < 2 {
             (by_unit(&parameters[at + 2].detach())?, by_unit(&parameters[at + 3].detach())?)
         } else {
@@ -98,13 +92,8 @@ impl Normalization {
     }
 }
 
-/// On one record of units × positions, in place.
-pub(super) fn apply(
-    kind: Normalization,
-    parameters: &[Vec<f32>],
-    values: &mut [f32],
-    positions: usize,
-) {
+/// On the units of one record, or of one position of an image, in place.
+pub(super) fn apply(kind: Normalization, parameters: &[Vec<f32>], values: &mut [f32]) {
     let scaled = |variance: f32| 1.0 / (variance + EPSILON as f32).sqrt();
     let (mean, root) = match kind {
         Normalization::None => return,
@@ -116,13 +105,11 @@ pub(super) fn apply(
             (mean, scaled(squares.sum::<f32>() / n))
         }
     };
-    for (unit, values) in values.chunks_exact_mut(positions).enumerate() {
+    for (unit, value) in values.iter_mut().enumerate() {
         let (mean, root) = match kind {
             Normalization::Batch => (parameters[2][unit], scaled(parameters[3][unit])),
             _ => (mean, root),
         };
-        for value in values {
-            *value = (*value - mean) * root * parameters[0][unit] + parameters[1][unit];
-        }
+        *value = (*value - mean) * root * parameters[0][unit] + parameters[1][unit];
     }
 }

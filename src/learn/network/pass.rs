@@ -10,11 +10,13 @@ pub(in crate::learn) struct Pass {
     key: u64,
     /// New running statistics, by the place of their parameter.
     pub statistics: Vec<(usize, Tensor)>,
+    /// Words of each text, where texts go in word by word.
+    pub words: Vec<usize>,
 }
 
 impl Pass {
     pub fn new(key: u64) -> Self {
-        Self { key, statistics: Vec::new() }
+        Self { key, statistics: Vec::new(), words: Vec::new() }
     }
 
     /// Leaves out a share of values and scales the others up. `place` tells layers apart.

@@ -7,14 +7,14 @@ use candle_core::{CpuStorage, Device, InplaceOp1, Layout as TensorLayout, Tensor
 
 use super::layout::{TABLE, initial_table};
 use super::pass::Pass;
-use super::{Frozen, InputShape, Layout, NetworkSpec, View};
+use super::{Frozen, InputShape, Layout, NetworkSpec, Pooling, TextForm, View};
 use crate::learn::LearnError;
 use crate::learn::gradient::{Gradient, GradientSpec};
 use crate::learn::kernels;
 use crate::learn::loss::{Loss, mean_loss};
 use crate::learn::optimizer::Optimizer;
 use crate::learn::regularize::NgramDropout;
-use crate::learn::rows::{Features, SparseRows, Targets};
+use crate::learn::rows::{Features, NO_ROW, SparseRow, SparseRows, Targets};
 use crate::random::keyed;
 
 /// A network in training.
@@ -38,6 +38,8 @@ pub struct Network {
 struct Batch {
     kept: Vec<Kept>,
     pooled: Vec<f32>,
+    /// Words of each record, where texts go in word by word.
+    words: Vec<usize>,
 }
 
 /// What dropout left of a record.
@@ -46,6 +48,8 @@ struct Kept {
     ids: Vec<u32>,
     weights: Vec<f32>,
     scale: f32,
+    /// Where each stands, where texts go in word by word.
+    places: Vec<u32>,
 }
 
 /// What a step leaves to chance.
@@ -188,11 +192,18 @@ impl Network {
         noise: Noise<'_>,
     ) -> Result<f32, LearnError> {
         let leaf = match features {
-            Features::Sparse(rows) => {
-                self.pool(rows, records, noise.ngrams);
-                let shape = (records.len(), self.layout.dimension());
-                Some(Var::from_slice(&self.batch.pooled, shape, &Device::Cpu)?)
-            }
+            Features::Sparse(rows) => Some(match self.spec.text_form() {
+                TextForm::Bag(pooling) => {
+                    self.pool(rows, records, noise.ngrams, pooling);
+                    let shape = (records.len(), self.layout.dimension());
+                    Var::from_slice(&self.batch.pooled, shape, &Device::Cpu)?
+                }
+                TextForm::Words { max, min } => {
+                    let words = self.words(rows, records, noise.ngrams, (min, max));
+                    let shape = (records.len(), words, self.layout.dimension());
+                    Var::from_slice(&self.batch.pooled, shape, &Device::Cpu)?
+                }
+            }),
             Features::Dense(_) => None,
         };
         let x = match (&leaf, features) {
@@ -201,6 +212,7 @@ impl Network {
             (None, Features::Sparse(_)) => unreachable!("sparse rows are pooled into a leaf"),
         };
         let mut pass = Pass::new(noise.key);
+        pass.words.clone_from(&self.batch.words);
         let stem = self.spec.stem();
         let vectors = stem.forward(&self.values, x, &mut pass)?;
         let first = stem.slots(self.input).len();
@@ -219,10 +231,13 @@ impl Network {
         if let Some(leaf) = &leaf {
             let upstream = gradient(leaf, TABLE)?;
             let dimension = self.layout.dimension();
-            for (Kept { ids, weights, scale }, upstream) in
-                self.batch.kept.iter().zip(upstream.chunks_exact(dimension))
+            let of_record = upstream.len() / records.len();
+            for (Kept { ids, weights, scale, places }, upstream) in
+                self.batch.kept.iter().zip(upstream.chunks_exact(of_record))
             {
-                for (&id, &weight) in ids.iter().zip(weights) {
+                for (i, (&id, &weight)) in ids.iter().zip(weights).enumerate() {
+                    let start = places.get(i).map_or(0, |&place| place as usize * dimension);
+                    let upstream = &upstream[start..start + dimension];
                     self.gradient.add_row(id, weight * scale * share, upstream);
                 }
             }
@@ -248,9 +263,14 @@ impl Network {
     }
 
     /// Pools the records that a batch holds, after dropout.
-    fn pool(&mut self, rows: &SparseRows, records: &[usize], dropout: &NgramDropout) {
+    fn pool(
+        &mut self,
+        rows: &SparseRows,
+        records: &[usize],
+        dropout: &NgramDropout,
+        pooling: Pooling,
+    ) {
         let dimension = self.layout.dimension();
-        let pooling = self.spec.stem().pooling();
         let batch = &mut self.batch;
         batch.pooled.clear();
         batch.pooled.resize(records.len() * dimension, 0.0);
@@ -263,6 +283,46 @@ impl Network {
             kept.scale = pooling.scale(row.size);
             kernels::pool(&self.table, &kept.ids, &kept.weights, kept.scale, pooled);
         }
+    }
+
+    /// Writes the vectors of the records' words, zeros for those that are unknown or left out, each
+    /// record padded to as many words; returns how many.
+    fn words(
+        &mut self,
+        rows: &SparseRows,
+        records: &[usize],
+        dropout: &NgramDropout,
+        (min, max): (usize, usize),
+    ) -> usize {
+        let dimension = self.layout.dimension();
+        let batch = &mut self.batch;
+        let words = records.iter().map(|&record| rows.row(record).ids.len().min(max));
+        batch.words = words.collect();
+        let longest = batch.words.iter().copied().max().unwrap_or(0).max(min);
+        batch.pooled.clear();
+        batch.pooled.resize(records.len() * longest * dimension, 0.0);
+        batch.kept.resize_with(records.len(), Default::default);
+        let ones = vec![1.0; longest];
+        let all: Vec<u32> = (0..longest as u32).collect();
+        for (i, (&record, kept)) in records.iter().zip(&mut batch.kept).enumerate() {
+            let (row, count) = (rows.row(record), batch.words[i]);
+            let places = SparseRow { ids: &all[..count], weights: &ones[..count], size: 0 };
+            dropout.apply(record, places, &mut kept.places, &mut kept.weights);
+            let known = |place: &u32| row.ids[*place as usize] != NO_ROW;
+            let mut keep = kept.places.iter().map(known).collect::<Vec<_>>().into_iter();
+            kept.weights.retain(|_| keep.next().unwrap_or(false));
+            kept.places.retain(known);
+            kept.ids.clear();
+            kept.ids.extend(kept.places.iter().map(|&place| row.ids[place as usize]));
+            kept.scale = 1.0;
+            for ((&id, &place), &weight) in kept.ids.iter().zip(&kept.places).zip(&kept.weights) {
+                let from = id as usize * dimension;
+                let to = (i * longest + place as usize) * dimension;
+                let vector = &self.table[from..from + dimension];
+                kernels::axpy(weight, vector, &mut batch.pooled[to..to + dimension]);
+            }
+        }
+        longest
     }
 }
 

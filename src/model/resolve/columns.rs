@@ -23,14 +23,18 @@ pub(super) fn check_task(
 ) -> TaskSpec {
     let (field, wanted) = task.wanted_columns();
     let mut task = task.clone();
-    if let Input::Text(text) = task.input() {
-        if wanted.contains(&text) {
-            let error = FieldError::new("task.text", format!("is {field} too"));
-            let hint = "name the column with the text here and the one to learn there";
+    if let Some((own, name)) = match task.input() {
+        Input::Text(text) => Some(("task.text", text)),
+        Input::Image(image) => Some(("task.image", image)),
+        Input::Table(_) => None,
+    } {
+        if wanted.contains(&name) {
+            let error = FieldError::new(own, format!("is {field} too"));
+            let hint = "name the column to learn from here and the one to learn there";
             findings.errors.push(error.hint(hint));
             return task;
         }
-        check_text(&task, text, profile, findings);
+        check_text(own, &task, name, profile, findings);
     }
     match task.wanted() {
         Wanted::Labels(labels) => {
@@ -53,21 +57,28 @@ pub(super) fn check_task(
             | TaskSpec::TabularRegression(TabularRegression { features: named, .. }) => {
                 *named = Some(features);
             }
-            TaskSpec::TextClassification(_) | TaskSpec::TextRegression(_) => {}
+            _ => {}
         }
     }
     task
 }
 
-fn check_text(task: &TaskSpec, text: &str, profile: &Profile, findings: &mut Findings) {
-    let Some(column) = column("task.text", text, profile, &mut findings.errors) else { return };
+/// A column of texts, or of images as base64, without too many gaps.
+fn check_text(
+    field: &str,
+    task: &TaskSpec,
+    text: &str,
+    profile: &Profile,
+    findings: &mut Findings,
+) {
+    let Some(column) = column(field, text, profile, &mut findings.errors) else { return };
     use ColumnKind::{Boolean, Datetime, Empty, Integer, List, Number};
     if matches!(column.kind, Boolean | Datetime | Empty | Integer | List | Number) {
         let message = format!("the column {text:?} holds {}, not text", holds(column.kind));
-        let error = FieldError::new("task.text", message).hint(textual_columns(profile));
+        let error = FieldError::new(field, message).hint(textual_columns(profile));
         findings.errors.push(error.at(None, Some(text)));
     } else {
-        check_missing("task.text", task, column, profile, findings);
+        check_missing(field, task, column, profile, findings);
     }
 }
 

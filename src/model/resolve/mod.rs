@@ -10,7 +10,7 @@ use super::spec::{
 };
 use crate::data::profile::Profile;
 use crate::learn::loss::LossSpec;
-use crate::learn::network::{DenseSpec, InputShape, MlpSpec, NetworkSpec};
+use crate::learn::network::{DenseSpec, ImageCnnSpec, InputShape, MlpSpec, NetworkSpec};
 use crate::learn::stopping::EarlyStopping;
 use crate::problem::FieldError;
 use crate::task::{Input, TaskSpec};
@@ -73,6 +73,7 @@ pub fn resolve(
         model_name: request.model_name.clone(),
         vectorizer: request.vectorizer.clone(),
         tabular: request.tabular.clone(),
+        image: request.image.clone(),
         network,
         optimizer: request.optimizer.clone(),
         schedule: request.schedule.clone(),
@@ -94,6 +95,10 @@ pub fn resolve(
                 "lower network.dimension, network.hidden or vectorizer.max_vocabulary, or set \
                  vectorizer.hash_buckets"
             }
+            Input::Image(_) => {
+                "lower image.height and image.width, network.filters, network.hidden or \
+                 training.batch_size"
+            }
             Input::Table(_) => {
                 "lower network.hidden, training.batch_size or tabular.max_categories, or name \
                  fewer columns in task.features"
@@ -109,11 +114,18 @@ fn network(request: &TrainRequest, errors: &mut Vec<FieldError>) -> NetworkSpec 
     let (shape, default, names) = match request.task.input() {
         Input::Text(_) => {
             let bag = NetworkSpec::EmbeddingBag(Default::default());
-            (InputShape::Bag { vocabulary: 1 }, bag, "embedding_bag")
+            (InputShape::Bag { vocabulary: 1 }, bag, "embedding_bag, text_cnn")
         }
         Input::Table(_) => {
             let mlp = NetworkSpec::Mlp(MlpSpec { dense: DenseSpec::hidden(&[64, 64]) });
             (InputShape::Vector { width: 1 }, mlp, "mlp")
+        }
+        Input::Image(_) => {
+            let cnn = NetworkSpec::ImageCnn(ImageCnnSpec {
+                dense: DenseSpec::hidden(&[64]),
+                ..ImageCnnSpec::default()
+            });
+            (InputShape::Image { channels: 1, height: 1, width: 1 }, cnn, "image_cnn, mlp")
         }
     };
     let Some(network) = &request.network else { return default };

@@ -1,5 +1,6 @@
 //! What the schema of single fields cannot say of numbers.
 
+use crate::learn::loss::{ClassWeights, CrossEntropySpec, LossSpec};
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
 use crate::model::spec::TrainRequest;
@@ -57,6 +58,20 @@ pub(super) fn check(request: &TrainRequest, errors: &mut Vec<FieldError>) {
     }
     if let Some(dense) = dense.filter(|dense| !(0.0..1.0).contains(&dense.dropout)) {
         errors.push(rounded("network.dropout".to_owned(), dense.dropout.into()));
+    }
+    if let Some(LossSpec::CrossEntropy(CrossEntropySpec {
+        class_weights: Some(ClassWeights::ByLabel(factors)),
+        ..
+    })) = &request.loss
+    {
+        for (label, factor) in factors {
+            if !(f32::MIN_POSITIVE.into()..=f64::from(f32::MAX)).contains(factor) {
+                let field = format!("loss.class_weights.{label}");
+                let message = format!("the factor {factor} is not above 0");
+                let hint = "give a number above 0; 1 changes nothing";
+                errors.push(FieldError::new(field, message).hint(hint));
+            }
+        }
     }
     let decay = request.optimizer.learning_rate() * request.optimizer.shrinkage();
     if decay >= 1.0 {

@@ -1,0 +1,219 @@
+//! A convolutional network for images: blocks of a convolution, normalisation, activation and 2 × 2
+//! pooling, then dense layers.
+
+use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::layout::{Role, Slot};
+use super::pass::Pass;
+use super::windows::{Patches, Reduce, Size, Take, patches, quarters, reduce};
+use super::{DenseSpec, InputShape, Stem, normalization};
+use crate::learn::kernels;
+
+/// What a pooling takes of the values that it covers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImagePooling {
+    /// The largest.
+    #[default]
+    Max,
+    /// The mean.
+    Average,
+}
+
+/// What becomes of the last block's positions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GlobalPooling {
+    /// Each goes to the dense layers by itself.
+    #[default]
+    None,
+    /// The largest of each filter: whether it was found anywhere.
+    Max,
+    /// The mean of each filter.
+    Average,
+}
+
+/// Settings of the convolutional network. `normalization` and `activation` are the blocks' too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ImageCnnSpec {
+    /// Filters of each block, first to last. Each block halves height and width.
+    #[schema(max_items = 12)]
+    pub filters: Vec<usize>,
+    /// Side of a filter in pixels, odd; beyond the edges are zeros.
+    #[schema(minimum = 1, maximum = 15)]
+    pub kernel: usize,
+    /// What the 2 × 2 pooling at the end of a block takes.
+    pub pooling: ImagePooling,
+    /// What becomes of the last block's positions.
+    pub global_pooling: GlobalPooling,
+    /// The layers after the last block.
+    #[serde(flatten)]
+    pub dense: DenseSpec,
+}
+
+impl Default for ImageCnnSpec {
+    fn default() -> Self {
+        Self {
+            filters: vec![16, 32],
+            kernel: 3,
+            pooling: ImagePooling::default(),
+            global_pooling: GlobalPooling::default(),
+            dense: DenseSpec::default(),
+        }
+    }
+}
+
+impl ImageCnnSpec {
+    /// Size of the images that each block takes, and of what the last one gives.
+    fn sizes(&self, input: InputShape) -> Vec<Size> {
+        let mut size = match input {
+            InputShape::Image { channels, height, width } => Size { height, width, channels },
+            other => Size { height: 1, width: 1, channels: other.width() },
+        };
+        let mut sizes = vec![size];
+        for &filters in &self.filters {
+            size = Size { channels: filters, ..size.halved() };
+            sizes.push(size);
+        }
+        sizes
+    }
+
+    fn take(&self) -> Take {
+        match self.pooling {
+            ImagePooling::Max => Take::Max,
+            ImagePooling::Average => Take::Mean,
+        }
+    }
+
+    fn global(&self) -> Option<Take> {
+        match self.global_pooling {
+            GlobalPooling::None => None,
+            GlobalPooling::Max => Some(Take::Max),
+            GlobalPooling::Average => Some(Take::Mean),
+        }
+    }
+
+    /// Parameters of a block.
+    fn parameters(&self) -> usize {
+        2 + self.dense.normalization.parameters()
+    }
+}
+
+impl Stem for ImageCnnSpec {
+    fn accepts(&self, input: InputShape) -> bool {
+        matches!(input, InputShape::Image { .. })
+    }
+
+    fn dense(&self) -> &DenseSpec {
+        &self.dense
+    }
+
+    fn width(&self, input: InputShape) -> usize {
+        let sizes = self.sizes(input);
+        let Size { height, width, channels } = sizes[sizes.len() - 1];
+        match self.global_pooling {
+            GlobalPooling::None => channels.saturating_mul(height).saturating_mul(width),
+            _ => channels,
+        }
+    }
+
+    fn slots(&self, input: InputShape) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        for (position, (size, &filters)) in self.sizes(input).iter().zip(&self.filters).enumerate()
+        {
+            let name = |what: &str| format!("blocks.{position}.{what}");
+            let shape = vec![filters, self.kernel, self.kernel, size.channels];
+            let uses = size.height.saturating_mul(size.width) as u64;
+            let weight = Slot::new(name("weight"), shape, Role::Weight { last: false });
+            slots.push(Slot { uses, ..weight });
+            slots.push(Slot::new(name("bias"), vec![filters], Role::Bias));
+            slots.extend(self.dense.normalization.slots(&name(""), filters));
+        }
+        slots
+    }
+
+    fn activations(&self, input: InputShape) -> usize {
+        let sizes = self.sizes(input);
+        let blocks = sizes.iter().zip(&self.filters).map(|(size, filters)| {
+            let positions = size.height.saturating_mul(size.width);
+            let patch = (self.kernel * self.kernel).saturating_mul(size.channels);
+            positions.saturating_mul(patch.saturating_add(filters.saturating_mul(4)))
+        });
+        blocks.fold(0, usize::saturating_add)
+    }
+
+    fn forward(
+        &self,
+        parameters: &[Var],
+        x: Tensor,
+        pass: &mut Pass,
+    ) -> candle_core::Result<Tensor> {
+        let (records, channels, height, width) = x.dims4()?;
+        let sizes = self.sizes(InputShape::Image { channels, height, width });
+        let mut x = x.permute((0, 2, 3, 1))?.contiguous()?;
+        for (block, (&size, &filters)) in sizes.iter().zip(&self.filters).enumerate() {
+            let at = block * self.parameters();
+            let (weight, bias) = (&parameters[at], &parameters[at + 1]);
+            let rows = x.contiguous()?.apply_op1(Patches { size, side: self.kernel })?;
+            let weight = weight.reshape((filters, ()))?;
+            let sums = rows.matmul(&weight.t()?)?.broadcast_add(bias)?;
+            let sums = self.dense.normalization.forward(parameters, at + 2, &sums, pass)?;
+            let values = self.dense.activation.forward(&sums)?;
+            let of_block = Size { channels: filters, ..size };
+            let groups = quarters(of_block, records);
+            let take = self.take();
+            x = values.contiguous()?.apply_op1(Reduce { groups, channels: filters, take })?;
+        }
+        let last = sizes[sizes.len() - 1];
+        let positions = last.height * last.width;
+        match self.global() {
+            None => x.reshape((records, last.values())),
+            Some(take) => {
+                let group = |record| (record * positions..(record + 1) * positions).collect();
+                let groups = (0..records).map(group).collect();
+                let rows = x.reshape((records * positions, last.channels))?.contiguous()?;
+                rows.apply_op1(Reduce { groups, channels: last.channels, take })
+            }
+        }
+    }
+
+    fn evaluate(&self, parameters: &[Vec<f32>], input: InputShape, x: Vec<f32>) -> Vec<f32> {
+        let sizes = self.sizes(input);
+        let Size { height, width, channels } = sizes[0];
+        let mut image = vec![0.0; x.len()];
+        for (channel, plane) in x.chunks_exact((height * width).max(1)).enumerate() {
+            plane.iter().enumerate().for_each(|(i, value)| image[i * channels + channel] = *value);
+        }
+        for (block, (&size, &filters)) in sizes.iter().zip(&self.filters).enumerate() {
+            let of = &parameters[block * self.parameters()..(block + 1) * self.parameters()];
+            let length = self.kernel * self.kernel * size.channels;
+            let positions = size.height * size.width;
+            let mut rows = vec![0.0; positions * length];
+            patches(&image, size, self.kernel, &mut rows);
+            let mut values = vec![0.0; positions * filters];
+            for (row, out) in rows.chunks_exact(length).zip(values.chunks_exact_mut(filters)) {
+                kernels::dense(&of[0], &of[1], row, out);
+                normalization::apply(self.dense.normalization, &of[2..], out);
+                self.dense.activation.apply(out);
+            }
+            let groups = quarters(Size { channels: filters, ..size }, 1);
+            image = vec![0.0; groups.len() * filters];
+            for (group, out) in groups.iter().zip(image.chunks_exact_mut(filters)) {
+                reduce(&values, filters, group, self.take(), out);
+            }
+        }
+        let last = sizes[sizes.len() - 1];
+        match self.global() {
+            None => image,
+            Some(take) => {
+                let all: Vec<usize> = (0..last.height * last.width).collect();
+                let mut out = vec![0.0; last.channels];
+                reduce(&image, last.channels, &all, take, &mut out);
+                out
+            }
+        }
+    }
+}
