@@ -40,6 +40,13 @@ pub fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     }
 }
 
+/// A draw from the normal distribution of mean 0 and variance 1 (Box and Muller 1958).
+pub fn normal(rng: &mut (impl Rng + ?Sized)) -> f64 {
+    let (radius, angle): (f64, f64) = (rng.random(), rng.random());
+    // `random` is below 1, so that the logarithm is finite.
+    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +66,22 @@ mod tests {
         assert_ne!(items, (0..100).collect::<Vec<_>>());
         items.sort_unstable();
         assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn normal_draws_have_the_moments_and_tails_of_the_distribution() {
+        let mut rng = stream(3, "test");
+        let draws: Vec<f64> = (0..100_000).map(|_| normal(&mut rng)).collect();
+        let share = |holds: &dyn Fn(f64) -> bool| {
+            draws.iter().filter(|&&x| holds(x)).count() as f64 / draws.len() as f64
+        };
+        let moment = |power| draws.iter().map(|x| x.powi(power)).sum::<f64>() / draws.len() as f64;
+        // Within five standard errors: of x, x², x⁴ they are √(1, 2, 96)/√n.
+        assert!(moment(1).abs() < 0.016, "{}", moment(1));
+        assert!((moment(2) - 1.0).abs() < 0.023, "{}", moment(2));
+        assert!((moment(4) - 3.0).abs() < 0.16, "{}", moment(4));
+        assert!((share(&|x| x.abs() < 1.0) - 0.6827).abs() < 0.008);
+        assert!((share(&|x| x > 1.96) - 0.025).abs() < 0.0025);
+        assert!((share(&|x| x < -1.96) - 0.025).abs() < 0.0025);
     }
 }

@@ -1,7 +1,9 @@
-//! Tables of records: what a cell may hold, how files are read into cells, what a column is like,
-//! and how records are split. Nothing here knows about networks, text features or storage.
+//! Tables of records: what a cell may hold, how files are read into cells, how records are made up,
+//! what a column is like, and how records are split. Nothing here knows about networks, text features
+//! or storage.
 
 pub mod error;
+pub mod generator;
 pub mod profile;
 pub mod reader;
 pub mod records;
