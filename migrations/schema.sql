@@ -17,7 +17,7 @@ CREATE TABLE datasets (
     profile TEXT NOT NULL,
     row_index TEXT NOT NULL,
     created_at INTEGER NOT NULL
-);
+, generator TEXT);
 
 CREATE INDEX datasets_by_time ON datasets (created_at DESC, id DESC);
 

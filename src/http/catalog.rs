@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::extract::schemas;
 use super::schema::Schemas;
+use crate::data::generator::GeneratorSpec;
 use crate::eval::detector::DetectorKind;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
@@ -17,7 +18,7 @@ use crate::learn::schedule::ScheduleSpec;
 use crate::task::TaskSpec;
 use crate::text::VectorizerSpec;
 
-/// What a job can be made of.
+/// What a job, and a dataset without a file, can be made of.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Catalog {
     /// `task`.
@@ -34,6 +35,8 @@ pub struct Catalog {
     pub regularization: Choice,
     /// Detectors that each model is fitted with, in the order in which they are combined.
     pub detectors: Vec<Choice>,
+    /// `generator` of a dataset.
+    pub generators: Vec<Choice>,
 }
 
 /// One thing to choose.
@@ -48,7 +51,7 @@ pub struct Choice {
 }
 
 /// List what a job can be made of: tasks, networks, optimisers, schedules, with fields, ranges and
-/// defaults.
+/// defaults; and the generators of datasets.
 #[utoipa::path(get, path = "/v1/catalog", tag = "jobs",
     responses((status = 200, description = "The catalogue", body = Catalog)))]
 pub async fn catalog() -> Json<Catalog> {
@@ -65,6 +68,7 @@ pub async fn catalog() -> Json<Catalog> {
             &json_of(&RegularizationSpec::default()),
         ),
         detectors: DetectorKind::ALL.iter().map(|kind| detector(schemas, *kind)).collect(),
+        generators: variants::<GeneratorSpec>(schemas, "GeneratorSpec"),
     })
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{IdempotencyKey, Parameters, Query};
+use super::generate::{self, GeneratorUpload};
 use super::page::{self, ListQuery, Listed};
 use super::problem::Failure;
 use super::state::AppState;
@@ -18,7 +19,7 @@ use crate::data::reader::{self, Format};
 use crate::data::records::{self, RecordWriter, Written};
 use crate::data::{DataError, Limits};
 use crate::problem::{Code, FieldError, Problem};
-use crate::store::datasets::{Dataset, NewDataset};
+use crate::store::datasets::{Dataset, NewDataset, Origin};
 use crate::store::{Artifacts, Cursor};
 
 /// Parameters of an upload.
@@ -44,6 +45,16 @@ pub struct RecordsUpload {
     pub records: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// A dataset as JSON: its records, or how they are made.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum JsonUpload {
+    /// Records.
+    Records(RecordsUpload),
+    /// A generator.
+    Generator(GeneratorUpload),
+}
+
 /// A file in a form.
 #[derive(ToSchema)]
 #[expect(
@@ -58,21 +69,31 @@ pub struct FileUpload {
     name: Option<String>,
 }
 
-/// Upload a dataset.
+/// Upload a dataset, or have one made.
 ///
 /// CSV, JSON Lines, a JSON array of records or Parquet; as the `file` of a form, as the body with
-/// its content type, or as JSON records. The same records are the same dataset: uploading them again
+/// its content type, or as JSON records. Or, without a file, a `generator` as JSON: `sine`,
+/// `make_classification`, `blobs`, `circles`, `moons` or `shapes`; `GET /v1/catalog` has the fields
+/// of each. The same records are the same dataset: uploading them again
 /// answers 200 with the dataset there is. Bad input is refused whole, with the row and the column.
 #[utoipa::path(post, path = "/v1/datasets", tag = "datasets", params(UploadQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
     request_body(content(
-        (RecordsUpload = "application/json", example = json!({"name": "six sentences", "records": [
-            {"text": "I love this product", "sentiment": "positive"},
-            {"text": "This is a great product", "sentiment": "positive"},
-            {"text": "I am happy with this purchase", "sentiment": "positive"},
-            {"text": "I hate this product", "sentiment": "negative"},
-            {"text": "This is a terrible product", "sentiment": "negative"},
-            {"text": "I am disappointed with this purchase", "sentiment": "negative"}]})),
+        (JsonUpload = "application/json", examples(
+            ("records" = (summary = "Six sentences", value = json!({"name": "six sentences", "records": [
+                {"text": "I love this product", "sentiment": "positive"},
+                {"text": "This is a great product", "sentiment": "positive"},
+                {"text": "I am happy with this purchase", "sentiment": "positive"},
+                {"text": "I hate this product", "sentiment": "negative"},
+                {"text": "This is a terrible product", "sentiment": "negative"},
+                {"text": "I am disappointed with this purchase", "sentiment": "negative"}]}))),
+            ("sine" = (summary = "Points of a sine curve", value = json!({"name": "sine", "generator": {
+                "type": "sine", "points": 100, "low": 0, "high": 10, "noise": 0.0, "seed": 1}}))),
+            ("make_classification" = (summary = "A classification problem", value = json!({"generator": {
+                "type": "make_classification", "samples": 1000, "features": 20, "informative": 15,
+                "redundant": 5}}))),
+            ("shapes" = (summary = "Images that show several shapes at once", value = json!({"generator": {
+                "type": "shapes", "images": 500, "max_shapes": 3}}))))),
         (FileUpload = "multipart/form-data"), (String = "text/csv"), (String = "application/x-ndjson"))),
     responses((status = 201, description = "Stored", body = Dataset),
               (status = 200, description = "Already there", body = Dataset),
@@ -104,9 +125,24 @@ pub async fn upload(
         let error = FieldError::new("file", "is of no format that can be told").hint(hint);
         return Err(Problem::fields(Code::UnsupportedMediaType, vec![error]).into());
     };
+    // A form holds a file of records, whatever its format.
+    let asked = match format {
+        Format::Json if !media_type.starts_with("multipart/form-data") => {
+            generate::requested(&file).await?
+        }
+        _ => None,
+    };
+    let (origin, asked_name) = match asked {
+        Some(GeneratorUpload { name, generator }) => {
+            let name = name.unwrap_or_else(|| generator.name().to_owned());
+            (Origin::Generator(generator), Some(name))
+        }
+        None => (Origin::File(format), None),
+    };
     let output = state.store.artifacts.scratch_file()?;
     let (output, output_path) = output.into_parts();
-    let read = move || convert(format, &file, output);
+    let source = origin.clone();
+    let read = move || convert(&source, &file, output);
     let written = match state.files.run(read).await {
         Ok(written) => written?,
         // The Parquet reader is the only one that trusts its input; its panic is bad input.
@@ -115,13 +151,14 @@ pub async fn upload(
         }
         Err(error) => return Err(error.into()),
     };
-    let name = query.name.or(written.name.clone()).or(name).unwrap_or_else(|| "dataset".to_owned());
+    let name = query.name.or(asked_name).or(written.name.clone()).or(name);
+    let name = name.unwrap_or_else(|| "dataset".to_owned());
     if name.chars().count() > 200 || name.contains(char::is_control) {
         let error = FieldError::new("name", "is too long or holds control characters")
             .hint("send at most 200 printable characters");
         return Err(Problem::fields(Code::InvalidRequest, vec![error]).into());
     }
-    let new = NewDataset { name: &name, format, written, file: &output_path };
+    let new = NewDataset { name: &name, origin, written, file: &output_path };
     let (dataset, is_new) = match state.store.insert_dataset(new, keyed.as_ref()).await {
         Ok(stored) => stored,
         Err(error) => return super::replay_taken(&state, keyed.as_ref(), error).await,
@@ -132,13 +169,18 @@ pub async fn upload(
 }
 
 fn convert(
-    format: Format,
+    origin: &Origin,
     path: &std::path::Path,
     output: std::fs::File,
 ) -> Result<Written, DataError> {
-    let input = std::fs::File::open(path)?;
     let mut writer = RecordWriter::new(BufWriter::with_capacity(1 << 18, output));
-    reader::read(format, &input, &Limits::default(), &mut writer)?;
+    match origin {
+        Origin::File(format) => {
+            let input = std::fs::File::open(path)?;
+            reader::read(*format, &input, &Limits::default(), &mut writer)?;
+        }
+        Origin::Generator(generator) => generator.generate(&mut writer)?,
+    }
     writer.finish()
 }
 

@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod datasets;
 pub mod extract;
 pub mod follow;
+pub mod generate;
 pub mod health;
 pub mod jobs;
 pub mod models;

@@ -9,6 +9,7 @@ use super::idempotency::{self, Keyed};
 use super::json::{from_json, to_json};
 use super::{Artifacts, Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
+use crate::data::generator::GeneratorSpec;
 use crate::data::profile::{Column, Profile};
 use crate::data::reader::Format;
 use crate::data::records::Written;
@@ -21,8 +22,12 @@ pub struct Dataset {
     pub id: String,
     /// What it was called when it was first uploaded.
     pub name: String,
-    /// The format that it was uploaded in.
-    pub format: Format,
+    /// The format that it was uploaded in; absent where a generator made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// The generator that made it, with every default filled in; absent where it was uploaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorSpec>,
     /// Records.
     pub rows: u64,
     /// Bytes that its records take.
@@ -46,12 +51,21 @@ impl Dataset {
     }
 }
 
+/// Where records come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// A file of this format.
+    File(Format),
+    /// A generator.
+    Generator(GeneratorSpec),
+}
+
 /// What a new dataset needs besides its records.
 pub struct NewDataset<'a> {
     /// What it is called.
     pub name: &'a str,
-    /// The format that it came in.
-    pub format: Format,
+    /// Where its records come from.
+    pub origin: Origin,
     /// Its records, written to a local file.
     pub written: Written,
     /// That file.
@@ -74,10 +88,15 @@ impl Store {
         // The file comes first: a row never names a file that is not there.
         self.artifacts.put_file(&Artifacts::dataset_key(&id), new.file).await?;
         let Written { bytes, index, profile, .. } = new.written;
+        let (format, generator) = match new.origin {
+            Origin::File(format) => (Some(format), None),
+            Origin::Generator(generator) => (None, Some(generator)),
+        };
         let dataset = Dataset {
             id: id.clone(),
             name: new.name.to_owned(),
-            format: new.format,
+            format,
+            generator,
             rows: profile.rows,
             bytes,
             duplicate_rows: profile.duplicate_rows,
@@ -86,8 +105,9 @@ impl Store {
         };
         let mut tx = self.db.begin().await?;
         let inserted = sqlx::query(
-            "INSERT INTO datasets (id, name, format, rows, bytes, profile, row_index, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO datasets
+                 (id, name, format, rows, bytes, profile, row_index, created_at, generator)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
         )
         .bind(&dataset.id)
         .bind(&dataset.name)
@@ -97,6 +117,7 @@ impl Store {
         .bind(to_json(&profile)?)
         .bind(to_json(&index)?)
         .bind(dataset.created_at.millis())
+        .bind(dataset.generator.as_ref().map(to_json).transpose()?)
         .execute(&mut *tx)
         .await?;
         let is_new = inserted.rows_affected() == 1;
@@ -215,9 +236,13 @@ fn dataset(row: &SqliteRow) -> Result<Dataset, StoreError> {
     let profile: String = row.try_get("profile")?;
     let profile: Profile = from_json(&profile, "datasets", "profile", &id)?;
     let format: String = row.try_get("format")?;
+    let generator: Option<String> = row.try_get("generator")?;
+    let generator =
+        generator.map(|text| from_json(&text, "datasets", "generator", &id)).transpose()?;
     Ok(Dataset {
         name: row.try_get("name")?,
         format: from_json(&format, "datasets", "format", &id)?,
+        generator,
         rows: profile.rows,
         bytes: row.try_get::<i64, _>("bytes")?.unsigned_abs(),
         duplicate_rows: profile.duplicate_rows,

@@ -13,8 +13,10 @@ use super::StoreError;
 use super::error::{SQLITE_CORRUPT, SQLITE_NOTADB, sqlite_code};
 
 /// The schema's history. A file is never edited once it has landed; a change is a new file here.
-pub const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../../migrations/0001_initial.sql"))];
+pub const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../../migrations/0001_initial.sql")),
+    (2, "generator", include_str!("../../migrations/0002_generator.sql")),
+];
 
 /// Files up to this size are checked whole when they are opened.
 const CHECKED_BYTES: u64 = 64 << 20;

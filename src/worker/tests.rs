@@ -11,7 +11,7 @@ use crate::job::{Job, JobStatus};
 use crate::model::resolve::{Allowance, resolve};
 use crate::model::spec::TrainRequest;
 use crate::store::StoreError;
-use crate::store::datasets::NewDataset;
+use crate::store::datasets::{NewDataset, Origin};
 use crate::store::queue::Ending;
 
 /// A store with one small dataset.
@@ -26,7 +26,12 @@ async fn store(folder: &Path) -> (Store, String) {
         writer.record(&cells).unwrap();
     }
     let written = writer.finish().unwrap();
-    let new = NewDataset { name: "numbers", format: Format::Csv, written, file: file.path() };
+    let new = NewDataset {
+        name: "numbers",
+        origin: Origin::File(Format::Csv),
+        written,
+        file: file.path(),
+    };
     let (dataset, _) = store.insert_dataset(new, None).await.unwrap();
     (store, dataset.id)
 }

@@ -18,18 +18,23 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Calls an operation with its example; `path` is as in the document.
+    /// Calls an operation with each of its examples; `path` is as in the document.
     async fn call(&mut self, method: &str, path: &str) -> Answer {
         let operation = &self.document["paths"][path][method];
-        let body = match &operation["requestBody"]["content"]["application/json"] {
-            Value::Null => Bytes::new(),
+        let bodies: Vec<Bytes> = match &operation["requestBody"]["content"]["application/json"] {
+            Value::Null => vec![Bytes::new()],
             content => {
-                let example = &content["example"];
-                assert!(!example.is_null(), "{method} {path} has no example of its body");
-                example.to_string().into()
+                let several = content["examples"].as_object().into_iter().flat_map(|e| e.values());
+                let examples = several.map(|e| &e["value"]).chain([&content["example"]]);
+                let examples = examples.filter(|example| !example.is_null());
+                examples.map(|example| example.to_string().into()).collect()
             }
         };
-        self.call_with(method, path, "application/json", body).await
+        let mut last = None;
+        for body in bodies {
+            last = Some(self.call_with(method, path, "application/json", body).await);
+        }
+        last.unwrap_or_else(|| panic!("{method} {path} has no example of its body"))
     }
 
     async fn call_with(&mut self, method: &str, path: &str, kind: &str, body: Bytes) -> Answer {

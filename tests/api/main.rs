@@ -5,6 +5,7 @@ mod clinc;
 mod datasets;
 mod examples;
 mod faults;
+mod generators;
 mod harness;
 mod jobs;
 mod kill;

@@ -16,19 +16,19 @@ const BOX: f64 = 10.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct BlobsSpec {
-    /// Records. Default: 1,000.
+    /// Records.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub samples: usize,
-    /// Columns `x0`, `x1`, … Default: 2.
+    /// Columns `x0`, `x1`, …
     #[schema(minimum = 1, maximum = 500)]
     pub features: usize,
-    /// Clouds: classes 0, 1, … Default: 3.
+    /// Clouds: classes 0, 1, …
     #[schema(minimum = 1, maximum = 1000)]
     pub centers: usize,
-    /// Standard deviation of every cloud in every direction. Default: 1.
+    /// Standard deviation of every cloud in every direction.
     #[schema(minimum = 0.0, maximum = 1_000_000.0)]
     pub std: f64,
-    /// Seed of centres, points and order. Default: 1.
+    /// Seed of centres, points and order.
     pub seed: u64,
 }
 

@@ -14,16 +14,16 @@ use crate::data::{DataError, Sink};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CirclesSpec {
-    /// Records. Default: 1,000.
+    /// Records.
     #[schema(minimum = 2, maximum = 1_000_000)]
     pub samples: usize,
-    /// Radius of the inner circle. Default: 0.8.
+    /// Radius of the inner circle.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     pub factor: f64,
-    /// Standard deviation of the normal noise that is added to both coordinates. Default: 0, none.
+    /// Standard deviation of the normal noise that is added to both coordinates.
     #[schema(minimum = 0.0, maximum = 1_000_000.0)]
     pub noise: f64,
-    /// Seed of noise and order. Default: 1.
+    /// Seed of noise and order.
     pub seed: u64,
 }
 
@@ -52,16 +52,14 @@ impl Generator for CirclesSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::columns_of;
+    use super::super::tests::points_of;
     use super::*;
 
     #[test]
     fn radii_are_exact_without_noise_and_points_are_evenly_spaced() {
-        let columns = columns_of(&CirclesSpec { samples: 101, factor: 0.5, ..Default::default() });
+        let spec = CirclesSpec { samples: 101, factor: 0.5, ..Default::default() };
         let mut angles = [Vec::new(), Vec::new()];
-        for row in 0..101 {
-            let (x, y) = (columns["x0"][row], columns["x1"][row]);
-            let class = columns["label"][row] as usize;
+        for (x, y, class) in points_of(&spec) {
             assert!((x.hypot(y) - [1.0, 0.5][class]).abs() < 1e-12);
             angles[class].push(y.atan2(x));
         }
@@ -76,13 +74,12 @@ mod tests {
     #[test]
     fn noise_has_its_deviation_and_the_order_is_mixed() {
         let spec = CirclesSpec { samples: 10_000, factor: 0.0, noise: 0.2, seed: 2 };
-        let columns = columns_of(&spec);
+        let points = points_of(&spec);
         // Of the inner circle, which is a point, nothing but noise is left.
-        let rows = (0..10_000).filter(|&row| columns["label"][row] == 1.0);
-        let squares = rows.map(|row| columns["x0"][row].powi(2) + columns["x1"][row].powi(2));
-        let variance = squares.sum::<f64>() / 10_000.0;
+        let inner = points.iter().filter(|(.., class)| *class == 1);
+        let variance = inner.map(|(x, y, _)| x * x + y * y).sum::<f64>() / 10_000.0;
         assert!((variance - 0.04).abs() < 5.0 * 0.04 * (2.0 / 10_000.0f64).sqrt(), "{variance}");
-        let inner = columns["label"][..1_000].iter().sum::<f64>();
-        assert!((inner - 500.0).abs() < 80.0, "{inner} of the first 1,000");
+        let inner: usize = points[..1_000].iter().map(|(.., class)| class).sum();
+        assert!(inner.abs_diff(500) < 80, "{inner} of the first 1,000");
     }
 }

@@ -48,6 +48,13 @@ pub(super) fn columns_of(generator: &dyn Generator) -> Columns {
     table.names.iter().enumerate().map(|(i, name)| (name.clone(), column(i))).collect()
 }
 
+/// Points of the plane: `x0`, `x1` and class.
+pub(super) fn points_of(generator: &dyn Generator) -> Vec<(f64, f64, usize)> {
+    let columns = columns_of(generator);
+    let places = columns["x0"].iter().zip(&columns["x1"]);
+    places.zip(&columns["label"]).map(|((x, y), label)| (*x, *y, *label as usize)).collect()
+}
+
 /// The fields at fault.
 pub(super) fn faults_of(generator: &dyn Generator) -> Vec<String> {
     generator.faults().into_iter().map(|fault| fault.field).collect()

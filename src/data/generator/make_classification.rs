@@ -24,33 +24,32 @@ const MAX_MIXING: u64 = 10_000_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct MakeClassificationSpec {
-    /// Records. Clusters are equally large, up to one record. Default: 1,000.
+    /// Records. Clusters are equally large, up to one record.
     #[schema(minimum = 2, maximum = 1_000_000)]
     pub samples: usize,
-    /// Columns `x0`, `x1`, … in all. Default: 20.
+    /// Columns `x0`, `x1`, … in all.
     #[schema(minimum = 1, maximum = 500)]
     pub features: usize,
-    /// Columns that tell the classes apart: the first ones. Default: 2.
+    /// Columns that tell the classes apart: the first ones.
     #[schema(minimum = 1, maximum = 500)]
     pub informative: usize,
     /// Columns that are linear combinations of the informative ones, with weights from \[−1, 1\]:
-    /// those that follow them. Default: 2.
+    /// those that follow them.
     #[schema(minimum = 0, maximum = 499)]
     pub redundant: usize,
-    /// Classes 0, 1, … Default: 2.
+    /// Classes 0, 1, …
     #[schema(minimum = 2, maximum = 1000)]
     pub classes: usize,
-    /// Clusters of each class, each at another corner. Default: 2.
+    /// Clusters of each class, each at another corner.
     #[schema(minimum = 1, maximum = 100)]
     pub clusters_per_class: usize,
-    /// Half the side of the hypercube: the larger, the easier. Default: 1.
+    /// Half the side of the hypercube: the larger, the easier.
     #[schema(minimum = 0.0, maximum = 1000.0)]
     pub class_sep: f64,
     /// Label noise: share of the records whose label is drawn anew, from all classes alike.
-    /// Default: 0.01.
     #[schema(minimum = 0.0, maximum = 1.0)]
     pub flip_y: f64,
-    /// Seed of corners, mixing, points, label noise and order. Default: 1.
+    /// Seed of corners, mixing, points, label noise and order.
     pub seed: u64,
 }
 

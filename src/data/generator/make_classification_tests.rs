@@ -52,9 +52,8 @@ fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         b.swap(pivot, largest.unwrap());
         for other in (0..n).filter(|other| *other != pivot) {
             let factor = a[other][pivot] / a[pivot][pivot];
-            for column in 0..n {
-                a[other][column] -= factor * a[pivot][column];
-            }
+            let row = a[pivot].clone();
+            a[other].iter_mut().zip(row).for_each(|(value, above)| *value -= factor * above);
             b[other] -= factor * b[pivot];
         }
     }

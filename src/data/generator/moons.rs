@@ -14,13 +14,13 @@ use crate::data::{DataError, Sink};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct MoonsSpec {
-    /// Records. Default: 1,000.
+    /// Records.
     #[schema(minimum = 2, maximum = 1_000_000)]
     pub samples: usize,
-    /// Standard deviation of the normal noise that is added to both coordinates. Default: 0, none.
+    /// Standard deviation of the normal noise that is added to both coordinates.
     #[schema(minimum = 0.0, maximum = 1_000_000.0)]
     pub noise: f64,
-    /// Seed of noise and order. Default: 1.
+    /// Seed of noise and order.
     pub seed: u64,
 }
 
@@ -52,24 +52,22 @@ impl Generator for MoonsSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::columns_of;
+    use super::super::tests::{columns_of, points_of};
     use super::*;
 
     #[test]
     fn moons_are_half_circles_around_their_centres() {
-        let columns = columns_of(&MoonsSpec { samples: 201, ..Default::default() });
+        let points = points_of(&MoonsSpec { samples: 201, ..Default::default() });
         let mut counts = [0, 0];
-        for row in 0..201 {
-            let (x, y) = (columns["x0"][row], columns["x1"][row]);
-            let class = columns["label"][row] as usize;
+        for &(x, y, class) in &points {
             counts[class] += 1;
             let (dx, dy) = if class == 0 { (x, y) } else { (x - 1.0, 0.5 - y) };
             assert!((dx.hypot(dy) - 1.0).abs() < 1e-12);
             assert!(dy > -1e-12, "class {class}: ({x}, {y}) is on the other half");
         }
         assert_eq!(counts, [100, 101]);
-        let smallest = columns["x0"].iter().copied().fold(f64::INFINITY, f64::min);
-        let largest = columns["x0"].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let smallest = points.iter().map(|p| p.0).fold(f64::INFINITY, f64::min);
+        let largest = points.iter().map(|p| p.0).fold(f64::NEG_INFINITY, f64::max);
         assert!((smallest + 1.0).abs() < 1e-12 && (largest - 2.0).abs() < 1e-12);
     }
 

@@ -46,23 +46,22 @@ const LEAST_CONTRAST: f64 = 0.35;
 #[serde(default)]
 pub struct ShapesSpec {
     /// Images: records. All together may have 64 million values (width × height × channels).
-    /// Default: 1,000.
     #[schema(minimum = 1, maximum = 100_000)]
     pub images: usize,
-    /// Width and height in pixels. Default: 32.
+    /// Width and height in pixels.
     #[schema(minimum = 16, maximum = 128)]
     pub size: usize,
-    /// 1 for grey, 3 for colour. Default: 1.
+    /// 1 for grey, 3 for colour.
     #[schema(minimum = 1, maximum = 3)]
     pub channels: usize,
-    /// Shapes that an image shows at most. Default: 3.
+    /// Shapes that an image shows at most.
     #[schema(minimum = 1, maximum = 4)]
     pub max_shapes: usize,
     /// Standard deviation of the normal noise that is added to every value of a pixel (black 0,
-    /// white 1), before it is cut to this range. Default: 0.05.
+    /// white 1), before it is cut to this range.
     #[schema(minimum = 0.0, maximum = 1.0)]
     pub noise: f64,
-    /// Seed of everything that is drawn. Default: 1.
+    /// Seed of everything that is drawn.
     pub seed: u64,
 }
 

@@ -1,3 +1,5 @@
+use std::f64::consts::PI;
+
 use super::super::tests::{faults_of, table_of};
 use super::*;
 
@@ -102,7 +104,7 @@ fn noise_has_its_standard_deviation() {
 fn kinds_cover_what_their_names_say() {
     assert!(KINDS.windows(2).all(|pair| pair[0].0 < pair[1].0));
     // Shares of the square around a shape: π/4, 5/9, 0.81, 1/2.
-    let areas = [("circle", 0.7854), ("cross", 0.5556), ("square", 0.81), ("triangle", 0.5)];
+    let areas = [("circle", PI / 4.0), ("cross", 5.0 / 9.0), ("square", 0.81), ("triangle", 0.5)];
     for ((name, covers), (expected_name, expected)) in KINDS.into_iter().zip(areas) {
         let at = |i: usize| (i as f64 + 0.5) / 100.0 - 1.0;
         let inside = (0..40_000).filter(|i| covers(at(i % 200), at(i / 200))).count();

@@ -12,19 +12,19 @@ use crate::random;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct SineSpec {
-    /// Points: records. Default: 100.
+    /// Points: records.
     #[schema(minimum = 2, maximum = 1_000_000)]
     pub points: usize,
-    /// First x. Default: 0.
+    /// First x.
     #[schema(minimum = -1_000_000.0, maximum = 1_000_000.0)]
     pub low: f64,
-    /// Last x, above `low`; the points in between are evenly spaced. Default: 10.
+    /// Last x, above `low`; the points in between are evenly spaced.
     #[schema(minimum = -1_000_000.0, maximum = 1_000_000.0)]
     pub high: f64,
-    /// Standard deviation of the normal noise that is added to y. Default: 0, none.
+    /// Standard deviation of the normal noise that is added to y.
     #[schema(minimum = 0.0, maximum = 1_000_000.0)]
     pub noise: f64,
-    /// Seed of the noise. Default: 1.
+    /// Seed of the noise.
     pub seed: u64,
 }
 
