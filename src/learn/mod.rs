@@ -5,6 +5,7 @@
 
 pub mod average;
 pub mod gradient;
+pub mod init;
 pub mod kernels;
 pub mod loss;
 pub mod network;
