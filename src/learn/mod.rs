@@ -3,6 +3,7 @@
 //! Knows nothing of text, files or metrics: features come as [`rows::Features`], targets as
 //! numbers, and whoever trains listens through [`trainer::Monitor`].
 
+pub mod augment;
 pub mod average;
 pub mod gradient;
 pub mod init;
