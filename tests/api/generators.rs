@@ -181,13 +181,25 @@ async fn the_catalogue_lists_generators_with_ranges_and_defaults() {
     assert_eq!(generators[0]["fields"]["points"]["default"], 100);
 }
 
-/// Labels as they are made can be learnt.
+/// Labels as they are made can be learnt, and lists of labels.
 #[tokio::test]
-async fn shapes_are_labels_that_a_task_takes() {
+async fn generated_columns_are_columns_that_tasks_take() {
     let server = Server::idle().await;
-    let dataset = generate(&server, &json!({"type": "shapes", "images": 200, "size": 16})).await;
-    let request = json!({"kind": "train", "dataset": dataset.value()["id"],
-        "task": {"type": "text_classification", "text": "image", "label": "labels", "multi_label": true}});
-    let answer = server.post("/v1/jobs?validate_only=true", &request).await;
-    assert!(answer.status.is_success(), "{}", answer.value());
+    let label = json!({"type": "tabular_classification", "label": "label"});
+    for (generator, task) in [
+        (json!({"type": "make_classification", "informative": 15, "redundant": 5}), label.clone()),
+        (json!({"type": "blobs"}), label.clone()),
+        (json!({"type": "circles"}), label.clone()),
+        (json!({"type": "moons"}), label),
+        (
+            json!({"type": "shapes", "images": 200, "size": 16}),
+            json!({"type": "text_classification", "text": "image", "label": "labels", "multi_label": true}),
+        ),
+    ] {
+        let dataset = generate(&server, &generator).await.value();
+        let request = json!({"kind": "train", "dataset": dataset["id"], "task": task});
+        let answer = server.post("/v1/jobs?validate_only=true", &request).await;
+        assert!(answer.status.is_success(), "{generator}: {}", answer.value());
+        assert_eq!(answer.value()["warnings"], json!([]), "{generator}");
+    }
 }
