@@ -6,6 +6,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 
 use super::encoder::{Encoder, InputColumn, Records, features};
+use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
 use super::steering::Steering;
@@ -16,8 +17,8 @@ use crate::data::Cell;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
 use crate::learn::stopping::EndReason;
-use crate::learn::trainer::{self, EpochReport, Interrupt, StepReport, TrainerSpec};
-use crate::task::{Input, MetricsReport, Outcomes, Output, TaskSpec, ValueError};
+use crate::learn::trainer::{self, Interrupt, TrainerSpec};
+use crate::task::{Input, Outcomes, Output, TaskSpec, ValueError};
 
 /// The columns that a training reads.
 pub struct TrainingTable {
@@ -29,31 +30,6 @@ pub struct TrainingTable {
     pub weights: Option<Vec<Cell>>,
     /// Split cell of each record, where the spec names a split column.
     pub splits: Option<Vec<Cell>>,
-}
-
-/// What a training is busy with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Learning the encoder and turning records into features.
-    Vectorizing,
-    /// Running epochs.
-    Training,
-    /// Fitting detectors, calibrator and conformal thresholds, and measuring every part.
-    Evaluating,
-}
-
-/// Listens to a training and steers it.
-pub trait FitMonitor: Send {
-    /// A phase begins.
-    fn phase(&mut self, phase: Phase);
-    /// A step was done.
-    fn step(&mut self, report: &StepReport);
-    /// An epoch was done, with the metrics of the validation split if there is one.
-    fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>);
-    /// A state from which training can be resumed.
-    fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays);
-    /// Asked at every step and between phases.
-    fn interrupt(&self) -> Interrupt;
 }
 
 /// A model and what its training did.

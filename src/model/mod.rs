@@ -10,6 +10,7 @@ pub mod error;
 pub mod estimate;
 pub mod evaluate;
 pub mod fit;
+pub mod monitor;
 pub mod resolve;
 pub mod score;
 pub mod spec;

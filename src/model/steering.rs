@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::fit::FitMonitor;
+use super::monitor::FitMonitor;
 use crate::arrays::Arrays;
 use crate::learn::network::View;
 use crate::learn::rows::Features;

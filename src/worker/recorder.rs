@@ -11,7 +11,7 @@ use crate::job::MetricPoint;
 use crate::job::execute::{Event, phase_name};
 use crate::learn::stopping::StoppingMetric;
 use crate::learn::trainer::{EpochReport, StepReport};
-use crate::model::fit::Phase;
+use crate::model::monitor::Phase;
 use crate::store::metrics::Chunk;
 use crate::store::queue::{Claimed, Progress};
 use crate::store::{Store, StoreError};

@@ -4,6 +4,8 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::learn::init::Nonlinearity;
+
 /// What a hidden layer applies to its sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -28,6 +30,17 @@ const LEAK: f32 = 0.01;
 impl Activation {
     /// Every one of them.
     pub const ALL: [Self; 5] = [Self::Relu, Self::LeakyRelu, Self::Gelu, Self::Tanh, Self::Sigmoid];
+
+    /// What initialisers know it as.
+    pub fn nonlinearity(self) -> Nonlinearity {
+        match self {
+            Self::Relu => Nonlinearity::Relu,
+            Self::LeakyRelu => Nonlinearity::LeakyRelu(LEAK.into()),
+            Self::Gelu => Nonlinearity::Gelu,
+            Self::Tanh => Nonlinearity::Tanh,
+            Self::Sigmoid => Nonlinearity::Sigmoid,
+        }
+    }
 
     /// On a tensor, with a gradient.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {

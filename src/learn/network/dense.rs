@@ -5,9 +5,10 @@ use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::layout::{Role, Slot};
+use super::layout::Slot;
 use super::pass::Pass;
 use super::{Activation, Normalization, normalization};
+use crate::learn::init::{InitializationSpec, Nonlinearity};
 use crate::learn::kernels;
 
 /// The dense layers of a network.
@@ -27,6 +28,8 @@ pub struct DenseSpec {
     pub dropout: f32,
     /// Whether a hidden layer adds its inputs to its values, where it has as many (He et al. 2016).
     pub residual: bool,
+    /// What weights and biases start from; the vectors of words and n-grams start uniform in ±0.05.
+    pub initialization: InitializationSpec,
 }
 
 impl DenseSpec {
@@ -40,11 +43,11 @@ impl DenseSpec {
         let mut slots = Vec::new();
         for (position, width) in self.hidden.iter().copied().chain([outputs]).enumerate() {
             let last = position == self.hidden.len();
-            let name = |what: &str| format!("layers.{position}.{what}");
-            slots.push(Slot::new(name("weight"), vec![width, inputs], Role::Weight { last }));
-            slots.push(Slot::new(name("bias"), vec![width], Role::Bias));
+            let prefix = format!("layers.{position}.");
+            let after = if last { Nonlinearity::Linear } else { self.activation.nonlinearity() };
+            slots.extend(Slot::layer(&prefix, vec![width, inputs], 1, after));
             if !last {
-                slots.extend(self.normalization.slots(&format!("layers.{position}."), width));
+                slots.extend(self.normalization.slots(&prefix, width));
             }
             inputs = width;
         }

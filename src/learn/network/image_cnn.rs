@@ -5,7 +5,7 @@ use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::layout::{Role, Slot};
+use super::layout::Slot;
 use super::pass::Pass;
 use super::windows::{Patches, Reduce, Size, Take, patches, quarters, reduce};
 use super::{DenseSpec, InputShape, Stem, normalization};
@@ -124,13 +124,13 @@ impl Stem for ImageCnnSpec {
         let mut slots = Vec::new();
         for (position, (size, &filters)) in self.sizes(input).iter().zip(&self.filters).enumerate()
         {
-            let name = |what: &str| format!("blocks.{position}.{what}");
+            let prefix = format!("blocks.{position}.");
             let shape = vec![filters, self.kernel, self.kernel, size.channels];
             let uses = size.height.saturating_mul(size.width) as u64;
-            let weight = Slot::new(name("weight"), shape, Role::Weight { last: false });
-            slots.push(Slot { uses, ..weight });
-            slots.push(Slot::new(name("bias"), vec![filters], Role::Bias));
-            slots.extend(self.dense.normalization.slots(&name(""), filters));
+            let after = self.dense.activation.nonlinearity();
+            let [weight, bias] = Slot::layer(&prefix, shape, self.kernel * self.kernel, after);
+            slots.extend([Slot { uses, ..weight }, bias]);
+            slots.extend(self.dense.normalization.slots(&prefix, filters));
         }
         slots
     }

@@ -1,17 +1,24 @@
 //! Which parameters a network has: their names, shapes and first values.
 
-use crate::random::{self, Rng};
+use crate::learn::init::{self, InitializationSpec, Nonlinearity};
 
 /// What a parameter is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Role {
     /// Multiplies inputs; the only kind that is penalised and decays.
     Weight {
-        /// Whether its sums are the network's outputs.
-        last: bool,
+        /// What its inputs and outputs are.
+        fan: init::Shape,
+        /// What follows its sums.
+        after: Nonlinearity,
     },
-    /// Is added to sums; 0 at first.
-    Bias,
+    /// Is added to a layer's sums.
+    Bias {
+        /// The layer's inputs and outputs.
+        fan: init::Shape,
+    },
+    /// Is added to what was normalised; 0 at first.
+    Shift,
     /// Scales what was normalised; 1 at first.
     Gain,
     /// Running mean of a batch normalisation: measured, not trained; 0 at first.
@@ -21,7 +28,7 @@ pub enum Role {
 }
 
 /// A parameter other than the embedding table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Slot {
     /// Its name in artifacts and checkpoints.
     pub name: String,
@@ -37,6 +44,18 @@ impl Slot {
     /// A parameter that an example uses once.
     pub fn new(name: String, shape: Vec<usize>, role: Role) -> Self {
         Self { name, shape, role, uses: 1 }
+    }
+
+    /// Weight and bias of a layer whose weights have this shape. `area` is how many cells the window
+    /// of a convolution has.
+    pub fn layer(prefix: &str, shape: Vec<usize>, area: usize, after: Nonlinearity) -> [Self; 2] {
+        let outputs = shape[0];
+        let inputs = shape[1..].iter().fold(1usize, |product, axis| product.saturating_mul(*axis));
+        let fan = init::Shape::convolution(outputs, inputs / area.max(1), area);
+        [
+            Self::new(format!("{prefix}weight"), shape, Role::Weight { fan, after }),
+            Self::new(format!("{prefix}bias"), vec![outputs], Role::Bias { fan }),
+        ]
     }
 
     /// Numbers; saturates.
@@ -55,22 +74,18 @@ impl Slot {
     }
 
     /// Its first values, drawn from a stream of its own name.
-    pub fn initial(&self, seed: u64) -> Vec<f32> {
+    pub fn initial(&self, spec: &InitializationSpec, seed: u64) -> Vec<f32> {
         match self.role {
-            Role::Weight { last } => {
-                let inputs = self.shape[1..].iter().product::<usize>() as f32;
-                // He et al. (2015) before a ReLU, LeCun's 1/√n before the logits.
-                let bound = ((if last { 1.0 } else { 6.0 }) / inputs).sqrt();
-                uniform(self.size(), bound, seed, &self.name)
-            }
-            Role::Bias | Role::Mean => vec![0.0; self.size()],
+            Role::Weight { fan, after } => spec.weights.fill(fan, after, seed, &self.name),
+            Role::Bias { fan } => spec.biases.fill(fan, seed, &self.name),
+            Role::Shift | Role::Mean => vec![0.0; self.size()],
             Role::Gain | Role::Variance => vec![1.0; self.size()],
         }
     }
 }
 
 /// The parameters of a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
     /// Rows and columns of the embedding table, where there is one. Its name is [`TABLE`].
     pub table: Option<(usize, usize)>,
@@ -118,10 +133,5 @@ impl Layout {
 
 /// The table's first values.
 pub fn initial_table(layout: &Layout, seed: u64) -> Vec<f32> {
-    uniform(layout.table_size(), 0.05, seed, TABLE)
-}
-
-fn uniform(length: usize, bound: f32, seed: u64, name: &str) -> Vec<f32> {
-    let mut rng = random::stream(seed, name);
-    (0..length).map(|_| (rng.random::<f32>() * 2.0 - 1.0) * bound).collect()
+    init::uniform(layout.table_size(), 0.05, seed, TABLE)
 }

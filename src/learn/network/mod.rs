@@ -179,6 +179,14 @@ impl NetworkSpec {
         self.stem().accepts(input)
     }
 
+    /// Filters of each block, if it has blocks.
+    pub fn filters(&self) -> Vec<usize> {
+        match self {
+            Self::ImageCnn(spec) => spec.filters.clone(),
+            Self::EmbeddingBag(_) | Self::Mlp(_) | Self::TextCnn(_) => Vec::new(),
+        }
+    }
+
     /// How texts go in, if it takes texts.
     pub fn text_form(&self) -> TextForm {
         self.stem().text_form()

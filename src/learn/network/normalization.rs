@@ -43,7 +43,7 @@ impl Normalization {
     pub fn slots(self, prefix: &str, units: usize) -> Vec<Slot> {
         let roles = [
             ("norm.gain", Role::Gain),
-            ("norm.shift", Role::Bias),
+            ("norm.shift", Role::Shift),
             ("norm.mean", Role::Mean),
             ("norm.variance", Role::Variance),
         ];

@@ -5,7 +5,7 @@ use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::layout::{Role, Slot};
+use super::layout::Slot;
 use super::pass::Pass;
 use super::windows::{Reduce, Runs, Take, reduce};
 use super::{DenseSpec, InputShape, Stem, TextForm};
@@ -79,11 +79,12 @@ impl Stem for TextCnnSpec {
     fn slots(&self, _: InputShape) -> Vec<Slot> {
         let mut slots = Vec::new();
         for (position, &width) in self.widths.iter().enumerate() {
-            let name = |what: &str| format!("convolutions.{position}.{what}");
+            let prefix = format!("convolutions.{position}.");
             let shape = vec![self.filters, width, self.dimension];
-            let weight = Slot::new(name("weight"), shape, Role::Weight { last: false });
-            slots.push(Slot { uses: Self::runs(self.max_words, width) as u64, ..weight });
-            slots.push(Slot::new(name("bias"), vec![self.filters], Role::Bias));
+            let after = self.dense.activation.nonlinearity();
+            let [weight, bias] = Slot::layer(&prefix, shape, width, after);
+            let uses = Self::runs(self.max_words, width) as u64;
+            slots.extend([Slot { uses, ..weight }, bias]);
         }
         slots
     }

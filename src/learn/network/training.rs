@@ -80,7 +80,8 @@ impl Network {
     ) -> Result<Self, LearnError> {
         let layout = spec.layout(input, outputs);
         let table = initial_table(&layout, seed);
-        let values = layout.slots.iter().map(|slot| slot.initial(seed)).collect();
+        let first = &spec.dense().initialization;
+        let values = layout.slots.iter().map(|slot| slot.initial(first, seed)).collect();
         Self::thaw(&Frozen::new(spec.clone(), input, outputs, table, values))
     }
 

@@ -25,6 +25,32 @@ pub(super) fn check(request: &TrainRequest, errors: &mut Vec<FieldError>) {
             );
         }
     }
+    for (position, filters) in request.network.iter().flat_map(NetworkSpec::filters).enumerate() {
+        if !(1..=4_096).contains(&filters) {
+            let field = format!("network.filters[{position}]");
+            let message = format!("{filters} filters are out of range");
+            errors.push(FieldError::new(field, message).hint("give between 1 and 4096 filters"));
+        }
+    }
+    if let Some(NetworkSpec::ImageCnn(cnn)) = &request.network
+        && cnn.kernel.is_multiple_of(2)
+    {
+        let message = format!("a filter of side {} has no middle", cnn.kernel);
+        errors.push(FieldError::new("network.kernel", message).hint("give an odd number, as 3"));
+    }
+    if let Some(NetworkSpec::TextCnn(cnn)) = &request.network {
+        if cnn.widths.is_empty() {
+            let hint = "give at least one width, as [2, 3, 4]";
+            errors.push(FieldError::new("network.widths", "names no width").hint(hint));
+        }
+        for (position, width) in
+            cnn.widths.iter().enumerate().filter(|(_, w)| !(1..=32).contains(*w))
+        {
+            let field = format!("network.widths[{position}]");
+            let message = format!("a run of {width} words is out of range");
+            errors.push(FieldError::new(field, message).hint("give between 1 and 32 words"));
+        }
+    }
     for (name, value) in request.optimizer.unusable() {
         errors.push(rounded(format!("optimizer.{name}"), value));
     }
