@@ -15,9 +15,12 @@ pub struct Averaged {
     /// β, where parameters are averaged.
     decay: Option<f64>,
     averages: Vec<Average>,
-    /// Steps since the start, or since the run was resumed.
+    /// Steps since the start.
     step: u64,
 }
+
+/// The name of the count of steps in a checkpoint.
+const STEP: &str = "average.step";
 
 struct Average {
     name: String,
@@ -129,21 +132,33 @@ impl Optimizer for Averaged {
         }
     }
 
-    /// After [`Averaged::freeze`], which brings every row up to date.
+    /// Rows are saved as they are: to bring them up to date here would round otherwise than a run
+    /// that is not saved.
     fn save(&self, into: &mut Arrays) {
         self.inner.save(into);
-        for Average { name, values, .. } in self.averages.iter().filter(|_| self.decay.is_some()) {
+        if self.decay.is_none() {
+            return;
+        }
+        into.put(STEP, vec![self.step]);
+        for Average { name, values, until, .. } in &self.averages {
             into.put(&format!("average.{name}"), values.clone());
+            if !until.is_empty() {
+                into.put(&format!("average.{name}.until"), until.clone());
+            }
         }
     }
 
     fn restore(&mut self, from: &Arrays) -> Result<(), ArraysError> {
         self.inner.restore(from)?;
-        self.step = 0;
-        for average in self.averages.iter_mut().filter(|_| self.decay.is_some()) {
+        if self.decay.is_none() {
+            return Ok(());
+        }
+        self.step = from.scalar(STEP)?;
+        for average in &mut self.averages {
             let name = format!("average.{}", average.name);
             average.values = from.get_exact(&name, average.length)?.to_vec();
-            average.until.clear();
+            let until = format!("{name}.until");
+            average.until = if from.has(&until) { from.get(&until)?.to_vec() } else { Vec::new() };
         }
         Ok(())
     }

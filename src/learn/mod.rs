@@ -5,6 +5,7 @@
 
 pub mod augment;
 pub mod average;
+pub mod checkpoint;
 pub mod gradient;
 pub mod init;
 pub mod kernels;
@@ -22,9 +23,12 @@ use crate::arrays::ArraysError;
 /// Why training could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
-    /// The loss was NaN or infinite before one epoch was complete.
-    #[error("the loss became {loss} at step {step}, before one epoch was complete")]
-    Diverged { step: u64, loss: f32 },
+    /// The loss or a parameter was NaN or infinite, and there was no epoch before that to keep.
+    #[error(
+        "the loss or a parameter was no longer finite after step {step}, and no epoch before \
+             that had been completed"
+    )]
+    Diverged { step: u64 },
     /// A trainable parameter had no gradient.
     #[error("parameter {name} has no gradient")]
     NoGradient { name: String },
@@ -39,5 +43,7 @@ pub enum LearnError {
     Tensor(#[from] candle_core::Error),
 }
 
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod vector_tests;

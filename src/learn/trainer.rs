@@ -1,18 +1,18 @@
-//! The training loop: epochs of shuffled batches, early stopping on whatever the monitor measures,
-//! the best epoch's parameters kept, checkpoints between epochs.
-
-use std::time::Duration;
+//! The training loop: epochs of shuffled batches, limits, early stopping on whatever the monitor
+//! measures, the best epoch's parameters kept, checkpoints after epochs and within.
 
 use super::LearnError;
 use super::average::Averaged;
+pub use super::checkpoint::CheckpointSpec;
+use super::checkpoint::{Kept, Progress};
 use super::gradient::GradientSpec;
 use super::loss::Loss;
 use super::network::{Frozen, InputShape, Network, NetworkSpec, Noise, StepOutcome, View};
 use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
 use super::rows::{Features, Targets};
-use super::schedule::{Schedule, ScheduleSpec};
-use super::stopping::{EarlyStopping, EndReason};
+use super::schedule::ScheduleSpec;
+use super::stopping::{EarlyStopping, EndReason, Limits};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::random;
@@ -33,8 +33,8 @@ pub struct TrainerSpec {
     pub ema_decay: Option<f64>,
     pub seed: u64,
     pub early_stopping: Option<EarlyStopping>,
-    /// Time between checkpoints, which are taken after an epoch.
-    pub checkpoint_every: Duration,
+    pub limits: Limits,
+    pub checkpoints: CheckpointSpec,
 }
 
 /// What whoever asked for the training wants of the loop right now.
@@ -63,6 +63,9 @@ pub struct StepReport {
     pub gradient_norm: f32,
     /// Records per second of this step.
     pub records_per_second: f64,
+    /// Share of the training that is done if it takes every epoch, in \[0, 1\]: of its steps, or of
+    /// its time where that is limited and further.
+    pub share: f64,
 }
 
 /// The end of an epoch, as it is reported.
@@ -78,14 +81,23 @@ pub struct EpochReport {
     pub seconds: f64,
 }
 
+/// What was measured after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// What to minimise: for early stopping, the choice of the best epoch and schedules that listen.
+    pub value: f64,
+    /// Whether this epoch is good enough to end with.
+    pub good_enough: bool,
+}
+
 /// Listens to training and steers it.
 pub trait Monitor {
     /// A step was done.
     fn step(&mut self, report: &StepReport);
-    /// An epoch was done. Returns what to minimise for early stopping and the choice of the best
-    /// epoch, or `None` where nothing is measured.
-    fn epoch(&mut self, report: &EpochReport, network: View<'_>) -> Option<f64>;
-    /// A state from which training can be resumed.
+    /// An epoch was done, or a part of one before training ended. Returns `None` where nothing is
+    /// measured.
+    fn epoch(&mut self, report: &EpochReport, network: View<'_>) -> Option<Measured>;
+    /// A state from which training can be resumed, after `epoch` epochs and `step` steps.
     fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays);
     /// Asked at every step.
     fn interrupt(&self) -> Interrupt;
@@ -94,24 +106,16 @@ pub trait Monitor {
 /// What training left.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The best epoch's parameters; the last ones where nothing was measured.
+    /// The best epoch's parameters; the last good ones where nothing was measured.
     pub network: Frozen,
-    /// The epoch they are from; `None` where nothing was measured.
+    /// The epoch they are from; `None` where nothing was measured and they are the last.
     pub best_epoch: Option<usize>,
-    /// Epochs done.
+    /// Epochs done; one that training ended in counts as the last.
     pub epochs: usize,
     /// Steps done.
     pub steps: u64,
     /// Why it ended.
     pub reason: EndReason,
-}
-
-struct Progress {
-    epoch: usize,
-    step: u64,
-    best: Option<(usize, f64, Frozen)>,
-    /// Epochs since the last improvement.
-    waited: usize,
 }
 
 /// Trains. `resume` is a state that [`Monitor::checkpoint`] was given; the run then goes on as if it
@@ -124,12 +128,13 @@ pub fn train(
     monitor: &mut dyn Monitor,
     resume: Option<&Arrays>,
 ) -> Result<Outcome, LearnError> {
+    let began = clock.monotonic();
     let (mut network, mut progress) = match resume {
-        Some(state) => resumed(spec, input, targets.outputs(), state)?,
-        None => (
-            Network::new(&spec.network, input, targets.outputs(), spec.seed)?,
-            Progress { epoch: 0, step: 0, best: None, waited: 0 },
-        ),
+        Some(state) => Progress::restore(&spec.network, input, targets.outputs(), state)?,
+        None => {
+            let network = Network::new(&spec.network, input, targets.outputs(), spec.seed)?;
+            (network, Progress::default())
+        }
     };
     network = network.with_loss(spec.loss.clone());
     let lengths = network.parameter_lengths();
@@ -140,33 +145,30 @@ pub fn train(
     let per_step = spec.gradient.batch_size.saturating_mul(spec.accumulate);
     let steps_per_epoch = rows.len().div_ceil(per_step) as u64;
     let total = spec.epochs as u64 * steps_per_epoch;
+    let total = spec.limits.max_steps.map_or(total, |most| total.min(most));
     let mut schedule = spec.schedule.start(total, steps_per_epoch);
     if let Some(state) = resume {
         schedule.restore(state)?;
     }
     let key = random::keyed(spec.seed ^ 0x006e_6f69_7365);
-    let mut last_checkpoint = clock.monotonic();
+    let earlier = progress.earlier;
+    let elapsed = || earlier + (clock.monotonic() - began);
+    let mut last_checkpoint = began;
     let reason = loop {
         if progress.epoch >= spec.epochs {
             break EndReason::Epochs;
         }
         let epoch = progress.epoch;
         let dropout = NgramDropout::new(spec.regularization.ngram_dropout, spec.seed, epoch);
-        let started = clock.monotonic();
-        let mut sum = 0.0;
+        let (started, before) = (clock.monotonic(), progress.place_seconds);
+        let of_epoch = || before + (clock.monotonic() - started).as_secs_f64();
         let mut ended = None;
         let order = order(rows.len(), spec.seed, epoch);
-        let mut steps = 0;
-        for records in order.chunks(per_step) {
-            match monitor.interrupt() {
-                Interrupt::None => {}
-                Interrupt::Abort => return Err(LearnError::Interrupted),
-                // A model that has seen nothing is no use: the first batch is always done.
-                Interrupt::Stop if progress.step > 0 => {
-                    ended = Some(EndReason::Stopped);
-                    break;
-                }
-                Interrupt::Stop => {}
+        for records in order.chunks(per_step).skip(progress.place as usize) {
+            ended = asked(monitor, &progress)?
+                .or_else(|| spec.limits.reached(progress.step, elapsed()));
+            if ended.is_some() {
+                break;
             }
             let before = clock.monotonic();
             let rate = spec.optimizer.learning_rate() * schedule.factor(progress.step);
@@ -176,40 +178,55 @@ pub fn train(
             let outcome = network.step(data, records, noise, &spec.gradient, &mut optimizer)?;
             progress.step += 1;
             let seconds = (clock.monotonic() - before).as_secs_f64();
-            let report =
-                report(&progress, &outcome, rate, records.len() as f64 / seconds.max(1e-9));
-            monitor.step(&report);
+            monitor.step(&StepReport {
+                records_per_second: records.len() as f64 / seconds.max(1e-9),
+                share: spec.limits.share(progress.step, total, elapsed()),
+                ..report(&progress, &outcome, rate)
+            });
             if !outcome.loss.is_finite() {
                 ended = Some(EndReason::Diverged);
                 break;
             }
-            sum += f64::from(outcome.loss);
-            steps += 1;
-        }
-        if ended == Some(EndReason::Diverged) {
-            if progress.best.is_none() {
-                return Err(LearnError::Diverged { step: progress.step, loss: f32::NAN });
+            progress.stepped(f64::from(outcome.loss));
+            let since = clock.monotonic() - last_checkpoint;
+            if progress.place < steps_per_epoch && spec.checkpoints.due(progress.step, since, false)
+            {
+                let state =
+                    progress.save(&network, &optimizer, &schedule, elapsed(), of_epoch())?;
+                monitor.checkpoint(progress.epoch, progress.step, state);
+                last_checkpoint = clock.monotonic();
             }
-            break EndReason::Diverged;
         }
-        progress.epoch += 1;
-        let report = EpochReport {
-            epoch: progress.epoch,
-            step: progress.step,
-            train_loss: sum / f64::from(steps.max(1)),
-            seconds: (clock.monotonic() - started).as_secs_f64(),
-        };
+        match ended {
+            Some(EndReason::Diverged) => break EndReason::Diverged,
+            // Between two epochs there is nothing new to measure.
+            Some(reason) if progress.place == 0 => break reason,
+            _ => {}
+        }
+        let seconds = of_epoch();
+        let train_loss = progress.ended_epoch();
+        let report =
+            EpochReport { epoch: progress.epoch, step: progress.step, train_loss, seconds };
         let measured = if spec.ema_decay.is_some() {
             monitor.epoch(&report, optimizer.freeze(&network)?.view())
         } else {
             network.evaluate(|view| monitor.epoch(&report, view))?
         };
-        if let Some(value) = measured {
-            schedule.measured(value);
-            if improves(&mut progress, value, spec.early_stopping.as_ref()) {
-                let kept = optimizer.freeze(&network)?;
-                progress.best = Some((progress.epoch, value, kept));
-            }
+        let exploded = progress.epoch > 1
+            && progress.first_loss.is_some_and(|first| spec.limits.exploded(first, train_loss));
+        // The damage of an epoch's last step shows in no loss.
+        if exploded || !network.evaluate(|view| view.is_finite())? {
+            break EndReason::Diverged;
+        }
+        if let Some(measured) = measured {
+            schedule.measured(measured.value);
+        }
+        if keeps(&mut progress, measured, spec.early_stopping.as_ref()) {
+            let (epoch, value) = (progress.epoch, measured.map(|measured| measured.value));
+            progress.kept = Some(Kept { epoch, value, network: optimizer.freeze(&network)? });
+        }
+        if measured.is_some_and(|measured| measured.good_enough) {
+            break EndReason::Target;
         }
         if let Some(reason) = ended {
             break reason;
@@ -217,91 +234,71 @@ pub fn train(
         if spec.early_stopping.as_ref().is_some_and(|stop| progress.waited >= stop.patience) {
             break EndReason::EarlyStopping;
         }
-        let due = clock.monotonic() - last_checkpoint >= spec.checkpoint_every;
-        if due && progress.epoch < spec.epochs {
-            let state = state(&network, &optimizer, &schedule, &progress)?;
+        let since = clock.monotonic() - last_checkpoint;
+        if progress.epoch < spec.epochs && spec.checkpoints.due(progress.step, since, true) {
+            let state = progress.save(&network, &optimizer, &schedule, elapsed(), 0.0)?;
             monitor.checkpoint(progress.epoch, progress.step, state);
             last_checkpoint = clock.monotonic();
         }
     };
-    let Progress { epoch, step, best, .. } = progress;
-    let (best_epoch, network) = match best {
-        Some((epoch, _, network)) => (Some(epoch), network),
+    let Progress { epoch: epochs, step: steps, kept, .. } = progress;
+    let (best_epoch, network) = match kept {
+        Some(Kept { epoch, value, network }) => {
+            let best = value.is_some() || reason == EndReason::Diverged;
+            (best.then_some(epoch), network)
+        }
+        None if reason == EndReason::Diverged => return Err(LearnError::Diverged { step: steps }),
         None => (None, optimizer.freeze(&network)?),
     };
-    // The last step's damage shows in no loss.
-    if !network.is_finite() {
-        return Err(LearnError::Diverged { step, loss: f32::NAN });
+    Ok(Outcome { network, best_epoch, epochs, steps, reason })
+}
+
+/// Whether training was asked to end.
+fn asked(monitor: &dyn Monitor, progress: &Progress) -> Result<Option<EndReason>, LearnError> {
+    match monitor.interrupt() {
+        Interrupt::None => Ok(None),
+        Interrupt::Abort => Err(LearnError::Interrupted),
+        // A model that has seen nothing is no use: the first batch is always done.
+        Interrupt::Stop => Ok((progress.step > 0).then_some(EndReason::Stopped)),
     }
-    Ok(Outcome { network, best_epoch, epochs: epoch, steps: step, reason })
 }
 
 /// The order of records in an epoch.
-fn order(records: usize, seed: u64, epoch: usize) -> Vec<usize> {
+pub(super) fn order(records: usize, seed: u64, epoch: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..records).collect();
     random::shuffle(&mut order, &mut random::stream(seed, &format!("order.{epoch}")));
     order
 }
 
-fn report(progress: &Progress, outcome: &StepOutcome, rate: f64, throughput: f64) -> StepReport {
+fn report(progress: &Progress, outcome: &StepOutcome, rate: f64) -> StepReport {
     StepReport {
         step: progress.step,
         epoch: progress.epoch + 1,
         loss: outcome.loss,
         learning_rate: rate,
         gradient_norm: outcome.gradient_norm,
-        records_per_second: throughput,
+        records_per_second: 0.0,
+        share: 0.0,
     }
 }
 
-/// Whether what was measured is the best so far.
-fn improves(progress: &mut Progress, value: f64, stopping: Option<&EarlyStopping>) -> bool {
+/// Whether an epoch's parameters are the ones to end with, so far.
+fn keeps(
+    progress: &mut Progress,
+    measured: Option<Measured>,
+    stopping: Option<&EarlyStopping>,
+) -> bool {
+    let best = progress.kept.as_ref().and_then(|kept| kept.value);
+    let Some(Measured { value, good_enough }) = measured else { return best.is_none() };
     let min_delta = stopping.map_or(0.0, |stop| stop.min_delta);
-    let best = progress.best.as_ref().map_or(f64::INFINITY, |(_, best, _)| *best);
-    // The first finite value is always the best so far.
-    let improves = value < best - min_delta || (progress.best.is_none() && !value.is_nan());
+    // The first value is always the best so far; one that is good enough is what was wanted.
+    let improves = good_enough
+        || value < best.unwrap_or(f64::INFINITY) - min_delta
+        || (best.is_none() && !value.is_nan());
     progress.waited = if improves { 0 } else { progress.waited + 1 };
     improves
 }
 
-fn state(
-    network: &Network,
-    optimizer: &dyn Optimizer,
-    schedule: &Schedule,
-    progress: &Progress,
-) -> Result<Arrays, LearnError> {
-    let mut state = Arrays::default();
-    state.absorb("network.", network.freeze()?.save());
-    optimizer.save(&mut state);
-    schedule.save(&mut state);
-    let counters = vec![progress.epoch as u64, progress.step, progress.waited as u64];
-    state.put("progress", counters);
-    if let Some((epoch, value, best)) = &progress.best {
-        state.put("best.epoch", vec![*epoch as u64]);
-        state.put("best.value", vec![*value]);
-        state.absorb("best.network.", best.save());
-    }
-    Ok(state)
-}
-
-fn resumed(
-    spec: &TrainerSpec,
-    input: InputShape,
-    outputs: usize,
-    state: &Arrays,
-) -> Result<(Network, Progress), LearnError> {
-    let load = |prefix: &str| Frozen::load(&spec.network, input, outputs, &state.under(prefix));
-    let network = Network::thaw(&load("network.")?)?;
-    let counters = state.get_exact::<u64>("progress", 3)?;
-    let best = if state.has("best.epoch") {
-        let epoch = state.scalar::<u64>("best.epoch")? as usize;
-        Some((epoch, state.scalar::<f64>("best.value")?, load("best.network.")?))
-    } else {
-        None
-    };
-    let (epoch, step, waited) = (counters[0] as usize, counters[1], counters[2] as usize);
-    Ok((network, Progress { epoch, step, best, waited }))
-}
 #[cfg(test)]
 #[path = "trainer_tests.rs"]
 mod tests;

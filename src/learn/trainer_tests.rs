@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
 use crate::clock::ManualClock;
 use crate::learn::network::{DenseSpec, EmbeddingBagSpec};
@@ -35,7 +38,8 @@ fn spec(epochs: usize) -> TrainerSpec {
         ema_decay: None,
         seed: 3,
         early_stopping: None,
-        checkpoint_every: Duration::ZERO,
+        limits: Limits::default(),
+        checkpoints: CheckpointSpec::default(),
     }
 }
 
@@ -43,6 +47,10 @@ fn spec(epochs: usize) -> TrainerSpec {
 struct Script {
     values: Vec<Option<f64>>,
     interrupt_at: Option<(u64, Interrupt)>,
+    /// The value that is good enough.
+    target: f64,
+    /// A clock, and what it moves on by in every step.
+    clock: (Arc<ManualClock>, Duration),
     steps: Vec<StepReport>,
     checkpoints: Vec<(usize, Arrays)>,
 }
@@ -50,16 +58,25 @@ struct Script {
 impl Script {
     fn new(values: &[f64]) -> Self {
         let values = values.iter().map(|v| Some(*v)).collect();
-        Self { values, interrupt_at: None, steps: Vec::new(), checkpoints: Vec::new() }
+        Self {
+            values,
+            interrupt_at: None,
+            target: f64::NEG_INFINITY,
+            clock: (ManualClock::at(0), Duration::ZERO),
+            steps: Vec::new(),
+            checkpoints: Vec::new(),
+        }
     }
 }
 
 impl Monitor for Script {
     fn step(&mut self, report: &StepReport) {
         self.steps.push(*report);
+        self.clock.0.advance(self.clock.1);
     }
-    fn epoch(&mut self, report: &EpochReport, _: View<'_>) -> Option<f64> {
-        self.values.get(report.epoch - 1).copied().flatten()
+    fn epoch(&mut self, report: &EpochReport, _: View<'_>) -> Option<Measured> {
+        let value = self.values.get(report.epoch - 1).copied().flatten()?;
+        Some(Measured { value, good_enough: value <= self.target })
     }
     fn checkpoint(&mut self, epoch: usize, _: u64, state: Arrays) {
         self.checkpoints.push((epoch, state));
@@ -74,7 +91,7 @@ impl Monitor for Script {
 
 fn run(spec: &TrainerSpec, script: &mut Script, resume: Option<&Arrays>) -> Outcome {
     let (rows, targets) = data(50);
-    let clock = ManualClock::at(0);
+    let clock = script.clock.0.clone();
     train(spec, (&rows, &targets), INPUT, clock.as_ref(), script, resume).unwrap()
 }
 
@@ -134,61 +151,17 @@ fn the_same_seed_gives_the_same_bits() {
     assert_ne!(outcome(3).network, outcome(4).network);
 }
 
-/// Every optimiser, alone and with all that can be done to a step.
-fn variants() -> Vec<TrainerSpec> {
-    let kinds = ["adam", "adamw", "sgd", "rmsprop", "adagrad"];
-    let optimizer = |kind| serde_json::from_value(serde_json::json!({ "type": kind })).unwrap();
-    let plain = kinds.map(|kind| TrainerSpec { optimizer: optimizer(kind), ..spec(6) });
-    let shaped = plain.clone().map(|plain| TrainerSpec {
-        gradient: GradientSpec {
-            batch_size: 8,
-            l1: 0.001,
-            l2: 0.01,
-            clip_norm: Some(0.2),
-            clip_value: Some(0.05),
-        },
-        accumulate: 2,
-        ema_decay: Some(0.9),
-        ..plain
-    });
-    plain.into_iter().chain(shaped).collect()
-}
-
-#[test]
-fn a_resumed_run_ends_bit_for_bit_like_one_that_was_not() {
-    let values = [3.0, 2.0, 2.5, 1.0, 1.5, 1.2];
-    for spec in variants() {
-        let mut whole = Script::new(&values);
-        let expected = run(&spec, &mut whole, None);
-        assert_eq!(whole.checkpoints.len(), 5);
-        for (epoch, state) in &whole.checkpoints {
-            let stored = Arrays::from_bytes(&state.to_bytes().unwrap()).unwrap();
-            let mut rest = Script::new(&values);
-            let outcome = run(&spec, &mut rest, Some(&stored));
-            assert_eq!(outcome.network, expected.network, "resumed after epoch {epoch}: {spec:?}");
-            assert_eq!((outcome.epochs, outcome.steps), (expected.epochs, expected.steps));
-            let tail = &whole.steps[whole.steps.len() - rest.steps.len()..];
-            let losses = |steps: &[StepReport]| steps.iter().map(|s| s.loss).collect::<Vec<_>>();
-            assert_eq!(losses(tail), losses(&rest.steps));
-            for ((_, state), (_, again)) in
-                whole.checkpoints[*epoch..].iter().zip(&rest.checkpoints)
-            {
-                assert_eq!(state.to_bytes().unwrap(), again.to_bytes().unwrap());
-            }
-        }
-    }
-}
-
 #[test]
 fn averages_are_what_is_measured_and_kept() {
     struct Seen(Vec<Vec<f32>>);
     impl Monitor for Seen {
         fn step(&mut self, _: &StepReport) {}
-        fn epoch(&mut self, _: &EpochReport, network: View<'_>) -> Option<f64> {
+        fn epoch(&mut self, _: &EpochReport, network: View<'_>) -> Option<Measured> {
             let row = SparseRow { ids: &[0, 3], weights: &[0.5, 0.5], size: 2 };
             self.0.push(network.evaluate(Row::Sparse(row)).1);
             // The second epoch is the best.
-            Some([2.0, 1.0, 3.0][self.0.len() - 1])
+            let value = [2.0, 1.0, 3.0][self.0.len() - 1];
+            Some(Measured { value, good_enough: false })
         }
         fn checkpoint(&mut self, _: usize, _: u64, _: Arrays) {}
         fn interrupt(&self) -> Interrupt {
@@ -283,6 +256,126 @@ fn divergence_ends_the_run_and_not_the_process() {
     let mut script = Script::new(&[]);
     let ended = train(&spec, (&rows, &targets), INPUT, clock.as_ref(), &mut script, None);
     assert!(matches!(ended, Err(LearnError::Diverged { .. })), "{ended:?}");
+}
+
+/// Steps of 50 records in batches of 8.
+const EPOCH: u64 = 7;
+
+#[test]
+fn limits_end_training_by_a_table() {
+    let values = [3.0, 2.0, 2.5, 1.0];
+    let second = Duration::from_secs(1);
+    // (steps, seconds) -> (steps, epochs, best epoch, reason)
+    for (max_steps, max_seconds, steps, epochs, best, reason) in [
+        (None, None, 28, 4, 4, EndReason::Epochs),
+        (Some(28), None, 28, 4, 4, EndReason::Epochs),
+        (Some(29), None, 28, 4, 4, EndReason::Epochs),
+        // At the end of an epoch, in the midst of one, and after one step.
+        (Some(21), None, 21, 3, 2, EndReason::MaxSteps),
+        (Some(20), None, 20, 3, 2, EndReason::MaxSteps),
+        (Some(1), None, 1, 1, 1, EndReason::MaxSteps),
+        (None, Some(14), 14, 2, 2, EndReason::MaxSeconds),
+        (None, Some(16), 16, 3, 2, EndReason::MaxSeconds),
+        (None, Some(0), 1, 1, 1, EndReason::MaxSeconds),
+        (Some(5), Some(9), 5, 1, 1, EndReason::MaxSteps),
+    ] {
+        let max_time = max_seconds.map(|seconds| second * seconds);
+        let limits = Limits { max_steps, max_time, ..Limits::default() };
+        let mut script = Script { clock: (ManualClock::at(0), second), ..Script::new(&values) };
+        let outcome = run(&TrainerSpec { limits, ..spec(4) }, &mut script, None);
+        let ended = (outcome.steps, outcome.epochs, outcome.best_epoch, outcome.reason);
+        assert_eq!(ended, (steps, epochs, Some(best), reason), "{limits:?}");
+        // Progress rises to the end that is nearest.
+        let shares: Vec<f64> = script.steps.iter().map(|step| step.share).collect();
+        assert!(shares.is_sorted(), "{shares:?}");
+        if reason != EndReason::MaxSeconds {
+            assert_eq!(shares.last(), Some(&1.0), "{limits:?}");
+        } else if steps > 1 {
+            assert!(*shares.last().unwrap() > 0.9, "{limits:?}: {shares:?}");
+        }
+    }
+}
+
+#[test]
+fn a_schedule_ends_where_its_steps_do() {
+    let rates = |max_steps| {
+        let limits = Limits { max_steps, ..Limits::default() };
+        let mut script = Script::new(&[]);
+        run(&TrainerSpec { limits, ..spec(4) }, &mut script, None);
+        script.steps.iter().map(|step| step.learning_rate).collect::<Vec<_>>()
+    };
+    let (all, ten) = (rates(None), rates(Some(10)));
+    let share = |rates: &[f64]| rates[rates.len() - 1] / rates[0];
+    assert!((share(&all) - 1.0 / 28.0).abs() < 1e-12 && (share(&ten) - 0.1).abs() < 1e-12);
+}
+
+#[test]
+fn a_target_ends_training_with_the_epoch_that_reached_it() {
+    let stop = EarlyStopping { metric: StoppingMetric::LogLoss, patience: 9, min_delta: 5.0 };
+    let spec = TrainerSpec { early_stopping: Some(stop), ..spec(6) };
+    // Not better than the first by what counts as an improvement, and yet what was wanted.
+    let mut script = Script { target: 0.5, ..Script::new(&[3.0, 2.0, 0.4, 0.1]) };
+    let outcome = run(&spec, &mut script, None);
+    let ended = (outcome.epochs, outcome.best_epoch, outcome.reason);
+    assert_eq!(ended, (3, Some(3), EndReason::Target));
+}
+
+/// Adam's rate, so that training goes well or badly.
+fn rated(rate: f64, spec: TrainerSpec) -> TrainerSpec {
+    let adam = AdamSpec { learning_rate: rate, ..AdamSpec::default() };
+    let schedule = serde_json::from_str(r#"{"type": "constant"}"#).unwrap();
+    TrainerSpec { optimizer: OptimizerSpec::Adam(adam), schedule, ..spec }
+}
+
+#[test]
+fn what_was_learnt_before_an_explosion_is_kept() {
+    // From the third epoch on, a rate at which nothing can be learnt.
+    for (bad, values) in
+        [(50.0, &[3.0, 2.0, 9.0, 9.0, 9.0][..]), (1e38, &[3.0, 2.0]), (50.0, &[]), (1e38, &[])]
+    {
+        let limits = Limits { divergence_factor: Some(2.0), ..Limits::default() };
+        let good = TrainerSpec { limits, ..rated(0.01, spec(9)) };
+        let mut before = Script::new(values);
+        run(&TrainerSpec { epochs: 3, ..good.clone() }, &mut before, None);
+        let (_, state) = &before.checkpoints[1];
+        let second = Frozen::load(&good.network, INPUT, 1, &state.under("network.")).unwrap();
+        let outcome = run(&rated(bad, good.clone()), &mut Script::new(values), Some(state));
+        assert_eq!(outcome.reason, EndReason::Diverged, "{bad} {values:?}");
+        assert_eq!(outcome.best_epoch, Some(2), "{bad} {values:?}");
+        assert_eq!(outcome.network, second, "{bad} {values:?}");
+        // Without a factor, only what is not finite ends training.
+        let unlimited = TrainerSpec { limits: Limits::default(), ..rated(bad, good) };
+        let outcome = run(&unlimited, &mut Script::new(values), Some(state));
+        assert_eq!(outcome.reason == EndReason::Epochs, bad == 50.0, "{bad} {values:?}");
+    }
+}
+
+#[test]
+fn a_stop_between_epochs_ends_nothing_twice() {
+    let mut script = Script::new(&[3.0, 2.0]);
+    script.interrupt_at = Some((EPOCH, Interrupt::Stop));
+    let outcome = run(&spec(9), &mut script, None);
+    assert_eq!((outcome.epochs, outcome.steps), (1, EPOCH));
+    assert_eq!((outcome.best_epoch, outcome.reason), (Some(1), EndReason::Stopped));
+}
+
+#[test]
+fn checkpoints_by_time_and_by_steps() {
+    let second = Duration::from_secs(1);
+    let at = |every: u64, steps| {
+        let checkpoints = CheckpointSpec { every: second * every as u32, steps };
+        let spec = TrainerSpec { checkpoints, ..spec(3) };
+        let mut script = Script { clock: (ManualClock::at(0), second), ..Script::new(&[]) };
+        run(&spec, &mut script, None);
+        let step = |(_, state): &(usize, Arrays)| state.get::<u64>("progress").unwrap()[1];
+        script.checkpoints.iter().map(step).collect::<Vec<_>>()
+    };
+    assert_eq!(at(0, None), [7, 14]);
+    assert_eq!(at(5, None), [5, 10, 15, 20]);
+    assert_eq!(at(100, Some(6)), [6, 12, 18]);
+    assert_eq!(at(100, Some(7)), [7, 14]);
+    assert_eq!(at(0, Some(10)), [7, 10, 14, 20]);
+    assert_eq!(at(100, None), [0; 0]);
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub struct Estimate {
     pub flops_per_record_at_most: u64,
     /// Bytes of memory at most.
     pub memory_bytes_at_most: u64,
-    /// Seconds of training at most on one core of a common machine of 2025; early stopping may end
-    /// it sooner.
+    /// Seconds of training at most on one core of a common machine of 2025, or `max_seconds` where
+    /// that is less; early stopping or a target may end it sooner.
     pub seconds_at_most: f64,
 }
 
@@ -76,6 +76,13 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
     let dense = layout.flops() as f64 * 3e-10;
     let batches = (train_records as f64 / spec.training.batch_size as f64).ceil();
     let epoch = train_records as f64 * (records.seconds + dense) + batches * 2e-4;
+    let per_step = spec.training.batch_size.saturating_mul(spec.training.accumulate);
+    let steps = (train_records as f64 / per_step as f64).ceil();
+    let epochs = match spec.training.max_steps {
+        Some(most) => (most as f64 / steps).min(spec.training.epochs as f64),
+        None => spec.training.epochs as f64,
+    };
+    let seconds = (epoch * epochs).min(spec.training.max_seconds.unwrap_or(f64::INFINITY));
     let (vocabulary, features) = match records.shape {
         InputShape::Bag { vocabulary } => (vocabulary as u64, 0),
         shape => (0, shape.width() as u64),
@@ -86,7 +93,7 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
         parameters_at_most: parameters,
         flops_per_record_at_most: layout.flops(),
         memory_bytes_at_most: memory,
-        seconds_at_most: epoch * spec.training.epochs as f64,
+        seconds_at_most: seconds,
     }
 }
 

@@ -16,8 +16,8 @@ use crate::clock::Clock;
 use crate::data::Cell;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
-use crate::learn::stopping::EndReason;
-use crate::learn::trainer::{self, Interrupt, TrainerSpec};
+use crate::learn::stopping::{EndReason, Limits};
+use crate::learn::trainer::{self, CheckpointSpec, Interrupt, TrainerSpec};
 use crate::task::{Input, Outcomes, Output, TaskSpec, ValueError};
 
 /// The columns that a training reads.
@@ -87,6 +87,7 @@ pub fn fit(
         monitor,
         output: &output,
         metric: spec.training.metric(&spec.task),
+        target: spec.training.target,
         validation: &validation_rows,
         records: &parts.validation,
         outcomes: &outcomes,
@@ -105,7 +106,8 @@ pub fn fit(
     go_on(monitor)?;
     if outcome.reason == EndReason::Diverged {
         let message = format!(
-            "the loss became infinite or undefined at step {}; the parameters of epoch {} were kept",
+            "the loss or a parameter became infinite, undefined or many times what it began with \
+             by step {}; the parameters of epoch {} were kept",
             outcome.steps,
             outcome.best_epoch.unwrap_or_default()
         );
@@ -208,6 +210,14 @@ fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
         ema_decay: spec.training.ema_decay,
         seed: spec.training.seed,
         early_stopping: spec.training.early_stopping.clone(),
-        checkpoint_every: Duration::from_secs(spec.training.checkpoint_seconds),
+        limits: Limits {
+            max_steps: spec.training.max_steps,
+            max_time: spec.training.max_seconds.map(Duration::from_secs_f64),
+            divergence_factor: spec.training.divergence_factor,
+        },
+        checkpoints: CheckpointSpec {
+            every: Duration::from_secs(spec.training.checkpoint_seconds),
+            steps: spec.training.checkpoint_steps,
+        },
     }
 }

@@ -11,7 +11,7 @@ use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::regularize::RegularizationSpec;
 use crate::learn::schedule::ScheduleSpec;
-use crate::learn::stopping::{EarlyStopping, StoppingMetric};
+use crate::learn::stopping::{EarlyStopping, StoppingMetric, Target};
 use crate::tabular::TabularSpec;
 use crate::task::TaskSpec;
 use crate::text::VectorizerSpec;
@@ -106,9 +106,32 @@ pub struct TrainingRequest {
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<EarlyStoppingRequest>)]
     pub early_stopping: Option<Option<EarlyStoppingRequest>>,
-    /// Seconds between checkpoints, from which a job goes on if its process dies. Default: 30.
+    /// Steps at most, over all epochs; schedules that end with training end there. An epoch that it
+    /// cuts short is measured like a whole one. Default: `null`, no limit.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
+    pub max_steps: Option<u64>,
+    /// Seconds of training at most, by the clock on the wall; what came before a resume counts. The
+    /// step under way is finished, and the epoch that it cuts short is measured like a whole one.
+    /// How far training comes depends on the machine and its load, so that the same spec need not
+    /// give the same model again. Default: `null`, no limit.
+    #[schema(minimum = 0.001, maximum = 31_536_000.0)]
+    pub max_seconds: Option<f64>,
+    /// A value of a validation metric that is good enough: the first epoch that reaches it is the
+    /// last, and is kept. Default: `null`, none.
+    pub target: Option<Target>,
+    /// Training ends as diverged once an epoch's mean training loss exceeds, this many times, the
+    /// larger of the first step's loss and the first epoch's mean; the best epoch before is kept, as
+    /// when a loss is not finite. `null` minds only losses that are not finite. Default: 10.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>, exclusive_minimum = 1.0, maximum = 1_000_000_000.0)]
+    pub divergence_factor: Option<Option<f64>>,
+    /// Seconds between checkpoints, from which a job goes on if its process dies; they are taken
+    /// after steps and epochs. 0 takes one after every epoch, and none within. Default: 30.
     #[schema(minimum = 0, maximum = 86_400)]
     pub checkpoint_seconds: Option<u64>,
+    /// Steps between checkpoints, besides those by time. Default: `null`, none.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
+    pub checkpoint_steps: Option<u64>,
 }
 
 /// Tells a field that is `null` from one that is absent.
@@ -226,8 +249,23 @@ pub struct TrainingSpec {
     pub seed: u64,
     /// When to stop before the last epoch.
     pub early_stopping: Option<EarlyStopping>,
+    /// Steps at most.
+    #[serde(default)]
+    pub max_steps: Option<u64>,
+    /// Seconds of training at most; what comes of it depends on the machine.
+    #[serde(default)]
+    pub max_seconds: Option<f64>,
+    /// A value of a validation metric that is good enough.
+    #[serde(default)]
+    pub target: Option<Target>,
+    /// How many times the loss it began with an epoch's mean training loss may be.
+    #[serde(default)]
+    pub divergence_factor: Option<f64>,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
+    /// Steps between checkpoints.
+    #[serde(default)]
+    pub checkpoint_steps: Option<u64>,
 }
 
 impl TrainingSpec {

@@ -6,8 +6,8 @@ use super::monitor::FitMonitor;
 use crate::arrays::Arrays;
 use crate::learn::network::View;
 use crate::learn::rows::Features;
-use crate::learn::stopping::StoppingMetric;
-use crate::learn::trainer::{EpochReport, Interrupt, Monitor, StepReport};
+use crate::learn::stopping::{StoppingMetric, Target};
+use crate::learn::trainer::{EpochReport, Interrupt, Measured, Monitor, StepReport};
 use crate::task::{
     Evaluated, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
 };
@@ -17,6 +17,8 @@ pub(super) struct Steering<'a> {
     pub monitor: &'a mut dyn FitMonitor,
     pub output: &'a Output,
     pub metric: StoppingMetric,
+    /// The value to end with.
+    pub target: Option<Target>,
     /// The validation records' features.
     pub validation: &'a Features,
     /// Which records they are.
@@ -56,12 +58,18 @@ impl Monitor for Steering<'_> {
         self.monitor.step(report);
     }
 
-    fn epoch(&mut self, epoch: &EpochReport, network: View<'_>) -> Option<f64> {
+    fn epoch(&mut self, epoch: &EpochReport, network: View<'_>) -> Option<Measured> {
         let metrics = self.measure(network);
         self.monitor.epoch(epoch, metrics.as_ref());
         metrics.map(|metrics| {
             let value = metrics.value(self.metric);
-            value.map_or(f64::INFINITY, |value| self.metric.to_minimise(value))
+            let reached = |target: Target| {
+                metrics.value(target.metric).is_some_and(|value| target.reached(value))
+            };
+            Measured {
+                value: value.map_or(f64::INFINITY, |value| self.metric.to_minimise(value)),
+                good_enough: self.target.is_some_and(reached),
+            }
         })
     }
 

@@ -110,8 +110,11 @@ async fn perform(
         resume,
     };
     let (events, received) = mpsc::channel(WAITING_EVENTS);
-    let recorder = tokio::spawn(recorder::record(store.clone(), claimed.clone(), received));
-    let reporter = ChannelReporter { events, control: control.clone(), store: store.clone() };
+    let (checkpoints, stored) = mpsc::channel(1);
+    let recorder = recorder::record(store.clone(), claimed.clone(), received, stored);
+    let recorder = tokio::spawn(recorder);
+    let (control_of, store_of) = (control.clone(), store.clone());
+    let reporter = ChannelReporter { events, checkpoints, control: control_of, store: store_of };
     let outcome = launcher.launch(inputs, store.clock.clone(), reporter).await;
     // The sender went with the reporter, so the recorder writes what is left and ends.
     match recorder.await {
@@ -334,15 +337,20 @@ impl Control {
 /// Hands the training's events to the recorder.
 struct ChannelReporter {
     events: mpsc::Sender<Message>,
+    /// Takes one at a time: a checkpoint waits until the one before is stored, so that no more than
+    /// two are ever in memory.
+    checkpoints: mpsc::Sender<()>,
     control: Arc<Control>,
     store: Store,
 }
 
 impl Reporter for ChannelReporter {
     fn report(&mut self, event: Event) {
+        let checkpoint = matches!(event, Event::Checkpoint { .. });
         let message = Message { event, at: self.store.clock.now() };
         // The recorder ends early only when the lease is lost; then nobody wants the event.
-        if self.events.blocking_send(message).is_err() {
+        let lost = checkpoint && self.checkpoints.blocking_send(()).is_err();
+        if lost || self.events.blocking_send(message).is_err() {
             self.control.abort(Reason::Lost);
         }
     }

@@ -60,11 +60,13 @@ pub fn checkpoint_key(run: &str) -> String {
     format!("checkpoints/{run}.safetensors")
 }
 
-/// Records until the training has ended and everything is written.
+/// Records until the training has ended and everything is written. Takes one of `checkpoints` for
+/// each that is stored.
 pub async fn record(
     store: Store,
     claimed: Claimed,
     mut messages: mpsc::Receiver<Message>,
+    mut checkpoints: mpsc::Receiver<()>,
 ) -> Result<(), StoreError> {
     let mut book = Book::new(&claimed, store.clock.monotonic());
     let mut due = Instant::now() + FLUSH;
@@ -86,6 +88,7 @@ pub async fn record(
                 // What was measured up to the checkpoint is written before it.
                 flush(&store, &claimed, &mut book).await?;
                 save(&store, &claimed, step, state).await?;
+                checkpoints.recv().await;
             } else {
                 book.note(event, at, store.clock.monotonic());
             }
@@ -136,12 +139,9 @@ async fn save(
 struct Book {
     epochs_wanted: usize,
     phase: Phase,
-    /// Epochs done, with the share of the one under way.
-    epochs_done: f64,
-    /// Steps of an epoch, once one is known.
-    steps_per_epoch: Option<f64>,
-    epoch_started_at_step: u64,
-    /// When training began, and the epochs that were done by then.
+    /// Share of the training that is done.
+    share: f64,
+    /// When training began, and the share that was done by then.
     training_since: Option<(Duration, f64)>,
     now: Duration,
     steps: [(&'static str, Vec<MetricPoint>); 4],
@@ -156,9 +156,7 @@ impl Book {
         Self {
             epochs_wanted: claimed.spec.training.epochs,
             phase: Phase::Vectorizing,
-            epochs_done: 0.0,
-            steps_per_epoch: None,
-            epoch_started_at_step: claimed.checkpoint.as_ref().map_or(0, |(_, step)| *step),
+            share: 0.0,
             training_since: None,
             now,
             steps: [
@@ -197,19 +195,11 @@ impl Book {
             points.push(MetricPoint { step: report.step, epoch, value, time: at });
         }
         self.points += 4;
-        let before = (report.epoch - 1) as f64;
-        let within = self
-            .steps_per_epoch
-            .map_or(0.0, |steps| (report.step - self.epoch_started_at_step) as f64 / steps);
-        self.epochs_done = before + within.min(1.0);
-        self.training_since.get_or_insert((self.now, self.epochs_done));
+        self.share = report.share;
+        self.training_since.get_or_insert((self.now, self.share));
     }
 
     fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>, at: Timestamp) {
-        let steps = (report.step - self.epoch_started_at_step) as f64;
-        self.steps_per_epoch = Some(steps.max(1.0));
-        self.epoch_started_at_step = report.step;
-        self.epochs_done = report.epoch as f64;
         let mut measure = |name: &'static str, value: Option<f64>| {
             if let Some(value) = value {
                 let epoch = report.epoch as u32;
@@ -254,16 +244,15 @@ impl Book {
     }
 
     fn progress(&self) -> Progress {
-        let share = (self.epochs_done / self.epochs_wanted.max(1) as f64).min(1.0);
         let progress = match self.phase {
             Phase::Vectorizing => 0.0,
-            Phase::Training => BEFORE + share * (1.0 - BEFORE - AFTER),
+            Phase::Training => BEFORE + self.share * (1.0 - BEFORE - AFTER),
             Phase::Evaluating => 1.0 - AFTER,
         };
         let eta_seconds = match (self.phase, self.training_since) {
-            (Phase::Training, Some((since, done))) if self.epochs_done > done => {
-                let pace = (self.now - since).as_secs_f64() / (self.epochs_done - done);
-                Some(pace * (self.epochs_wanted as f64 - self.epochs_done).max(0.0))
+            (Phase::Training, Some((since, done))) if self.share > done => {
+                let pace = (self.now - since).as_secs_f64() / (self.share - done);
+                Some(pace * (1.0 - self.share))
             }
             _ => None,
         };

@@ -71,7 +71,7 @@ impl Frozen {
 
     /// Whether every parameter is a finite number.
     pub fn is_finite(&self) -> bool {
-        self.table.iter().chain(self.values.iter().flatten()).all(|value| value.is_finite())
+        self.view().is_finite()
     }
 
     /// Trainable numbers.
@@ -120,6 +120,11 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// Whether every parameter is a finite number.
+    pub fn is_finite(&self) -> bool {
+        self.table.iter().chain(self.values.iter().flatten()).all(|value| value.is_finite())
+    }
+
     /// Length of a record's representation.
     pub fn dimension(&self) -> usize {
         let stem = self.spec.stem();

@@ -30,6 +30,8 @@ pub use layout::{Layout, Role, Slot};
 pub use mlp::MlpSpec;
 pub use normalization::Normalization;
 pub use text_cnn::TextCnnSpec;
+#[cfg(test)]
+pub(super) use training::tests::networks;
 pub use training::{Network, Noise, StepOutcome};
 
 use pass::Pass;

@@ -352,4 +352,4 @@ impl InplaceOp1 for Update<'_> {
 
 #[cfg(test)]
 #[path = "training_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -68,7 +68,7 @@ fn mlp(dense: DenseSpec) -> NetworkSpec {
 }
 
 /// Every kind of network, with what may go wrong in each.
-fn networks() -> Vec<(NetworkSpec, InputShape)> {
+pub(in crate::learn) fn networks() -> Vec<(NetworkSpec, InputShape)> {
     let relu = Activation::Relu;
     let normalized = |normalization, activation| {
         let dense = dense(&[6, 6, 4], activation);

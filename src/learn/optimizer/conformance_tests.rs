@@ -25,7 +25,7 @@ fn every_kind() -> Vec<OptimizerSpec> {
 }
 
 /// Every kind as it comes, and those with settings that change what they keep.
-fn every_setting() -> Vec<OptimizerSpec> {
+pub(in crate::learn) fn every_setting() -> Vec<OptimizerSpec> {
     let more = [
         json!({"type": "sgd", "momentum": 0.0}),
         json!({"type": "sgd", "nesterov": true, "weight_decay": 0.1}),

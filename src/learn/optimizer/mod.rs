@@ -128,4 +128,4 @@ pub trait Optimizer: Send {
 
 #[cfg(test)]
 #[path = "conformance_tests.rs"]
-mod tests;
+pub(super) mod tests;

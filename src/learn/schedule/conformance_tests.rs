@@ -6,7 +6,7 @@ const STEPS: u64 = 120;
 const EPOCH: u64 = 12;
 
 /// A new schedule fails to compile here until it is listed.
-fn every_schedule(warmup: Option<Warmup>) -> Vec<ScheduleSpec> {
+pub(in crate::learn) fn every_schedule(warmup: Option<Warmup>) -> Vec<ScheduleSpec> {
     let all = vec![
         ScheduleSpec::Constant(ConstantSchedule { warmup }),
         ScheduleSpec::Linear(LinearSchedule { warmup }),

@@ -156,4 +156,4 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod conformance_tests;
+pub(super) mod conformance_tests;

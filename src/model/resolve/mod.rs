@@ -6,11 +6,12 @@ mod parts;
 
 use super::estimate::{self, Estimate};
 use super::spec::{
-    EarlyStoppingRequest, TrainRequest, TrainSpec, TrainingSpec, Warning, default_metric,
+    EarlyStoppingRequest, SplitSpec, TrainRequest, TrainSpec, TrainingSpec, Warning, default_metric,
 };
 use crate::data::profile::Profile;
 use crate::learn::loss::LossSpec;
 use crate::learn::network::{DenseSpec, ImageCnnSpec, InputShape, MlpSpec, NetworkSpec};
+use crate::learn::schedule::ScheduleSpec;
 use crate::learn::stopping::EarlyStopping;
 use crate::problem::FieldError;
 use crate::task::{Input, TaskSpec};
@@ -20,6 +21,8 @@ use columns::Findings;
 const SMALL_DATASET: u64 = 50;
 /// Steps that a training should have for its defaults to make sense.
 const WANTED_STEPS: usize = 1_000;
+/// How many times the loss it began with an epoch's mean loss may be.
+const DIVERGENCE_FACTOR: f64 = 10.0;
 
 /// A spec that can be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,7 @@ pub fn resolve(
             String::new()
         }
     };
+    check_validation(request, &split, &mut errors);
     let train_records = parts::train_records(&split, profile);
     let training = training(request, train_records, &mut errors);
     if !errors.is_empty() {
@@ -169,7 +173,10 @@ fn training(request: &TrainRequest, records: usize, errors: &mut Vec<FieldError>
     if let Some(Some(EarlyStoppingRequest { metric: Some(metric), .. })) = &asked.early_stopping
         && metric.is_of_numbers() != request.task.is_regression()
     {
-        errors.push(foreign_metric(&request.task));
+        errors.push(foreign_metric("training.early_stopping.metric", &request.task));
+    }
+    if asked.target.is_some_and(|t| t.metric.is_of_numbers() != request.task.is_regression()) {
+        errors.push(foreign_metric("training.target.metric", &request.task));
     }
     TrainingSpec {
         epochs,
@@ -183,18 +190,39 @@ fn training(request: &TrainRequest, records: usize, errors: &mut Vec<FieldError>
             None => Some(stopping(&EarlyStoppingRequest::default())),
             Some(asked) => asked.as_ref().map(stopping),
         },
+        max_steps: asked.max_steps,
+        max_seconds: asked.max_seconds,
+        target: asked.target,
+        divergence_factor: asked.divergence_factor.unwrap_or(Some(DIVERGENCE_FACTOR)),
         checkpoint_seconds: asked.checkpoint_seconds.unwrap_or(30),
+        checkpoint_steps: asked.checkpoint_steps,
     }
 }
 
-fn foreign_metric(task: &TaskSpec) -> FieldError {
+fn foreign_metric(field: &str, task: &TaskSpec) -> FieldError {
     let hint = if task.is_regression() {
         "choose mse, mae or r2"
     } else {
         "choose log_loss, accuracy, macro_f1, micro_f1, brier or ece"
     };
     let message = format!("is not measured in a {}", task.name());
-    FieldError::new("training.early_stopping.metric", message).hint(hint)
+    FieldError::new(field, message).hint(hint)
+}
+
+/// What hears the validation split where there is none.
+fn check_validation(request: &TrainRequest, split: &SplitSpec, errors: &mut Vec<FieldError>) {
+    let SplitSpec::Shares { validation: 0.0, .. } = split else { return };
+    let hint = "give split.validation a share, or leave this out";
+    let mut needs = |field: &str, what: &str| {
+        let message = format!("{what} the validation split, and no record is in it");
+        errors.push(FieldError::new(field, message).hint(hint));
+    };
+    if request.training.target.is_some() {
+        needs("training.target", "is measured on");
+    }
+    if matches!(request.schedule, ScheduleSpec::ReduceOnPlateau(_)) {
+        needs("schedule.type", "reduce_on_plateau listens to");
+    }
 }
 
 #[cfg(test)]

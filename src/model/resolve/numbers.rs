@@ -73,6 +73,18 @@ pub(super) fn check(request: &TrainRequest, errors: &mut Vec<FieldError>) {
     {
         errors.push(rounded("training.ema_decay".to_owned(), value));
     }
+    let out = |value: &f64, low: f64, high: f64| !(*value >= low && *value <= high);
+    if let Some(value) = request.training.max_seconds.filter(|v| out(v, 0.001, 31_536_000.0)) {
+        let error = FieldError::new("training.max_seconds", format!("{value} is out of range"));
+        errors.push(error.hint("send 0.001 to 31536000 seconds, or null"));
+    }
+    if let Some(Some(value)) = request.training.divergence_factor
+        && (out(&value, 1.0, 1e9) || value == 1.0)
+    {
+        let message = format!("{value} is out of range");
+        let error = FieldError::new("training.divergence_factor", message);
+        errors.push(error.hint("send a factor above 1, up to 1000000000, or null"));
+    }
     for (name, value) in [("l1", request.regularization.l1), ("l2", request.regularization.l2)] {
         if !(0.0..=f32::MAX).contains(&value) {
             errors.push(rounded(format!("regularization.{name}"), value.into()));
