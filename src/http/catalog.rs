@@ -13,6 +13,7 @@ use crate::data::generator::GeneratorSpec;
 use crate::eval::detector::DetectorKind;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
+use crate::learn::range_test::RangeTestSpec;
 use crate::learn::regularize::RegularizationSpec;
 use crate::learn::schedule::ScheduleSpec;
 use crate::task::TaskSpec;
@@ -33,6 +34,10 @@ pub struct Catalog {
     pub vectorizer: Choice,
     /// `regularization`.
     pub regularization: Choice,
+    /// `training`.
+    pub training: Choice,
+    /// `range_test`, of a job of that kind.
+    pub range_test: Choice,
     /// Detectors that each model is fitted with, in the order in which they are combined.
     pub detectors: Vec<Choice>,
     /// `generator` of a dataset.
@@ -67,6 +72,8 @@ pub async fn catalog() -> Json<Catalog> {
             "RegularizationSpec",
             &json_of(&RegularizationSpec::default()),
         ),
+        training: choice(schemas, "TrainingRequest", &Value::Null),
+        range_test: choice(schemas, "RangeTestSpec", &json_of(&RangeTestSpec::default())),
         detectors: DetectorKind::ALL.iter().map(|kind| detector(schemas, *kind)).collect(),
         generators: variants::<GeneratorSpec>(schemas, "GeneratorSpec"),
     })
@@ -97,10 +104,21 @@ fn variants<T: Serialize + DeserializeOwned>(schemas: &Schemas, name: &str) -> V
 fn choice(schemas: &Schemas, name: &str, default: &Value) -> Choice {
     let schema = schemas.get(name).unwrap_or(&Value::Null);
     Choice {
-        name: name.trim_end_matches("Spec").to_ascii_lowercase(),
+        name: snake_case(name.trim_end_matches("Spec").trim_end_matches("Request")),
         description: description(schemas, schema),
         fields: fields(schemas, schema, default),
     }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for (position, letter) in name.char_indices() {
+        if position > 0 && letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
 }
 
 fn detector(schemas: &Schemas, kind: DetectorKind) -> Choice {

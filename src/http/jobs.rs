@@ -13,7 +13,7 @@ use super::page::{self, Listed};
 use super::problem::Failure;
 use super::state::AppState;
 use crate::job::{EndRequest, Job, JobRequest, JobStatus, Validated};
-use crate::model::resolve::{Allowance, resolve};
+use crate::model::resolve::{Allowance, resolve, resolve_range_test};
 use crate::problem::{Code, FieldError, Problem, nearest};
 use crate::store::StoreError;
 use crate::store::jobs::JobFilter;
@@ -34,7 +34,8 @@ impl Parameters for SubmitQuery {
 /// Submit a job.
 ///
 /// Answers 202 once the job is on disk: from then on it survives restarts and ends exactly once.
-/// With `validate_only=true` it answers 200 with the resolved spec, the number of parameters, memory
+/// A job of the kind `train` makes a model; one of the kind `range_test` finds a learning rate for
+/// it, which its run then tells. With `validate_only=true` it answers 200 with the resolved spec, the number of parameters, memory
 /// and time, and creates nothing.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", params(SubmitQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
@@ -60,7 +61,10 @@ pub async fn submit(
     {
         return Ok(super::replay(before));
     }
-    let JobRequest::Train(request) = body.value;
+    let request = match &body.value {
+        JobRequest::Train(request) => request,
+        JobRequest::RangeTest(request) => &request.train,
+    };
     if let Some(name) = &request.model_name {
         super::aliases::check_name("model_name", name)?;
     }
@@ -75,8 +79,12 @@ pub async fn submit(
         other => other.into(),
     })?;
     let allowance = Allowance { memory_bytes: state.config.job_memory_bytes };
-    let resolved = resolve(&request, &dataset.profile(), allowance)
-        .map_err(|errors| Problem::fields(Code::InvalidSpec, errors))?;
+    let profile = dataset.profile();
+    let resolved = match &body.value {
+        JobRequest::Train(request) => resolve(request, &profile, allowance),
+        JobRequest::RangeTest(request) => resolve_range_test(request, &profile, allowance),
+    };
+    let resolved = resolved.map_err(|errors| Problem::fields(Code::InvalidSpec, errors))?;
     if query.validate_only {
         let (spec, estimate, warnings) = (resolved.spec, resolved.estimate, resolved.warnings);
         return Ok(Json(Validated { valid: true, spec, estimate, warnings }).into_response());
@@ -154,7 +162,7 @@ pub async fn cancel(
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
-/// Stop a running job and keep the best model it has.
+/// Stop a running job and keep the best model it has, or the curve of a range test so far.
 #[utoipa::path(post, path = "/v1/jobs/{id}/stop", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job")),
     responses((status = 202, description = "Stopped, or about to be", body = Job),

@@ -6,17 +6,19 @@ use std::collections::BTreeMap;
 use super::Seconds;
 use crate::arrays::Arrays;
 use crate::clock::Clock;
+use crate::learn::range_test::RangeTested;
 use crate::learn::trainer::{EpochReport, Interrupt, StepReport};
 use crate::model::FitError;
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Card;
 use crate::model::fit::{TrainingTable, fit};
 use crate::model::monitor::{FitMonitor, Phase};
+use crate::model::range_test::range_test;
 use crate::model::spec::{TrainSpec, Warning};
 use crate::problem::{Code, Problem};
 use crate::task::MetricsReport;
 
-/// What a training job needs.
+/// What a job needs.
 pub struct Inputs {
     /// What to do.
     pub spec: TrainSpec,
@@ -28,8 +30,26 @@ pub struct Inputs {
     pub resume: Option<Arrays>,
 }
 
-/// What a training job leaves.
-pub struct Output {
+/// What a job leaves.
+pub enum Output {
+    /// A training's model.
+    Model(Box<Trained>),
+    /// A range test's curve.
+    RangeTest(Box<RangeOutput>),
+}
+
+/// What a range test leaves.
+pub struct RangeOutput {
+    /// What it found.
+    pub tested: RangeTested,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+    /// Time spent.
+    pub seconds: Seconds,
+}
+
+/// What a training leaves.
+pub struct Trained {
     /// The model as a file.
     pub artifact: Vec<u8>,
     /// Its card.
@@ -95,7 +115,7 @@ impl From<ExecuteError> for Problem {
     }
 }
 
-/// Trains.
+/// Does what a job is to do.
 pub fn execute(
     inputs: Inputs,
     clock: &dyn Clock,
@@ -103,17 +123,25 @@ pub fn execute(
 ) -> Result<Output, ExecuteError> {
     let started = clock.monotonic();
     let mut listener = Listener { reporter, clock, phases: BTreeMap::new(), current: None };
-    let Inputs { spec, table, warnings, resume } = inputs;
+    let Inputs { spec, table, mut warnings, resume } = inputs;
+    if let Some(range) = &spec.range_test {
+        let of = (&spec, range);
+        let tested = range_test(of, table, &mut warnings, clock, &mut listener)?;
+        listener.close();
+        let total = (clock.monotonic() - started).as_secs_f64();
+        let seconds = Seconds { total, phases: listener.phases };
+        return Ok(Output::RangeTest(Box::new(RangeOutput { tested, warnings, seconds })));
+    }
     let fitted = fit(&spec, table, warnings, clock, &mut listener, resume.as_ref())?;
     listener.close();
     let artifact = fitted.model.to_bytes()?;
     let total = (clock.monotonic() - started).as_secs_f64();
-    Ok(Output {
+    Ok(Output::Model(Box::new(Trained {
         artifact,
         card: fitted.model.card,
         steps: fitted.steps,
         seconds: Seconds { total, phases: listener.phases },
-    })
+    })))
 }
 
 /// The name of a phase in JSON.

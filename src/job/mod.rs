@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
+use crate::learn::range_test::RangeTestReport;
 use crate::model::card::PartMetrics;
 use crate::model::estimate::Estimate;
-use crate::model::spec::{TrainRequest, TrainSpec, Warning};
+use crate::model::spec::{RangeTestRequest, TrainRequest, TrainSpec, Warning};
 use crate::problem::Problem;
 
 /// What a job is asked to do.
@@ -20,6 +21,8 @@ use crate::problem::Problem;
 pub enum JobRequest {
     /// Train a model on a dataset.
     Train(TrainRequest),
+    /// Find a learning rate for a training, without making a model.
+    RangeTest(RangeTestRequest),
 }
 
 /// Where a job stands.
@@ -32,9 +35,9 @@ pub enum JobStatus {
     Running,
     /// It was asked to cancel or to stop, and has not ended yet.
     Cancelling,
-    /// It ended with a model.
+    /// It ended with a model, or with the curve of a range test.
     Succeeded,
-    /// It was asked to stop, and kept the best model it had.
+    /// It was asked to stop, and kept the best model or the curve that it had.
     Stopped,
     /// It was asked to cancel, and kept nothing.
     Cancelled,
@@ -113,7 +116,7 @@ pub struct Job {
     /// Its id.
     #[schema(example = "job_019ab3c1d2e37a4f8b6c5d4e3f2a1b0c")]
     pub id: String,
-    /// What it does.
+    /// What it does: `train` or `range_test`.
     #[schema(example = "train")]
     pub kind: String,
     /// Where it stands.
@@ -122,7 +125,7 @@ pub struct Job {
     pub dataset: String,
     /// The run it performs.
     pub run: String,
-    /// The model it made; there when it succeeded or stopped.
+    /// The model it made; there when a training succeeded or stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Jobs that come before it; there while it is queued.
@@ -205,7 +208,7 @@ pub struct Seconds {
     pub phases: BTreeMap<String, f64>,
 }
 
-/// One training, with its spec and its outcome.
+/// One training or range test, with its spec and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its id.
@@ -234,6 +237,9 @@ pub struct Run {
     /// Why training ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<crate::learn::stopping::EndReason>,
+    /// What a range test found: curve and suggestion; there once it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_test: Option<RangeTestReport>,
     /// Time spent; there once it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Seconds>,

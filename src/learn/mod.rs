@@ -12,6 +12,7 @@ pub mod kernels;
 pub mod loss;
 pub mod network;
 pub mod optimizer;
+pub mod range_test;
 pub mod regularize;
 pub mod rows;
 pub mod schedule;

@@ -78,11 +78,14 @@ pub fn estimate(spec: &TrainSpec, profile: &Profile, train_records: u64) -> Esti
     let epoch = train_records as f64 * (records.seconds + dense) + batches * 2e-4;
     let per_step = spec.training.batch_size.saturating_mul(spec.training.accumulate);
     let steps = (train_records as f64 / per_step as f64).ceil();
-    let epochs = match spec.training.max_steps {
-        Some(most) => (most as f64 / steps).min(spec.training.epochs as f64),
-        None => spec.training.epochs as f64,
+    let training = &spec.training;
+    let epochs = match (&spec.range_test, training.max_steps) {
+        (Some(range), _) => range.steps as f64 / steps,
+        (None, Some(most)) => (most as f64 / steps).min(training.epochs as f64),
+        (None, None) => training.epochs as f64,
     };
-    let seconds = (epoch * epochs).min(spec.training.max_seconds.unwrap_or(f64::INFINITY));
+    let limit = training.max_seconds.filter(|_| spec.range_test.is_none());
+    let seconds = (epoch * epochs).min(limit.unwrap_or(f64::INFINITY));
     let (vocabulary, features) = match records.shape {
         InputShape::Bag { vocabulary } => (vocabulary as u64, 0),
         shape => (0, shape.width() as u64),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::encoder::{Encoder, InputColumn, Records, features};
+use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::data::Cell;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
+use crate::learn::rows::{Features, Targets};
 use crate::learn::stopping::{EndReason, Limits};
 use crate::learn::trainer::{self, CheckpointSpec, Interrupt, TrainerSpec};
 use crate::task::{Input, Outcomes, Output, TaskSpec, ValueError};
@@ -40,19 +41,35 @@ pub struct Fitted {
     pub steps: u64,
 }
 
-/// Trains a model. Runs on the current rayon pool; the result does not depend on its size.
-pub fn fit(
-    spec: &TrainSpec,
-    table: TrainingTable,
-    mut warnings: Vec<Warning>,
-    clock: &dyn Clock,
-    monitor: &mut dyn FitMonitor,
-    resume: Option<&Arrays>,
-) -> Result<Fitted, FitError> {
-    let go_on = |monitor: &dyn FitMonitor| match monitor.interrupt() {
+/// Records that are ready to be learnt from.
+pub(super) struct Prepared {
+    pub output: Output,
+    pub outcomes: Outcomes,
+    pub records: Records,
+    pub parts: Parts,
+    pub encoder: Encoder,
+    pub train: Vec<Encoded>,
+    pub validation: Vec<Encoded>,
+    pub rows: Features,
+    pub validation_rows: Features,
+    pub targets: Targets,
+    pub loss: Loss,
+}
+
+fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
+    match monitor.interrupt() {
         Interrupt::Abort => Err(FitError::Interrupted),
         Interrupt::None | Interrupt::Stop => Ok(()),
-    };
+    }
+}
+
+/// Learns how to read the records and reads those that train and steer.
+pub(super) fn prepare(
+    spec: &TrainSpec,
+    table: TrainingTable,
+    warnings: &mut Vec<Warning>,
+    monitor: &mut dyn FitMonitor,
+) -> Result<Prepared, FitError> {
     monitor.phase(Phase::Vectorizing);
     let lacking = lacking(&spec.task, &table)?;
     let (mut output, outcomes) = spec.task.learn_outcomes(&table.wanted, &lacking)?;
@@ -64,11 +81,11 @@ pub fn fit(
         strata: &outcomes.strata(&output),
         lacking: &lacking,
     };
-    let parts = splits::parts(&spec.split, &placing, table.splits.as_deref(), &mut warnings)?;
+    let parts = splits::parts(&spec.split, &placing, table.splits.as_deref(), warnings)?;
     check_parts(&parts, &output, &outcomes)?;
     output.fit_scale(&outcomes, &parts.train);
 
-    let encoder = Encoder::fit(spec, &records, &parts.train, &mut warnings)?;
+    let encoder = Encoder::fit(spec, &records, &parts.train, warnings)?;
     go_on(monitor)?;
     let form = spec.network.text_form();
     let shape = encoder.shape(form);
@@ -78,11 +95,48 @@ pub fn fit(
     let validation_rows = features(shape, form, &validation);
     go_on(monitor)?;
 
-    monitor.phase(Phase::Training);
     let targets = output.targets(&outcomes, &parts.train);
     let of_records = weights.map(|weights| relative(&weights, &parts.train));
     let loss = spec.loss.prepare(output.label_names(), &targets)?;
     let loss = Loss { records: of_records, ..loss };
+    Ok(Prepared {
+        output,
+        outcomes,
+        records,
+        parts,
+        encoder,
+        train,
+        validation,
+        rows,
+        validation_rows,
+        targets,
+        loss,
+    })
+}
+
+/// Trains a model. Runs on the current rayon pool; the result does not depend on its size.
+pub fn fit(
+    spec: &TrainSpec,
+    table: TrainingTable,
+    mut warnings: Vec<Warning>,
+    clock: &dyn Clock,
+    monitor: &mut dyn FitMonitor,
+    resume: Option<&Arrays>,
+) -> Result<Fitted, FitError> {
+    let Prepared {
+        output,
+        outcomes,
+        records,
+        parts,
+        encoder,
+        train,
+        validation,
+        rows,
+        validation_rows,
+        targets,
+        loss,
+    } = prepare(spec, table, &mut warnings, monitor)?;
+    monitor.phase(Phase::Training);
     let mut steering = Steering {
         monitor,
         output: &output,
@@ -95,7 +149,7 @@ pub fn fit(
     let outcome = trainer::train(
         &trainer_spec(spec, loss),
         (&rows, &targets),
-        shape,
+        encoder.shape(),
         clock,
         &mut steering,
         resume,
@@ -191,7 +245,7 @@ fn check_parts(parts: &Parts, output: &Output, outcomes: &Outcomes) -> Result<()
     }
 }
 
-fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
+pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
     TrainerSpec {
         network: spec.network.clone(),
         optimizer: spec.optimizer.clone(),

@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod evaluate;
 pub mod fit;
 pub mod monitor;
+pub mod range_test;
 pub mod resolve;
 pub mod score;
 pub mod spec;

@@ -9,6 +9,7 @@ use crate::image::ImageSpec;
 use crate::learn::loss::LossSpec;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
+use crate::learn::range_test::RangeTestSpec;
 use crate::learn::regularize::RegularizationSpec;
 use crate::learn::schedule::ScheduleSpec;
 use crate::learn::stopping::{EarlyStopping, StoppingMetric, Target};
@@ -70,6 +71,21 @@ pub struct TrainRequest {
     #[serde(default)]
     #[schema(max_length = 20, example = "auto")]
     pub device: Option<String>,
+}
+
+/// A learning-rate range test of a training: the same fields, and the rates to go through.
+///
+/// It trains for some steps while the rate rises from `low` to `high`, and makes no model: the run
+/// has the curve of the loss and a suggestion for `optimizer.learning_rate`. Schedule, epochs,
+/// averages and limits have no part in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RangeTestRequest {
+    /// The training.
+    #[serde(flatten)]
+    pub train: TrainRequest,
+    /// The rates.
+    #[serde(default)]
+    pub range_test: RangeTestSpec,
 }
 
 /// Epochs, batches, seed and stopping, as asked for.
@@ -224,6 +240,9 @@ pub struct TrainSpec {
     pub split: SplitSpec,
     /// Where it is computed.
     pub device: String,
+    /// The rates to go through, where this is a range test and not a training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range_test: Option<RangeTestSpec>,
 }
 
 /// Epochs, batches, seed and stopping, resolved.

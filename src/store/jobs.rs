@@ -29,7 +29,7 @@ pub struct JobFilter {
 }
 
 impl Store {
-    /// Accepts a training job. Once this returns, the job is on disk.
+    /// Accepts a job. Once this returns, the job is on disk.
     pub async fn insert_job(
         &self,
         spec: &TrainSpec,
@@ -58,7 +58,7 @@ impl Store {
         sqlx::query(
             "INSERT INTO jobs (id, kind, status, dataset, run, model_name, spec, warnings,
                                max_attempts, created_at, updated_at)
-             VALUES ($1, 'train', 'queued', $2, $3, $8, $4, $5, $6, $7, $7)",
+             VALUES ($1, $9, 'queued', $2, $3, $8, $4, $5, $6, $7, $7)",
         )
         .bind(&id)
         .bind(&spec.dataset)
@@ -67,7 +67,9 @@ impl Store {
         .bind(to_json(&warnings)?)
         .bind(i64::from(max_attempts))
         .bind(now.millis())
-        .bind(&spec.model_name)
+        // A range test makes no model, so nobody waits for one of that name.
+        .bind(spec.model_name.as_ref().filter(|_| spec.range_test.is_none()))
+        .bind(if spec.range_test.is_some() { "range_test" } else { "train" })
         .execute(&mut *tx)
         .await?;
         sqlx::query("INSERT INTO runs (id, job, spec, created_at) VALUES ($1, $2, $3, $4)")

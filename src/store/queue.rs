@@ -11,8 +11,9 @@ use super::json::{from_json, to_json};
 use super::models::NewModel;
 use super::{Store, StoreError};
 use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};
+use crate::learn::range_test::RangeTested;
 use crate::learn::stopping::EndReason;
-use crate::model::spec::TrainSpec;
+use crate::model::spec::{TrainSpec, Warning};
 use crate::problem::{Code, Problem};
 
 /// How long a claim holds without a heartbeat.
@@ -53,7 +54,16 @@ pub enum Ending<'a> {
         /// Time spent.
         seconds: &'a Seconds,
     },
-    /// Without one.
+    /// With the curve of a range test.
+    RangeTest {
+        /// What it found.
+        tested: &'a RangeTested,
+        /// What the user should know.
+        warnings: &'a [Warning],
+        /// Time spent.
+        seconds: &'a Seconds,
+    },
+    /// Without either.
     Failed(&'a Problem),
     /// Because it was asked to.
     Cancelled,
@@ -248,6 +258,25 @@ impl Store {
                     .bind(to_json(&model.card.warnings)?)
                     .execute(&mut *tx)
                     .await?;
+                ended(&mut tx, status, None).await?;
+            }
+            Ending::RangeTest { tested, warnings, seconds } => {
+                sqlx::query(
+                    "UPDATE runs SET range_test = $2, steps = $3, seconds = $4 WHERE id = $1",
+                )
+                .bind(&claimed.job.run)
+                .bind(to_json(&tested.report)?)
+                .bind(tested.steps as i64)
+                .bind(to_json(seconds)?)
+                .execute(&mut *tx)
+                .await?;
+                sqlx::query("UPDATE jobs SET warnings = $2 WHERE id = $1")
+                    .bind(id)
+                    .bind(to_json(&warnings)?)
+                    .execute(&mut *tx)
+                    .await?;
+                let stopped = tested.stopped;
+                let status = if stopped { JobStatus::Stopped } else { JobStatus::Succeeded };
                 ended(&mut tx, status, None).await?;
             }
         }

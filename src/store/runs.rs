@@ -1,4 +1,4 @@
-//! Runs: one training each.
+//! Runs: one training or range test each.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -68,6 +68,7 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
         epochs: count("epochs")?,
         steps: count("steps")?,
         end_reason: json(row, "end_reason", &id)?,
+        range_test: json(row, "range_test", &id)?,
         seconds: json(row, "seconds", &id)?,
         model: row.try_get("model")?,
         created_at: Timestamp::from_millis(row.try_get("created_at")?),

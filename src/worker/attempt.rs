@@ -14,7 +14,7 @@ use crate::arrays::Arrays;
 use crate::compute;
 use crate::data::profile::Column;
 use crate::data::{Cell, records};
-use crate::job::execute::{Event, Inputs, Output, Reporter};
+use crate::job::execute::{Event, Inputs, Output, RangeOutput, Reporter, Trained};
 use crate::job::{EndRequest, Environment, JobStatus};
 use crate::learn::trainer::Interrupt;
 use crate::model::encoder::InputColumn;
@@ -40,7 +40,13 @@ pub async fn run(
     tracing::info!(job = id, attempt, "job started");
     let outcome = perform(store, &claimed, launcher, stage).await;
     let finished = match outcome {
-        Ok(Done::Model(output)) => finish_with_model(store, &claimed, output).await,
+        Ok(Done::Output(Output::Model(trained))) => {
+            finish_with_model(store, &claimed, *trained).await
+        }
+        Ok(Done::Output(Output::RangeTest(range))) => {
+            let RangeOutput { tested, warnings, seconds } = &*range;
+            store.finish(&claimed, Ending::RangeTest { tested, warnings, seconds }).await
+        }
         Ok(Done::Cancelled) => store.finish(&claimed, Ending::Cancelled).await,
         Ok(Done::Released) => store.finish(&claimed, Ending::Released).await,
         Err(Failure::Lost) => Err(StoreError::LeaseLost),
@@ -70,7 +76,7 @@ pub async fn run(
 }
 
 enum Done {
-    Model(Box<Output>),
+    Output(Output),
     Cancelled,
     Released,
 }
@@ -122,7 +128,7 @@ async fn perform(
         Err(error) => tracing::error!(%error, "recording a job's events failed"),
     }
     match outcome.map_err(|error| Failure::Problem(error.into()))? {
-        Ok(output) => Ok(Done::Model(Box::new(output))),
+        Ok(output) => Ok(Done::Output(output)),
         Err(error) if error.is_interruption() => match control.reason() {
             Some(Reason::Cancel) => Ok(Done::Cancelled),
             Some(Reason::Release) => Ok(Done::Released),
@@ -135,9 +141,9 @@ async fn perform(
 async fn finish_with_model(
     store: &Store,
     claimed: &Claimed,
-    output: Box<Output>,
+    trained: Trained,
 ) -> Result<crate::job::Job, StoreError> {
-    let Output { artifact, card, steps, seconds } = *output;
+    let Trained { artifact, card, steps, seconds } = trained;
     let bytes = artifact.len() as u64;
     // Held until the row is in: the same bytes may be another model's, about to be deleted.
     let _files = store.hold_files().await;

@@ -6,7 +6,8 @@ mod parts;
 
 use super::estimate::{self, Estimate};
 use super::spec::{
-    EarlyStoppingRequest, SplitSpec, TrainRequest, TrainSpec, TrainingSpec, Warning, default_metric,
+    EarlyStoppingRequest, RangeTestRequest, SplitSpec, TrainRequest, TrainSpec, TrainingSpec,
+    Warning, default_metric,
 };
 use crate::data::profile::Profile;
 use crate::learn::loss::LossSpec;
@@ -86,6 +87,7 @@ pub fn resolve(
         training,
         split,
         device,
+        range_test: None,
     };
     let estimate = estimate::estimate(&spec, profile, train_records as u64);
     if estimate.memory_bytes_at_most > allowance.memory_bytes {
@@ -111,6 +113,24 @@ pub fn resolve(
         return Err(vec![FieldError::new("network", message).hint(hint)]);
     }
     Ok(Resolved { spec, estimate, warnings })
+}
+
+/// Checks a range test against the dataset it names and fills in what it leaves open.
+pub fn resolve_range_test(
+    request: &RangeTestRequest,
+    profile: &Profile,
+    allowance: Allowance,
+) -> Result<Resolved, Vec<FieldError>> {
+    let (resolved, mut errors) = match resolve(&request.train, profile, allowance) {
+        Ok(resolved) => (Some(resolved), Vec::new()),
+        Err(errors) => (None, errors),
+    };
+    numbers::check_range(request, &mut errors);
+    let Some(mut resolved) = resolved.filter(|_| errors.is_empty()) else { return Err(errors) };
+    resolved.spec.range_test = Some(request.range_test.clone());
+    let train_records = parts::train_records(&resolved.spec.split, profile);
+    resolved.estimate = estimate::estimate(&resolved.spec, profile, train_records as u64);
+    Ok(resolved)
 }
 
 /// The network that was asked for, if it takes the task's records; else the one for them.

@@ -3,7 +3,7 @@
 use crate::learn::loss::{ClassWeights, CrossEntropySpec, LossSpec};
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
-use crate::model::spec::TrainRequest;
+use crate::model::spec::{RangeTestRequest, TrainRequest};
 use crate::problem::FieldError;
 
 /// Checks the numbers of a request.
@@ -117,6 +117,32 @@ pub(super) fn check(request: &TrainRequest, errors: &mut Vec<FieldError>) {
             format!("times the learning rate it is {decay}, so a step would flip every sign");
         let hint = "keep weight_decay × learning_rate below 1";
         errors.push(FieldError::new("optimizer.weight_decay", message).hint(hint));
+    }
+}
+
+/// Checks the rates of a range test.
+pub(super) fn check_range(request: &RangeTestRequest, errors: &mut Vec<FieldError>) {
+    let range = &request.range_test;
+    for (name, value) in [("low", range.low), ("high", range.high)] {
+        if value as f32 <= 0.0 || !(value as f32).is_finite() {
+            errors.push(rounded(format!("range_test.{name}"), value));
+        }
+    }
+    if range.high < 10.0 * range.low {
+        let message = format!("{} is not ten times range_test.low, {}", range.high, range.low);
+        let hint = "raise it: a curve takes a range of rates; 1e-6 to 10 is usual";
+        errors.push(FieldError::new("range_test.high", message).hint(hint));
+    }
+    let decay = range.high * request.train.optimizer.shrinkage();
+    if decay >= 1.0 {
+        let message =
+            format!("times optimizer.weight_decay it is {decay}, so a step would flip every sign");
+        let hint = "keep weight_decay × high below 1";
+        errors.push(FieldError::new("range_test.high", message).hint(hint));
+    }
+    if !(20..=1_000).contains(&range.steps) {
+        let error = FieldError::new("range_test.steps", format!("{} is out of range", range.steps));
+        errors.push(error.hint("send 20 to 1000"));
     }
 }
 

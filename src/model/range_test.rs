@@ -1,0 +1,39 @@
+//! From records and a resolved spec to a learning rate: as much of a training as that takes.
+
+use super::FitError;
+use super::fit::{TrainingTable, prepare, trainer_spec};
+use super::monitor::{FitMonitor, Phase};
+use super::spec::{TrainSpec, Warning};
+use crate::clock::Clock;
+use crate::learn::range_test::{self, RangeMonitor, RangeTestSpec, RangeTested};
+use crate::learn::trainer::{Interrupt, StepReport};
+
+/// Runs a range test of a training, on its training records. Adds to `warnings` what the user should
+/// know.
+pub fn range_test(
+    (spec, range): (&TrainSpec, &RangeTestSpec),
+    table: TrainingTable,
+    warnings: &mut Vec<Warning>,
+    clock: &dyn Clock,
+    monitor: &mut dyn FitMonitor,
+) -> Result<RangeTested, FitError> {
+    let prepared = prepare(spec, table, warnings, monitor)?;
+    monitor.phase(Phase::Training);
+    let shape = prepared.encoder.shape();
+    let trainer = trainer_spec(spec, prepared.loss);
+    let data = (&prepared.rows, &prepared.targets);
+    let mut watch = Watch(monitor);
+    Ok(range_test::range_test((&trainer, range), data, shape, clock, &mut watch)?)
+}
+
+struct Watch<'a>(&'a mut dyn FitMonitor);
+
+impl RangeMonitor for Watch<'_> {
+    fn step(&mut self, report: &StepReport) {
+        self.0.step(report);
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        self.0.interrupt()
+    }
+}
