@@ -36,7 +36,7 @@ codes! {
     InvalidQuery 400 "invalid-query" "The query string is not valid" "A query parameter is unknown, of the wrong type or out of range.";
     InvalidSpec 422 "invalid-spec" "The training spec cannot be run on this dataset" "The spec names a column that is not there, asks for splits the records cannot fill, or needs more memory than a job may use.";
     InvalidDataset 422 "invalid-dataset" "The dataset cannot be read" "The upload is empty, ragged, not UTF-8 or not of the format it claims. `errors` names the row and the column. Nothing was stored.";
-    UnsupportedMediaType 415 "unsupported-media-type" "The content type is not supported" "Datasets are accepted as CSV, JSON Lines, JSON or Parquet; every other body is JSON.";
+    UnsupportedMediaType 415 "unsupported-media-type" "The content type is not supported" "Datasets are accepted as CSV, JSON Lines, JSON, Parquet or a zip archive of images; every other body is JSON.";
     BodyTooLarge 413 "body-too-large" "The body is larger than this server accepts" "Send less at once, or start the server with a larger limit.";
     Unauthorized 401 "unauthorized" "An API key is needed" "Send a key of this server as `Authorization: Bearer KEY` or `X-API-Key: KEY`.";
     ForeignOrigin 403 "foreign-origin" "A page of another origin may not call this server" "Start the server with --cors-origin and that origin, if you trust it.";

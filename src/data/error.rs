@@ -43,6 +43,24 @@ pub enum DataError {
     NotFinite { row: u64, column: String },
     #[error("the file is not readable Parquet: {message}")]
     Parquet { message: String },
+    #[error("the zip archive cannot be read: {message}")]
+    Zip { message: String },
+    #[error(
+        "the zip archive holds {found} CSV tables; it needs exactly one, which names the images"
+    )]
+    ZipTable { found: usize },
+    #[error("no column of the table in the zip archive names the images in it")]
+    NoFileColumn,
+    #[error("row {row}, column {column:?} names {file:?}, which is not in the zip archive")]
+    NoSuchFile { row: u64, column: String, file: String },
+    #[error("row {row}, column {column:?} names {file:?}, as row {first} does")]
+    FileTwice { row: u64, column: String, file: String, first: u64 },
+    #[error("row {row}, column {column:?} names {file:?}, which is neither PNG nor JPEG")]
+    NotAnImage { row: u64, column: String, file: String },
+    #[error(
+        "row {row}, column {column:?} holds an image of {found} bytes or more; one may have {limit}"
+    )]
+    ImageTooLong { row: u64, column: String, found: u64, limit: usize },
     #[error("the file expands to {bytes} bytes; at most {limit} are read")]
     Expands { bytes: u64, limit: u64 },
     #[error("a stored record file is damaged at row {row}")]
@@ -64,6 +82,10 @@ impl DataError {
             Self::NotUtf8 { row, column, .. }
             | Self::Nul { row, column }
             | Self::CellTooLong { row, column, .. }
+            | Self::NoSuchFile { row, column, .. }
+            | Self::FileTwice { row, column, .. }
+            | Self::NotAnImage { row, column, .. }
+            | Self::ImageTooLong { row, column, .. }
             | Self::Nested { row, column, .. }
             | Self::NotFinite { row, column } => (Some(*row), Some(column)),
             Self::DuplicateColumn { name } => (None, Some(name)),
@@ -98,6 +120,23 @@ impl DataError {
             Self::NotFinite { .. } => "replace infinite numbers by finite ones or by null",
             Self::Parquet { .. } => {
                 "write the file again, uncompressed or with Snappy, gzip, LZ4 or Zstandard"
+            }
+            Self::Zip { .. } => {
+                "write the archive again, without a password, stored or with deflate, and send it whole"
+            }
+            Self::ZipTable { .. } => {
+                "put one CSV into the archive: a line for each image with its file name and its labels"
+            }
+            Self::NoFileColumn => {
+                "give the table a column `file` with each image's path in the archive"
+            }
+            Self::NoSuchFile { .. } => {
+                "write the path as it is in the archive, from its root or from the table's folder"
+            }
+            Self::FileTwice { .. } => "give each image one row; put several labels into one cell",
+            Self::NotAnImage { .. } => "save the image as PNG or JPEG",
+            Self::ImageTooLong { .. } => {
+                "make the image smaller; networks see a few hundred pixels"
             }
             Self::Expands { .. } => "split the file into several datasets",
             Self::Damaged { .. } | Self::Io(_) => "see the server's log",

@@ -72,6 +72,8 @@ pub struct Limits {
     pub record_bytes: usize,
     /// Bytes of one cell.
     pub cell_bytes: usize,
+    /// Bytes of one image, before its base64.
+    pub image_bytes: usize,
     /// Columns.
     pub columns: usize,
     /// Bytes that a compressed file may expand to.
@@ -83,6 +85,7 @@ impl Default for Limits {
         Self {
             record_bytes: 64 << 20,
             cell_bytes: 1 << 20,
+            image_bytes: 8 << 20,
             columns: 10_000,
             expanded_bytes: 8 << 30,
         }

@@ -62,7 +62,7 @@ pub enum JsonUpload {
     reason = "describes the form in the API's document; the form itself is streamed"
 )]
 pub struct FileUpload {
-    /// The file: CSV, JSON Lines, JSON or Parquet, told by its name or content type.
+    /// The file: CSV, JSON Lines, JSON, Parquet or a zip archive of images, told by its name or content type.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
     /// What to call the dataset.
@@ -71,11 +71,13 @@ pub struct FileUpload {
 
 /// Upload a dataset, or have one made.
 ///
-/// CSV, JSON Lines, a JSON array of records or Parquet; as the `file` of a form, as the body with
+/// CSV, JSON Lines, a JSON array of records, Parquet, or a zip archive of PNG and JPEG images with one
+/// CSV that names each by its path and holds its labels; as the `file` of a form, as the body with
 /// its content type, or as JSON records. Or, without a file, a `generator` as JSON: `sine`,
 /// `make_classification`, `blobs`, `circles`, `moons` or `shapes`; `GET /v1/catalog` has the fields
 /// of each. The same records are the same dataset: uploading them again
-/// answers 200 with the dataset there is. Bad input is refused whole, with the row and the column.
+/// answers 200 with the dataset there is. An image is stored as the base64 of its file; JSON and CSV
+/// cells may hold such text as well, and Parquet cells the bytes. Bad input is refused whole, with the row and the column.
 #[utoipa::path(post, path = "/v1/datasets", tag = "datasets", params(UploadQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
     request_body(content(
@@ -94,7 +96,7 @@ pub struct FileUpload {
                 "redundant": 5}}))),
             ("shapes" = (summary = "Images that show several shapes at once", value = json!({"generator": {
                 "type": "shapes", "images": 500, "max_shapes": 3}}))))),
-        (FileUpload = "multipart/form-data"), (String = "text/csv"), (String = "application/x-ndjson"))),
+        (FileUpload = "multipart/form-data"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/zip"))),
     responses((status = 201, description = "Stored", body = Dataset),
               (status = 200, description = "Already there", body = Dataset),
               (status = 413, description = "Too large", body = Problem),
@@ -121,7 +123,8 @@ pub async fn upload(
         return Ok(super::replay(before));
     }
     let Some(format) = format else {
-        let hint = "name the file .csv, .jsonl, .json or .parquet, or give its part a content type";
+        let hint =
+            "name the file .csv, .jsonl, .json, .parquet or .zip, or give its part a content type";
         let error = FieldError::new("file", "is of no format that can be told").hint(hint);
         return Err(Problem::fields(Code::UnsupportedMediaType, vec![error]).into());
     };
@@ -145,9 +148,12 @@ pub async fn upload(
     let read = move || convert(&source, &file, output);
     let written = match state.files.run(read).await {
         Ok(written) => written?,
-        // The Parquet reader is the only one that trusts its input; its panic is bad input.
+        // The crates that read Parquet and zip trust their input; their panic is bad input.
         Err(crate::compute::ComputeError::Panicked(message)) if format == Format::Parquet => {
             return Err(DataError::Parquet { message }.into());
+        }
+        Err(crate::compute::ComputeError::Panicked(message)) if format == Format::Zip => {
+            return Err(DataError::Zip { message }.into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -191,8 +197,8 @@ fn unsupported(media_type: &str) -> Problem {
         format!("the content type {media_type:?} is no format that datasets are read from")
     };
     Problem::new(Code::UnsupportedMediaType, detail).hint(
-        "send text/csv, application/x-ndjson, application/json, application/vnd.apache.parquet, or \
-         a multipart/form-data with the file as `file`",
+        "send text/csv, application/x-ndjson, application/json, application/vnd.apache.parquet, \
+         application/zip, or a multipart/form-data with the file as `file`",
     )
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::LearnError;
+use super::augment::Augmentation;
 use super::network::{InputShape, Network, Noise};
 use super::regularize::NgramDropout;
 use super::rows::{Features, Targets};
@@ -128,6 +129,7 @@ pub fn range_test(
     let (mut epoch, mut steps, mut stopped) = (0, 0, false);
     'test: loop {
         let dropout = NgramDropout::new(spec.regularization.ngram_dropout, spec.seed, epoch);
+        let augmentation = Augmentation::new(&spec.augmentation, spec.seed, epoch);
         for records in order(rows.len(), spec.seed, epoch).chunks(per_step) {
             let done = curve.points.len();
             if done == range.steps {
@@ -144,7 +146,8 @@ pub fn range_test(
             let before = clock.monotonic();
             let rate = range.rate(done);
             optimizer.begin_step(rate as f32);
-            let noise = Noise { ngrams: &dropout, key: key ^ done as u64 };
+            let key = key ^ done as u64;
+            let noise = Noise { ngrams: &dropout, augmentation: &augmentation, key };
             let data = (rows, targets);
             let outcome = network.step(data, records, noise, &spec.gradient, optimizer.as_mut())?;
             let seconds = (clock.monotonic() - before).as_secs_f64();

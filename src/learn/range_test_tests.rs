@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::ManualClock;
+use crate::learn::augment::AugmentationSpec;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::{Loss, LossSpec};
 use crate::learn::network::{DenseSpec, MlpSpec, NetworkSpec, View};
@@ -35,6 +36,7 @@ fn spec(batch_size: usize, loss: Loss, hidden: &[usize]) -> TrainerSpec {
         schedule: ScheduleSpec::Constant(ConstantSchedule::default()),
         loss,
         regularization: RegularizationSpec::default(),
+        augmentation: AugmentationSpec::default(),
         epochs: 30,
         gradient: GradientSpec { batch_size, ..GradientSpec::PLAIN },
         accumulate: 1,

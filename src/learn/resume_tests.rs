@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::augment::AugmentationSpec;
 use super::gradient::GradientSpec;
 use super::loss::Loss;
 use super::network::{InputShape, NetworkSpec, View, networks};
@@ -50,6 +51,8 @@ fn with_dropout(mut network: NetworkSpec) -> NetworkSpec {
     match &mut network {
         NetworkSpec::EmbeddingBag(bag) => bag.dense.dropout = 0.2,
         NetworkSpec::Mlp(mlp) => mlp.dense.dropout = 0.2,
+        NetworkSpec::TextCnn(cnn) => cnn.dense.dropout = 0.2,
+        NetworkSpec::ImageCnn(cnn) => cnn.dense.dropout = 0.2,
     }
     network
 }
@@ -61,6 +64,7 @@ fn spec(network: NetworkSpec, optimizer: OptimizerSpec, schedule: ScheduleSpec) 
         schedule,
         loss: Loss::default(),
         regularization: RegularizationSpec { ngram_dropout: 0.2, ..Default::default() },
+        augmentation: AugmentationSpec::default(),
         epochs: EPOCHS,
         gradient: GradientSpec { batch_size: BATCH, ..GradientSpec::PLAIN },
         accumulate: 1,

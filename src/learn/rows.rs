@@ -62,12 +62,23 @@ pub struct DenseRows {
     width: usize,
     values: Vec<f32>,
     records: usize,
+    numbers: Vec<usize>,
 }
 
 impl DenseRows {
     /// No record, each to be of `width` numbers.
     pub fn new(width: usize) -> Self {
-        Self { width, values: Vec::new(), records: 0 }
+        Self { width, values: Vec::new(), records: 0, numbers: Vec::new() }
+    }
+
+    /// Names the places that hold numbers, not flags.
+    pub fn with_numbers(self, numbers: Vec<usize>) -> Self {
+        Self { numbers, ..self }
+    }
+
+    /// The places that hold numbers, not flags.
+    pub fn numbers(&self) -> &[usize] {
+        &self.numbers
     }
 
     /// Adds a record.

@@ -2,6 +2,7 @@
 //! measures, the best epoch's parameters kept, checkpoints after epochs and within.
 
 use super::LearnError;
+use super::augment::{Augmentation, AugmentationSpec};
 use super::average::Averaged;
 pub use super::checkpoint::CheckpointSpec;
 use super::checkpoint::{Kept, Progress};
@@ -25,6 +26,7 @@ pub struct TrainerSpec {
     pub schedule: ScheduleSpec,
     pub loss: Loss,
     pub regularization: RegularizationSpec,
+    pub augmentation: AugmentationSpec,
     pub epochs: usize,
     pub gradient: GradientSpec,
     /// Batches that share a step.
@@ -160,6 +162,7 @@ pub fn train(
         }
         let epoch = progress.epoch;
         let dropout = NgramDropout::new(spec.regularization.ngram_dropout, spec.seed, epoch);
+        let augmentation = Augmentation::new(&spec.augmentation, spec.seed, epoch);
         let (started, before) = (clock.monotonic(), progress.place_seconds);
         let of_epoch = || before + (clock.monotonic() - started).as_secs_f64();
         let mut ended = None;
@@ -174,7 +177,8 @@ pub fn train(
             let rate = spec.optimizer.learning_rate() * schedule.factor(progress.step);
             optimizer.begin_step(rate as f32);
             let data = (rows, targets);
-            let noise = Noise { ngrams: &dropout, key: key ^ progress.step };
+            let key = key ^ progress.step;
+            let noise = Noise { ngrams: &dropout, augmentation: &augmentation, key };
             let outcome = network.step(data, records, noise, &spec.gradient, &mut optimizer)?;
             progress.step += 1;
             let seconds = (clock.monotonic() - before).as_secs_f64();

@@ -32,6 +32,7 @@ fn spec(epochs: usize) -> TrainerSpec {
         schedule: ScheduleSpec::default(),
         loss: Loss::default(),
         regularization: RegularizationSpec { ngram_dropout: 0.2, ..Default::default() },
+        augmentation: AugmentationSpec::default(),
         epochs,
         gradient: GradientSpec { batch_size: 8, ..GradientSpec::PLAIN },
         accumulate: 1,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::augment::Augmentation;
 use super::average::Averaged;
 use super::gradient::GradientSpec;
 use super::network::{
@@ -151,7 +152,7 @@ fn a_net_learns_as_pytorch_does() {
         let mut compared = 0;
         for step in 1..=STEPS {
             averaged.begin_step(rate);
-            let noise = Noise { ngrams: &none, key: 0 };
+            let noise = Noise { ngrams: &none, augmentation: &Augmentation::default(), key: 0 };
             let done = network.step(data, &records, noise, &spec, &mut averaged).unwrap();
             let Some(expected) = after.get(&step) else { continue };
             let of = format!("{of} at {step}");

@@ -10,7 +10,7 @@ use crate::image::{self, ImageError, ImageSize};
 use crate::learn::network::{InputShape, TextForm};
 use crate::learn::rows::{DenseRows, Features, Row, SparseRow, SparseRows};
 use crate::random::fnv1a;
-use crate::tabular::{self, EncodedRow, InputKind, TabularEncoder, Unreadable, Value};
+use crate::tabular::{self, EncodedRow, FeatureKind, InputKind, TabularEncoder, Unreadable, Value};
 use crate::task::Input;
 use crate::text::{self, Vectorizer};
 
@@ -168,6 +168,14 @@ impl Encoder {
         }
     }
 
+    /// Which features of a row are numbers, not flags.
+    fn numbers(&self) -> Vec<usize> {
+        let Self::Table(encoder) = self else { return Vec::new() };
+        let kinds = encoder.features().into_iter().enumerate();
+        let numbers = kinds.filter(|(_, (_, kind))| *kind == FeatureKind::Number);
+        numbers.map(|(position, _)| position).collect()
+    }
+
     /// Encodes a record. One of another kind than the encoder's is an empty one to it.
     pub fn encode(&self, record: &Record) -> Result<Encoded, RecordError> {
         match (self, record) {
@@ -277,9 +285,14 @@ impl Records {
 }
 
 /// Records in one piece, as a network learns from them.
-pub fn features(shape: InputShape, form: TextForm, encoded: &[Encoded]) -> Features {
+pub fn features(
+    encoder: &Encoder,
+    shape: InputShape,
+    form: TextForm,
+    encoded: &[Encoded],
+) -> Features {
     let mut sparse = SparseRows::default();
-    let mut dense = DenseRows::new(shape.width());
+    let mut dense = DenseRows::new(shape.width()).with_numbers(encoder.numbers());
     for record in encoded {
         match record.row(form) {
             Row::Sparse(row) if row.weights.is_empty() => {

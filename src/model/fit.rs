@@ -91,8 +91,8 @@ pub(super) fn prepare(
     let shape = encoder.shape(form);
     let train = encoder.encode_all(&records, &parts.train)?;
     let validation = encoder.encode_all(&records, &parts.validation)?;
-    let rows = features(shape, form, &train);
-    let validation_rows = features(shape, form, &validation);
+    let rows = features(&encoder, shape, form, &train);
+    let validation_rows = features(&encoder, shape, form, &validation);
     go_on(monitor)?;
 
     let targets = output.targets(&outcomes, &parts.train);
@@ -149,7 +149,7 @@ pub fn fit(
     let outcome = trainer::train(
         &trainer_spec(spec, loss),
         (&rows, &targets),
-        encoder.shape(),
+        encoder.shape(spec.network.text_form()),
         clock,
         &mut steering,
         resume,
@@ -252,6 +252,7 @@ pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
         schedule: spec.schedule.clone(),
         loss,
         regularization: spec.regularization.clone(),
+        augmentation: spec.augmentation.clone(),
         epochs: spec.training.epochs,
         gradient: GradientSpec {
             batch_size: spec.training.batch_size,

@@ -19,7 +19,7 @@ pub fn range_test(
 ) -> Result<RangeTested, FitError> {
     let prepared = prepare(spec, table, warnings, monitor)?;
     monitor.phase(Phase::Training);
-    let shape = prepared.encoder.shape();
+    let shape = prepared.encoder.shape(spec.network.text_form());
     let trainer = trainer_spec(spec, prepared.loss);
     let data = (&prepared.rows, &prepared.targets);
     let mut watch = Watch(monitor);

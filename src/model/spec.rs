@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::image::ImageSpec;
+use crate::learn::augment::AugmentationSpec;
 use crate::learn::loss::LossSpec;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
@@ -61,6 +62,9 @@ pub struct TrainRequest {
     /// What keeps the network from memorising.
     #[serde(default)]
     pub regularization: RegularizationSpec,
+    /// What is done to training records in every epoch.
+    #[serde(default)]
+    pub augmentation: AugmentationSpec,
     /// Epochs, batches, seed and stopping.
     #[serde(default)]
     pub training: TrainingRequest,
@@ -234,6 +238,9 @@ pub struct TrainSpec {
     pub loss: LossSpec,
     /// What keeps the network from memorising.
     pub regularization: RegularizationSpec,
+    /// What is done to training records in every epoch.
+    #[serde(default)]
+    pub augmentation: AugmentationSpec,
     /// Epochs, batches, seed and stopping.
     pub training: TrainingSpec,
     /// Which records train, steer, calibrate and test.

@@ -1,7 +1,6 @@
 //! CSV as people send it: RFC 4180 quoting, a byte order mark, CRLF or LF, columns in any order,
 //! and semicolons or tabs where a locale or a tool prefers them.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 
 use super::limit::{LimitedReader, RecordBudget};
@@ -10,7 +9,12 @@ use crate::data::{Cell, DataError, Limits, Sink};
 
 const BUFFER: usize = 1 << 16;
 
-pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
+/// Reads `file`, of which every copy shares the place, as with `&File`.
+pub fn read(
+    file: impl Read + Seek + Copy,
+    limits: &Limits,
+    sink: &mut dyn Sink,
+) -> Result<(), DataError> {
     let mut buffered = BufReader::with_capacity(BUFFER, file);
     let start = buffered.fill_buf()?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
@@ -82,7 +86,7 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
 
 /// The line, from 1, of the record after the byte at `offset`, where the one before it ended. The
 /// `csv` crate's own count leaves out the second half of a CRLF, and blank lines.
-fn line_of(mut file: &File, offset: u64) -> std::io::Result<u64> {
+fn line_of(mut file: impl Read + Seek, offset: u64) -> std::io::Result<u64> {
     file.rewind()?;
     let mut reader = BufReader::with_capacity(BUFFER, file);
     let (mut line, mut position) = (1, 0);

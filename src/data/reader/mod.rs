@@ -1,10 +1,12 @@
 //! Readers: a file in, cells out. One format per file; [`read`] chooses.
 
 mod csv;
+mod image;
 mod json;
 mod jsonl;
 mod limit;
 mod parquet;
+mod zip;
 
 use std::fs::File;
 
@@ -28,6 +30,8 @@ pub enum Format {
     Json,
     /// Apache Parquet.
     Parquet,
+    /// A zip archive of images, with one CSV table that names them.
+    Zip,
 }
 
 impl Format {
@@ -44,6 +48,7 @@ impl Format {
             "application/vnd.apache.parquet" | "application/x-parquet" | "application/parquet" => {
                 Some(Self::Parquet)
             }
+            "application/zip" | "application/x-zip-compressed" => Some(Self::Zip),
             _ => None,
         }
     }
@@ -55,6 +60,7 @@ impl Format {
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "json" => Some(Self::Json),
             "parquet" | "pq" => Some(Self::Parquet),
+            "zip" => Some(Self::Zip),
             _ => None,
         }
     }
@@ -75,6 +81,7 @@ pub fn read(
         Format::Jsonl => jsonl::read(file, limits, sink),
         Format::Json => json::read(file, limits, sink),
         Format::Parquet => parquet::read(file, limits, sink),
+        Format::Zip => zip::read(file, limits, sink),
     }
 }
 
@@ -108,8 +115,9 @@ fn check_columns(names: &[String], limits: &Limits) -> Result<(), DataError> {
 }
 
 fn text_cell(text: &str, row: u64, column: &str, limits: &Limits) -> Result<Cell, DataError> {
-    if text.len() > limits.cell_bytes {
-        let (found, limit) = (text.len(), limits.cell_bytes);
+    let limit = image::text_limit(text, limits);
+    if text.len() > limit {
+        let found = text.len();
         return Err(DataError::CellTooLong { row, column: column.to_owned(), found, limit });
     }
     if text.contains('\0') {

@@ -5,11 +5,12 @@ use std::fs::File;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use ::parquet::basic::{LogicalType, TimeUnit};
+use ::parquet::data_type::ByteArray;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
-use ::parquet::record::Field;
+use ::parquet::record::{Field, Row};
 use ::parquet::schema::types::Type;
 
-use super::{check_columns, text_cell};
+use super::{check_columns, image, text_cell};
 use crate::data::{Cell, DataError, Limits, Sink};
 
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
@@ -99,9 +100,12 @@ fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, 
         Field::TimestampMicros(time) => {
             timestamp(DateTime::from_timestamp_micros(*time), row, column)?
         }
+        Field::Bytes(bytes) if image::is_image(bytes.data()) => {
+            image::cell(bytes.data(), row, column, limits)?
+        }
         Field::Bytes(bytes) => match bytes.as_utf8() {
             Ok(text) => text_cell(text, row, column, limits)?,
-            Err(_) => return Err(nested(row, column, "binary data")),
+            Err(_) => return Err(nested(row, column, "binary data that is no PNG or JPEG")),
         },
         Field::ListInternal(list) => {
             let mut values = Vec::new();
@@ -116,8 +120,21 @@ fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, 
             }
             Cell::List(values)
         }
-        Field::Group(_) | Field::MapInternal(_) => return Err(nested(row, column, "an object")),
+        Field::Group(group) => match image_of(group) {
+            Some(bytes) => image::cell(bytes.data(), row, column, limits)?,
+            None => return Err(nested(row, column, "an object")),
+        },
+        Field::MapInternal(_) => return Err(nested(row, column, "an object")),
     })
+}
+
+/// The image in a group of `bytes` and `path`, as the `datasets` library of Python writes one.
+fn image_of(group: &Row) -> Option<&ByteArray> {
+    let named = group.get_column_iter().find(|(name, _)| *name == "bytes");
+    match named {
+        Some((_, Field::Bytes(bytes))) if image::is_image(bytes.data()) => Some(bytes),
+        _ => None,
+    }
 }
 
 /// The `parquet` crate would panic at a time that no calendar holds.

@@ -18,6 +18,7 @@ enum Values {
     Doubles(Vec<f64>),
     Dates(Vec<i32>),
     Longs(Vec<i64>),
+    Bytes(Vec<Vec<u8>>),
 }
 
 fn write(fields: &str, properties: WriterProperties, groups: Vec<Vec<Values>>) -> Vec<u8> {
@@ -41,6 +42,15 @@ fn write(fields: &str, properties: WriterProperties, groups: Vec<Vec<Values>>) -
                 }
                 Values::Dates(values) => {
                     column.typed::<Int32Type>().write_batch(&values, None, None).unwrap()
+                }
+                Values::Bytes(values) => {
+                    let values: Vec<ByteArray> = values.into_iter().map(ByteArray::from).collect();
+                    // Each value is there, at the depth of the schema.
+                    let levels = vec![1; values.len()];
+                    column
+                        .typed::<ByteArrayType>()
+                        .write_batch(&values, Some(&levels), None)
+                        .unwrap()
                 }
                 Values::Longs(values) => {
                     column.typed::<Int64Type>().write_batch(&values, None, None).unwrap()
@@ -159,6 +169,33 @@ fn numbers_that_are_none() {
     assert_eq!(rows.concat(), [Cell::Number(1.5), Cell::Null]);
     let error = fails(Parquet, doubles(vec![1.0, f64::INFINITY]));
     assert!(matches!(error, DataError::NotFinite { row: 2, .. }), "{error}");
+}
+
+/// Plain, and in the groups that the `datasets` library of Python writes.
+#[test]
+fn images_are_base64() {
+    let png = b"\x89PNG\r\n\x1a\n and more".to_vec();
+    let jpeg = vec![0xff, 0xd8, 0xff, 0xe0];
+    let plain = "OPTIONAL BYTE_ARRAY image;";
+    let group = "REQUIRED group image { OPTIONAL BYTE_ARRAY bytes; }";
+    for fields in [plain, group] {
+        let values = Values::Bytes(vec![png.clone(), jpeg.clone()]);
+        let bytes = write(fields, WriterProperties::default(), vec![vec![values]]);
+        let rows = read_bytes(Parquet, bytes).unwrap().rows;
+        assert_eq!(rows.concat(), [text("iVBORw0KGgogYW5kIG1vcmU="), text("/9j/4A==")]);
+    }
+    let of = |value: Vec<u8>| {
+        let values = Values::Bytes(vec![value]);
+        write(plain, WriterProperties::default(), vec![vec![values]])
+    };
+    let error = fails(Parquet, of(vec![0xff, 0xfe, 0x00]));
+    assert!(matches!(error, DataError::Nested { row: 1, .. }), "{error}");
+    let limits = Limits { image_bytes: 10, ..Limits::default() };
+    let error = read_with(Parquet, &of(png), &limits).err().unwrap();
+    assert!(
+        matches!(error, DataError::ImageTooLong { row: 1, found: 17, limit: 10, .. }),
+        "{error}"
+    );
 }
 
 #[test]

@@ -56,7 +56,7 @@ const TEXTUAL: [Format; 3] = [Format::Csv, Format::Jsonl, Format::Json];
 
 #[test]
 fn an_empty_file_is_empty_in_every_format() {
-    for format in [Format::Csv, Format::Jsonl, Format::Json, Format::Parquet] {
+    for format in [Format::Csv, Format::Jsonl, Format::Json, Format::Parquet, Format::Zip] {
         assert!(matches!(fails(format, b""), DataError::Empty), "{format:?}");
     }
 }

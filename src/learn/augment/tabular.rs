@@ -13,8 +13,8 @@ pub struct TabularAugmentationSpec {
     /// Standard deviation of the normal noise that is added to every standardised number.
     #[schema(minimum = 0.0, maximum = 10.0)]
     pub noise: f64,
-    /// Mixup (Zhang et al. 2018): every record is mixed with another one, and so are their targets,
-    /// with a weight from the Beta(α, α) distribution. 0.2 leaves most records nearly as they are,
+    /// Mixup (Zhang et al. 2018): every record is mixed with another one, and so are their losses,
+    /// with a weight from the Beta(α, α) distribution. The training loss is then of mixed records. 0.2 leaves most records nearly as they are,
     /// 1 takes every weight alike, 0 is off.
     #[schema(minimum = 0.0, maximum = 1.0)]
     pub mixup: f64,
@@ -58,8 +58,8 @@ impl TabularAugmentation {
     }
 }
 
-/// Mixes features, or targets as shares, in place: x ← w x + (1 − w) y.
-pub fn mix(values: &mut [f32], partner: &[f32], weight: f32) {
+/// Mixes features in place: x ← w x + (1 − w) y.
+pub(super) fn mix(values: &mut [f32], partner: &[f32], weight: f32) {
     values.iter_mut().zip(partner).for_each(|(x, y)| *x = weight * *x + (1.0 - weight) * y);
 }
 

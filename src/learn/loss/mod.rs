@@ -27,15 +27,34 @@ pub fn mean_loss(
     records: &[usize],
     loss: &Loss,
 ) -> candle_core::Result<Tensor> {
+    weighted_loss(logits, targets, records, loss, None)
+}
+
+/// [`mean_loss`] with a factor for each place in the batch.
+pub fn weighted_loss(
+    logits: &Tensor,
+    targets: &Targets,
+    records: &[usize],
+    loss: &Loss,
+    places: Option<&[f32]>,
+) -> candle_core::Result<Tensor> {
     let Loss { smoothing, gamma, weights, records: of_records, error } = loss;
-    let factor = |i: usize| of_records.as_ref().map_or(1.0, |factors| f64::from(factors[i]));
+    let factors: Vec<f64> = records
+        .iter()
+        .enumerate()
+        .map(|(place, &record)| {
+            let of_place = places.map_or(1.0, |factors| f64::from(factors[place]));
+            of_place * of_records.as_ref().map_or(1.0, |factors| f64::from(factors[record]))
+        })
+        .collect();
+    let with = || records.iter().zip(&factors);
     if let Targets::Values { values, outputs } = targets {
         let rows = records.iter().flat_map(|&i| &values[i * outputs..(i + 1) * outputs]);
-        let weights = records.iter().flat_map(|&i| std::iter::repeat_n(factor(i), *outputs));
+        let weights = factors.iter().flat_map(|factor| std::iter::repeat_n(*factor, *outputs));
         let (wanted, weights) = (rows.copied().collect(), weights.collect());
         return logits.apply_op1(error::OfNumbers { wanted, weights, error: *error });
     }
-    if *loss == Loss::default() {
+    if *loss == Loss::default() && places.is_none() {
         return plain(logits, targets, records);
     }
     let (smoothing, gamma) = (*smoothing, *gamma);
@@ -45,26 +64,24 @@ pub fn mean_loss(
         Targets::Binary(labels) => {
             let of = || records.iter().map(|&i| labels[i]);
             let wanted = of().map(|label| smoothed(f64::from(label))).collect();
-            let weights = records.iter().map(|&i| weight(labels[i] as usize) * factor(i)).collect();
+            let weights = with().map(|(&i, factor)| weight(labels[i] as usize) * factor).collect();
             logits.apply_op1(sigmoid::Sigmoid { wanted, weights, gamma })
         }
         Targets::MultiClass { labels, .. } => {
             let wanted: Vec<u32> = records.iter().map(|&i| labels[i]).collect();
-            let weights = records.iter().map(|&i| weight(labels[i] as usize) * factor(i)).collect();
+            let weights = with().map(|(&i, factor)| weight(labels[i] as usize) * factor).collect();
             logits.apply_op1(softmax::Softmax { wanted, weights, smoothing, gamma })
         }
         Targets::MultiLabel { indicators, labels } => {
             let of = || records.iter().flat_map(|&i| (0..*labels).map(move |l| (i, l)));
             let holds = |(i, l): (usize, usize)| indicators[i * labels + l];
             let wanted = of().map(|at| smoothed(f64::from(holds(at)))).collect();
-            let weight = |at: (usize, usize)| {
-                factor(at.0) * if holds(at) > 0.5 { weight(at.1) } else { 1.0 }
-            };
-            logits.apply_op1(sigmoid::Sigmoid {
-                wanted,
-                weights: of().map(weight).collect(),
-                gamma,
-            })
+            let weights = with().flat_map(|(&i, factor)| {
+                let weight = |l| if holds((i, l)) > 0.5 { weight(l) } else { 1.0 };
+                (0..*labels).map(move |l| factor * weight(l)).collect::<Vec<f64>>()
+            });
+            let weights = weights.collect();
+            logits.apply_op1(sigmoid::Sigmoid { wanted, weights, gamma })
         }
         Targets::Values { .. } => candle_core::bail!("numbers are handled above"),
     }

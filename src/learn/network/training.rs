@@ -9,9 +9,10 @@ use super::layout::{TABLE, initial_table};
 use super::pass::Pass;
 use super::{Frozen, InputShape, Layout, NetworkSpec, Pooling, TextForm, View};
 use crate::learn::LearnError;
+use crate::learn::augment::{Augmentation, Augmented};
 use crate::learn::gradient::{Gradient, GradientSpec};
 use crate::learn::kernels;
-use crate::learn::loss::{Loss, mean_loss};
+use crate::learn::loss::{Loss, mean_loss, weighted_loss};
 use crate::learn::optimizer::Optimizer;
 use crate::learn::regularize::NgramDropout;
 use crate::learn::rows::{Features, NO_ROW, SparseRow, SparseRows, Targets};
@@ -57,6 +58,8 @@ struct Kept {
 pub struct Noise<'a> {
     /// Which n-grams of a text stay.
     pub ngrams: &'a NgramDropout,
+    /// What is done to images and rows.
+    pub augmentation: &'a Augmentation,
     /// Decides on the rest: of seed and step.
     pub key: u64,
 }
@@ -207,9 +210,15 @@ impl Network {
             }),
             Features::Dense(_) => None,
         };
+        let mut partners = None;
         let x = match (&leaf, features) {
+            (None, Features::Dense(rows)) => {
+                let Augmented { values, partners: mixed } =
+                    noise.augmentation.apply(rows, records, self.input);
+                partners = mixed;
+                self.gather(values, records.len())?
+            }
             (Some(leaf), _) => leaf.as_tensor().clone(),
-            (None, Features::Dense(rows)) => self.gather(rows.batch(records), records.len())?,
             (None, Features::Sparse(_)) => unreachable!("sparse rows are pooled into a leaf"),
         };
         let mut pass = Pass::new(noise.key);
@@ -218,7 +227,16 @@ impl Network {
         let vectors = stem.forward(&self.values, x, &mut pass)?;
         let first = stem.slots(self.input).len();
         let outputs = stem.dense().forward(&self.values, first, vectors, &mut pass)?;
-        let loss = mean_loss(&outputs.contiguous()?, targets, records, &self.loss)?;
+        let outputs = outputs.contiguous()?;
+        let loss = match &partners {
+            None => mean_loss(&outputs, targets, records, &self.loss)?,
+            Some((partners, own)) => {
+                let rest: Vec<f32> = own.iter().map(|weight| 1.0 - weight).collect();
+                let ours = weighted_loss(&outputs, targets, records, &self.loss, Some(own))?;
+                let theirs = weighted_loss(&outputs, targets, partners, &self.loss, Some(&rest))?;
+                (ours + theirs)?
+            }
+        };
         let value = loss.to_scalar::<f32>()?;
         if !value.is_finite() {
             return Ok(value);

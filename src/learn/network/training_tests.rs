@@ -129,7 +129,7 @@ fn lively(spec: &NetworkSpec, input: InputShape) -> Frozen {
 
 fn stepped(frozen: &Frozen, features: &Features, records: &[usize]) -> (StepOutcome, Frozen) {
     let mut network = Network::thaw(frozen).unwrap();
-    let noise = Noise { ngrams: &none(), key: 1 };
+    let noise = Noise { ngrams: &none(), augmentation: &Augmentation::default(), key: 1 };
     let data = (features, &targets());
     let outcome = network.step(data, records, noise, &GradientSpec::PLAIN, &mut Descend).unwrap();
     (outcome, network.freeze().unwrap())
@@ -287,7 +287,7 @@ fn steps_lower_the_loss_of_every_network() {
         let mut losses = Vec::new();
         for key in 0..200 {
             optimizer.begin_step(0.05);
-            let noise = Noise { ngrams: &none(), key };
+            let noise = Noise { ngrams: &none(), augmentation: &Augmentation::default(), key };
             let (data, records) = ((&features, &targets()), [0, 1, 2]);
             let plain = GradientSpec::PLAIN;
             let step = network.step(data, &records, noise, &plain, optimizer.as_mut()).unwrap();

@@ -84,6 +84,7 @@ pub fn resolve(
         schedule: request.schedule.clone(),
         loss,
         regularization: request.regularization.clone(),
+        augmentation: request.augmentation.clone(),
         training,
         split,
         device,
