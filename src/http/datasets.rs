@@ -69,6 +69,15 @@ pub struct FileUpload {
     name: Option<String>,
 }
 
+/// A zip archive of PNG and JPEG images, with one CSV table that names each by its path.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(
+    dead_code,
+    reason = "describes the body in the API's document; the body itself is streamed"
+)]
+pub struct ZipUpload(Vec<u8>);
+
 /// Upload a dataset, or have one made.
 ///
 /// CSV, JSON Lines, a JSON array of records, Parquet, or a zip archive of PNG and JPEG images with one
@@ -96,7 +105,7 @@ pub struct FileUpload {
                 "redundant": 5}}))),
             ("shapes" = (summary = "Images that show several shapes at once", value = json!({"generator": {
                 "type": "shapes", "images": 500, "max_shapes": 3}}))))),
-        (FileUpload = "multipart/form-data"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/zip"))),
+        (FileUpload = "multipart/form-data"), (String = "text/csv"), (String = "application/x-ndjson"), (ZipUpload = "application/zip"))),
     responses((status = 201, description = "Stored", body = Dataset),
               (status = 200, description = "Already there", body = Dataset),
               (status = 413, description = "Too large", body = Problem),

@@ -74,7 +74,7 @@ async fn files_that_are_not_what_they_say_are_refused() {
         let answer = server.post_as("/v1/datasets", parquet, bytes.to_vec()).await;
         refused(&answer, 422, "invalid-dataset", "file");
     }
-    for kind in ["text/html", "application/zip", "", "nonsense"] {
+    for kind in ["text/html", "application/gzip", "", "nonsense"] {
         let answer = server.post_as("/v1/datasets", kind, SIX).await;
         let problem = refused(&answer, 415, "unsupported-media-type", "");
         assert!(problem["hint"].as_str().unwrap().contains("text/csv"));

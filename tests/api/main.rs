@@ -7,6 +7,7 @@ mod examples;
 mod faults;
 mod generators;
 mod harness;
+mod images;
 mod jobs;
 mod kill;
 mod models;
