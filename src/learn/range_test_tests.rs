@@ -182,7 +182,6 @@ fn where_there_is_nothing_to_learn_nothing_is_suggested() {
         let spec = TrainerSpec { seed, ..spec(1, Loss::default(), &[]) };
         let found = test_of(&spec, &RangeTestSpec { high: 0.1, ..Default::default() }, &data);
         suggested += usize::from(found.suggestion.is_some());
-        assert!(found.suggestion.is_some() || !found.reason.is_empty());
     }
     assert!(suggested <= 1, "{suggested} of 20");
 }

@@ -111,17 +111,36 @@ async fn a_thousand_jobs_survive_fifty_kills() {
     survive(1_000, 50).await;
 }
 
-/// A run that was killed goes on from its checkpoint and ends with the very same model.
 #[tokio::test]
 async fn a_killed_run_ends_with_the_same_bits() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut server = Process::start(folder.path(), SERVE).await;
-    let answer = server.client.post_as("/v1/datasets", "text/csv", small_reviews()).await.unwrap();
     let request = json!({
-        "kind": "train", "dataset": answer.value()["id"],
+        "kind": "train",
         "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
         "training": {"epochs": 60, "early_stopping": null, "checkpoint_seconds": 0},
     });
+    ends_with_the_same_bits(small_reviews(), request).await;
+}
+
+/// Killed within a long epoch, with all that a step can leave behind.
+#[tokio::test]
+async fn a_run_killed_within_an_epoch_ends_with_the_same_bits() {
+    let request = json!({
+        "kind": "train", "task": {"type": "tabular_regression", "target": "y"},
+        "network": {"type": "mlp", "hidden": [16, 16], "normalization": "batch", "dropout": 0.2,
+            "residual": true},
+        "schedule": {"type": "one_cycle"},
+        "training": {"epochs": 2, "batch_size": 2, "ema_decay": 0.99, "early_stopping": null,
+            "checkpoint_steps": 50, "checkpoint_seconds": 3600},
+    });
+    ends_with_the_same_bits(crate::stopping::line(12_000), request).await;
+}
+
+/// A run that was killed goes on from its checkpoint and ends with the very same model.
+async fn ends_with_the_same_bits(data: String, mut request: Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Process::start(folder.path(), SERVE).await;
+    let answer = server.client.post_as("/v1/datasets", "text/csv", data).await.unwrap();
+    request["dataset"] = answer.value()["id"].clone();
     let submit = async |server: &Process| -> String {
         let job: Value = server.client.post("/v1/jobs", &request).await.unwrap();
         job["id"].as_str().unwrap().to_owned()

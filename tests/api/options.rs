@@ -57,6 +57,8 @@ fn changes() -> Vec<Value> {
         json!({"training": {"clip_value": 0.0001}}),
         json!({"training": {"ema_decay": 0.9}}),
         json!({"training": {"seed": 7}}),
+        json!({"training": {"max_steps": 5}}),
+        json!({"training": {"target": {"metric": "log_loss", "value": 10.0}}}),
         json!({"training": {"early_stopping": {"metric": "accuracy", "patience": 1}}}),
         json!({"split": {"train": 0.5, "validation": 0.1, "calibration": 0.2, "test": 0.2}}),
         json!({"split": {"seed": 9}}),

@@ -210,13 +210,75 @@ fn hyperparameters_that_32_bits_cannot_hold() {
 fn a_spec_of_an_earlier_version_is_read_as_it_was_meant() {
     let now = spec(json!({}), 100);
     let mut stored = serde_json::to_value(&now).unwrap();
-    for name in ["accumulate", "clip_norm", "clip_value", "ema_decay"] {
+    for name in [
+        "accumulate",
+        "clip_norm",
+        "clip_value",
+        "ema_decay",
+        "max_steps",
+        "max_seconds",
+        "target",
+        "checkpoint_steps",
+    ] {
         assert!(stored["training"].as_object_mut().unwrap().remove(name).is_some(), "{name}");
     }
     for name in ["l1", "l2"] {
         assert!(stored["regularization"].as_object_mut().unwrap().remove(name).is_some());
     }
     assert_eq!(serde_json::from_value::<TrainSpec>(stored).unwrap(), now);
+}
+
+#[test]
+fn limits_that_only_code_can_ask_for() {
+    let limited = |max_seconds, divergence_factor| {
+        let mut bad = request(json!({}));
+        bad.training.max_seconds = max_seconds;
+        bad.training.divergence_factor = divergence_factor.map(Some);
+        let errors = resolve(&bad, &profile(100), ROOMY).unwrap_err();
+        errors.iter().map(|error| error.field.clone()).collect::<Vec<_>>()
+    };
+    for seconds in [f64::NAN, f64::INFINITY, -1.0, 0.0] {
+        assert_eq!(limited(Some(seconds), None), ["training.max_seconds"], "{seconds}");
+    }
+    for factor in [f64::NAN, f64::INFINITY, 1.0, -1.0] {
+        assert_eq!(limited(None, Some(factor)), ["training.divergence_factor"], "{factor}");
+    }
+}
+
+#[test]
+fn what_hears_the_validation_split_needs_one() {
+    let target = json!({"training": {"target": {"metric": "accuracy", "value": 0.9}}});
+    let plateau = json!({"schedule": {"type": "reduce_on_plateau"}});
+    // Below 50 records, all of them train.
+    only(target.clone(), 49, "training.target");
+    only(plateau.clone(), 49, "schedule.type");
+    spec(target, 50);
+    spec(plateau, 50);
+    let mse = json!({"training": {"target": {"metric": "mse", "value": 0.9}}});
+    only(mse, 100, "training.target.metric");
+}
+
+#[test]
+fn a_range_test_costs_its_steps_and_its_rates_span_a_range() {
+    let asked = |range: Value, more: Value| {
+        let range_test = serde_json::from_value(range).unwrap();
+        let request = RangeTestRequest { train: request(more), range_test };
+        resolve_range_test(&request, &profile(1_000), ROOMY)
+    };
+    let found = asked(json!({}), json!({})).unwrap();
+    assert_eq!(found.spec.range_test, Some(Default::default()));
+    let train = resolve(&request(json!({})), &profile(1_000), ROOMY).unwrap();
+    assert!(found.estimate.seconds_at_most < train.estimate.seconds_at_most / 5.0);
+    assert_eq!(TrainSpec { range_test: None, ..found.spec }, train.spec);
+    for (range, field) in [
+        (json!({"low": 0.1, "high": 0.5}), "range_test.high"),
+        (json!({"low": 1e-60}), "range_test.low"),
+        (json!({"steps": 3}), "range_test.steps"),
+    ] {
+        let errors = asked(range, json!({"device": "tpu"})).unwrap_err();
+        let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["device", field]);
+    }
 }
 
 #[test]
@@ -290,7 +352,9 @@ fn defaults_are_those_that_the_request_documents() {
     // 70 training records: batches of 4, 18 steps an epoch, so 56 epochs for 1,000 steps.
     let hundred = spec(json!({}), 100).training;
     assert_eq!((hundred.epochs, hundred.batch_size, hundred.seed), (56, 4, 1));
-    assert_eq!(hundred.checkpoint_seconds, 30);
+    assert_eq!((hundred.checkpoint_seconds, hundred.checkpoint_steps), (30, None));
+    assert_eq!((hundred.max_steps, hundred.max_seconds, hundred.target), (None, None, None));
+    assert_eq!(hundred.divergence_factor, Some(10.0));
     assert_eq!(hundred.early_stopping.unwrap().patience, 5);
     let many = spec(json!({}), 10_000).training;
     assert_eq!((many.epochs, many.batch_size), (20, 64));
@@ -320,6 +384,12 @@ fn a_resolved_spec_resolves_to_itself() {
                 "ema_decay": 0.99}, "regularization": {"l1": 0.25, "l2": 0.5}}),
             100,
         ),
+        (
+            json!({"training": {"max_steps": 9, "max_seconds": 2.5, "divergence_factor": 3.0,
+                "checkpoint_steps": 7, "target": {"metric": "accuracy", "value": 0.9}}}),
+            100,
+        ),
+        (json!({"training": {"divergence_factor": null}}), 100),
         (
             json!({"optimizer": {"type": "adamw"}, "schedule": {"type": "constant"},
                 "vectorizer": {"character_ngrams": null, "hash_buckets": 1000}}),
