@@ -23,26 +23,32 @@ use crate::store::datasets::Dataset;
 
 /// Records that one evaluation may read.
 const MAX_EVALUATED: usize = 10_000;
+/// Bytes that the texts of a request may have together.
+const MAX_TEXTS_BYTES: usize = 16 << 20;
+/// Probabilities that one answer may hold: texts × labels.
+const MAX_PROBABILITIES: usize = 2_000_000;
 
 /// Records to score, and what their answers must pass to be accepted. One of `texts`, `text`, `images`
 /// and `records`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScoreRequest {
-    /// The texts, 1 to 10,000. A text that cannot be scored gets a problem of its own.
-    #[schema(value_type = Option<Vec<serde_json::Value>>, max_items = 10_000)]
+    /// The texts, 1 to 10,000, of 1 MiB each and 16 MiB together at most. A text that cannot be
+    /// scored gets a problem of its own.
+    #[schema(value_type = Vec<serde_json::Value>, required = false, max_items = 10_000)]
     #[serde(default)]
     pub texts: Option<Vec<serde_json::Value>>,
     /// A single text, in place of `texts`.
+    #[schema(value_type = String, required = false)]
     #[serde(default)]
     pub text: Option<String>,
     /// Images, 1 to 10,000: PNG or JPEG as base64. One that cannot be read gets a problem of its own.
-    #[schema(value_type = Option<Vec<serde_json::Value>>, max_items = 10_000)]
+    #[schema(value_type = Vec<serde_json::Value>, required = false, max_items = 10_000)]
     #[serde(default)]
     pub images: Option<Vec<serde_json::Value>>,
     /// Rows, 1 to 10,000: objects with a value for each column of the model, `null` or absent where
     /// it is missing. A row that cannot be scored gets a problem of its own. For models of texts
     /// or images, the object holds that column.
-    #[schema(value_type = Option<Vec<serde_json::Value>>, max_items = 10_000)]
+    #[schema(value_type = Vec<serde_json::Value>, required = false, max_items = 10_000)]
     #[serde(default)]
     pub records: Option<Vec<serde_json::Value>>,
     /// Largest share of in-distribution records that may be flagged as outside; 0 never flags one.
@@ -86,6 +92,7 @@ pub struct ScoreResponse {
     responses((status = 200, description = "The scores", body = ScoreResponse),
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem),
+              (status = 413, description = "Too much at once: texts of more than 16 MiB together, or more than 2,000,000 probabilities", body = Problem),
               (status = 422, description = "Not valid", body = Problem),
               (status = 503, description = "Every scoring thread is busy", body = Problem)))]
 pub async fn score(
@@ -121,12 +128,41 @@ pub async fn score(
         max_miscoverage: request.max_miscoverage.unwrap_or(defaults.max_miscoverage),
         top_labels: request.top_labels,
     };
-    let model = state.store.resolve_model(&reference).await?;
-    batch.kind.check(state.scorer.model(&model).await?.as_ref())?;
+    let bytes: usize = match batch.kind {
+        BatchKind::Images => 0,
+        BatchKind::Texts | BatchKind::Records => batch.values.iter().map(text_bytes).sum(),
+    };
+    if bytes > MAX_TEXTS_BYTES {
+        let message = format!("hold {bytes} bytes together; a request may hold {MAX_TEXTS_BYTES}");
+        return Err(too_much(field, message, "send fewer texts at once").into());
+    }
+    let id = state.store.resolve_model(&reference).await?;
+    let model = state.scorer.model(&id).await?;
+    batch.kind.check(model.as_ref())?;
+    let labels = model.reader.output.label_names().len();
+    let told = batch.values.len() * thresholds.top_labels.unwrap_or(labels).min(labels);
+    if told > MAX_PROBABILITIES {
+        let message = format!("ask for {told} probabilities; an answer holds {MAX_PROBABILITIES}");
+        let hint = "send fewer records at once, or lower top_labels";
+        return Err(too_much(field, message, hint).into());
+    }
     let scored = batch.values.len() as u64;
-    let (results, unavailable) = state.scorer.score(&model, batch, thresholds).await?;
+    let (results, unavailable) = state.scorer.score(model, batch, thresholds).await?;
     metrics::counter!("whereof_records_scored_total").increment(scored);
-    Ok(Json(ScoreResponse { model, results, unavailable }))
+    Ok(Json(ScoreResponse { model: id, results, unavailable }))
+}
+
+/// Bytes of the texts in a value.
+fn text_bytes(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Object(fields) => fields.values().map(text_bytes).sum(),
+        _ => 0,
+    }
+}
+
+fn too_much(field: &str, message: String, hint: &str) -> Problem {
+    Problem::fields(Code::BodyTooLarge, vec![FieldError::new(field, message).hint(hint)])
 }
 
 /// Labelled records to evaluate a model on.

@@ -133,7 +133,7 @@ impl Model {
                 ngrams: Some(text.ngram_coverage.into()),
                 columns: None,
                 representation,
-                has_outside: !text.unknown.is_empty(),
+                has_outside: text.unknown_count > 0,
             },
             Encoded::Row(row) => RecordCoverage {
                 tokens: None,

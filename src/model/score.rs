@@ -128,9 +128,12 @@ pub struct Coverage {
     pub columns: Option<f32>,
     /// Cosine of the record's vector to the nearest typical training vector, clamped to \[0, 1\].
     pub representation: f32,
-    /// The words of a text that the model does not know.
+    /// The words of a text that the model does not know, the first 100 of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<Vec<UnknownToken>>,
+    /// How many words of a text the model does not know, in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_count: Option<usize>,
     /// The values of a row that lie outside what training saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<Vec<OutsideValue>>,
@@ -146,6 +149,7 @@ impl Coverage {
                 columns: None,
                 representation,
                 unknown: Some(text.unknown),
+                unknown_count: Some(text.unknown_count),
                 outside: None,
             },
             Encoded::Row(row) => Self {
@@ -154,6 +158,7 @@ impl Coverage {
                 columns: Some(row.coverage.columns as f32),
                 representation,
                 unknown: None,
+                unknown_count: None,
                 outside: Some(row.coverage.outside),
             },
             Encoded::Image(_) => Self {
@@ -162,6 +167,7 @@ impl Coverage {
                 columns: None,
                 representation,
                 unknown: None,
+                unknown_count: None,
                 outside: None,
             },
         }
@@ -430,7 +436,7 @@ fn certainty(head: Head, p: &[f64], raw: &[f64]) -> f64 {
 fn outside_words(reading: &Reading) -> String {
     let (shown, count, what): (Vec<String>, usize, String) = match &reading.encoded {
         Encoded::Text(text) => {
-            let (count, total) = (text.unknown.len(), text.words.len());
+            let (count, total) = (text.unknown_count, text.words.len());
             let shown = text.unknown.iter().take(5).map(|t| format!("{:?}", t.text));
             let is = if count == 1 { "is" } else { "are" };
             (shown.collect(), count, format!("{count} of its {total} words {is} unknown"))

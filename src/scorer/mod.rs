@@ -149,11 +149,15 @@ impl Scorer {
     /// what the request asks for and the model's calibration is too small to give.
     pub async fn score(
         &self,
+<<<<<<< HEAD:src/scorer/mod.rs
         id: &str,
         batch: Batch,
+=======
+        model: Arc<Model>,
+        texts: Vec<serde_json::Value>,
+>>>>>>> b698523 (A scoring request is bounded: unknown words listed, text and probabilities of one request):src/scorer.rs
         thresholds: Thresholds,
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
-        let model = self.model(id).await?;
         let work = move || {
             let score = |(index, value): (usize, &serde_json::Value)| match batch
                 .kind

@@ -11,6 +11,9 @@ use super::vocabulary::{Frequency, Keep, KeyMap, Vocabulary, bucket};
 /// Stands for a token that the vocabulary does not hold.
 pub const UNKNOWN: u32 = u32::MAX;
 
+/// Unknown tokens of a text that are listed at most; a text can have hundreds of thousands.
+pub const LISTED_UNKNOWN: usize = 100;
+
 /// Lengths of character n-grams, in characters, the boundary marks of a word counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CharacterNgrams {
@@ -106,8 +109,10 @@ pub struct Encoded {
     pub token_coverage: f32,
     /// Share of the n-gram weight that is known, in \[0, 1\]; 0 for a text without any.
     pub ngram_coverage: f32,
-    /// Word tokens that are not known.
+    /// The first [`LISTED_UNKNOWN`] word tokens that are not known.
     pub unknown: Vec<UnknownToken>,
+    /// Word tokens that are not known, those that are not listed included.
+    pub unknown_count: usize,
 }
 
 /// A fitted vectorizer.
@@ -176,6 +181,9 @@ impl Vectorizer {
             if token.kind == TokenKind::Word {
                 encoded.words.push(id.unwrap_or(UNKNOWN));
                 if id.is_none() {
+                    encoded.unknown_count += 1;
+                }
+                if id.is_none() && encoded.unknown.len() < LISTED_UNKNOWN {
                     let (start, end) = (token.start, token.end);
                     encoded.unknown.push(UnknownToken { text: token.raw.to_owned(), start, end });
                 }
@@ -191,7 +199,7 @@ impl Vectorizer {
             let id = self.vocabulary.ngram(key);
             bag.words.add(id, self.weight(id));
         });
-        let known = encoded.words.len() - encoded.unknown.len();
+        let known = encoded.words.len() - encoded.unknown_count;
         encoded.token_coverage = known as f32 / encoded.words.len().max(1) as f32;
         bag.finish(self.spec.character_weight, &mut encoded);
         encoded

@@ -18,6 +18,17 @@ fn training_words_are_covered_and_others_are_named() {
 }
 
 #[test]
+fn unknown_words_are_counted_and_only_the_first_are_listed() {
+    let vectorizer = Vectorizer::fit(&VectorizerSpec::default(), &TEXTS);
+    let encoded = vectorizer.encode(&"love clunky ".repeat(LISTED_UNKNOWN * 2));
+    assert_eq!(
+        (encoded.unknown.len(), encoded.unknown_count),
+        (LISTED_UNKNOWN, LISTED_UNKNOWN * 2)
+    );
+    assert_eq!(encoded.token_coverage, 0.5);
+}
+
+#[test]
 fn weights_sum_to_the_coverage() {
     let spec = VectorizerSpec { character_ngrams: None, ..VectorizerSpec::default() };
     let vectorizer = Vectorizer::fit(&spec, &TEXTS);
@@ -97,7 +108,7 @@ proptest! {
             prop_assert_eq!(encoded.ids.len(), encoded.weights.len());
             prop_assert!((0.0..=1.0).contains(&encoded.ngram_coverage));
             let unknown = encoded.words.iter().filter(|&&word| word == UNKNOWN).count();
-            prop_assert_eq!(unknown, encoded.unknown.len());
+            prop_assert_eq!(unknown, encoded.unknown_count);
 
             let longest = tokenizer::tokens(text, true)
                 .filter(|token| token.kind == TokenKind::Word)
@@ -112,7 +123,7 @@ proptest! {
             prop_assert!((sum - encoded.ngram_coverage * total).abs() < 1e-4 * total.max(1.0), "{} {}", sum, total);
             if min_count == 1 && training.contains(&text) && total > 0.0 {
                 prop_assert!((encoded.ngram_coverage - 1.0).abs() < 1e-5);
-                prop_assert_eq!(encoded.unknown.len(), 0);
+                prop_assert_eq!(encoded.unknown_count, 0);
             }
         }
     }

@@ -124,6 +124,8 @@ async fn what_is_asked_for_is_checked() {
         (json!({"texts": []}), "texts"),
         (json!({"texts": many}), "texts"),
         (json!({"texts": "one"}), "texts"),
+        (json!({"texts": null}), "texts"),
+        (json!({"text": null}), "text"),
         (json!({"text": "a", "texts": ["b"]}), "text"),
         (json!({"texts": ["a"], "max_false_alarm": 1.0}), "max_false_alarm"),
         (json!({"texts": ["a"], "max_false_alarm": -0.1}), "max_false_alarm"),
@@ -140,6 +142,43 @@ async fn what_is_asked_for_is_checked() {
     let answer = server.post(path, &json!({"texts": most, "top_labels": 1})).await;
     let results = answer.value()["results"].as_array().unwrap().len();
     assert_eq!((answer.status.as_u16(), results), (200, 10_000));
+}
+
+#[tokio::test]
+async fn the_cost_of_one_request_is_bounded() {
+    let server = Server::start().await;
+    server.small_model("sentiment").await;
+    let path = "/v1/models/sentiment/score";
+    // A text of many unknown words names the first of them and counts them all.
+    let text = "I love xyzzy ".repeat(300);
+    let flagging = json!({"text": text, "max_false_alarm": 0.99});
+    let answer = server.post(path, &flagging).await.value();
+    let coverage = &answer["results"][0]["coverage"];
+    assert_eq!(coverage["unknown"].as_array().unwrap().len(), 100);
+    assert_eq!(coverage["unknown_count"], 300);
+    assert!((coverage["tokens"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-6, "{coverage}");
+    let reason = answer["results"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("300 of its 900 words are unknown"), "{reason}");
+
+    let long = "x ".repeat(400_000);
+    let texts: Vec<&str> = vec![&long; 21];
+    let answer = server.post(path, &json!({ "texts": texts })).await;
+    let error = refused(&answer, 413, "body-too-large", "texts");
+    assert_eq!(error["hint"], "send fewer texts at once");
+
+    // 300 labels for 10,000 texts are three million numbers.
+    let rows: String = (0..600).map(|n| format!("text of the kind k{0},k{0}\n", n % 300)).collect();
+    let dataset = server.upload(format!("text,sentiment\n{rows}")).await;
+    let mut request = crate::harness::train_request(&dataset, Some("many"));
+    request["split"] = json!({"train": 1.0, "validation": 0.0, "calibration": 0.0, "test": 0.0});
+    request["training"]["epochs"] = 1.into();
+    server.train(&request).await;
+    let most: Vec<&str> = vec!["x"; 10_000];
+    let answer = server.post("/v1/models/many/score", &json!({ "texts": most })).await;
+    let error = refused(&answer, 413, "body-too-large", "texts");
+    assert!(error["hint"].as_str().unwrap().contains("top_labels"), "{error}");
+    let few = json!({"texts": most, "top_labels": 3});
+    assert_eq!(server.post("/v1/models/many/score", &few).await.status, 200);
 }
 
 #[tokio::test]
