@@ -15,6 +15,7 @@ pub mod http;
 pub mod id;
 pub mod image;
 pub mod job;
+pub mod json;
 pub mod learn;
 pub mod model;
 pub mod problem;

@@ -31,12 +31,13 @@ macro_rules! codes {
 }
 
 codes! {
-    InvalidJson 400 "invalid-json" "The body is not valid JSON" "The request body could not be parsed as JSON, or is nested deeper than 128 levels. The detail names the line and column.";
+    InvalidJson 400 "invalid-json" "The body is not valid JSON" "The request body could not be parsed as JSON, is nested deeper than 128 levels, or names a key twice in one object. The detail names the line and column.";
     InvalidRequest 422 "invalid-request" "The request is not valid" "One or more fields are unknown, missing, of the wrong type or out of range. Every problem found is listed in `errors`.";
     InvalidQuery 400 "invalid-query" "The query string is not valid" "A query parameter is unknown, of the wrong type or out of range.";
+    InvalidPath 400 "invalid-path" "The path is not valid" "What the path names is not UTF-8 once its percent-encoding is decoded.";
     InvalidSpec 422 "invalid-spec" "The training spec cannot be run on this dataset" "The spec names a column that is not there, asks for splits the records cannot fill, or needs more memory than a job may use.";
     InvalidDataset 422 "invalid-dataset" "The dataset cannot be read" "The upload is empty, ragged, not UTF-8 or not of the format it claims. `errors` names the row and the column. Nothing was stored.";
-    UnsupportedMediaType 415 "unsupported-media-type" "The content type is not supported" "Datasets are accepted as CSV, JSON Lines, JSON, Parquet or a zip archive of images; every other body is JSON.";
+    UnsupportedMediaType 415 "unsupported-media-type" "The content type is not supported" "Datasets are accepted as CSV, JSON Lines, JSON, Parquet or a zip archive of images; every other body is JSON. Text is UTF-8, and no body has a content encoding such as gzip.";
     BodyTooLarge 413 "body-too-large" "The body is larger than this server accepts" "Send less at once, or start the server with a larger limit.";
     Unauthorized 401 "unauthorized" "An API key is needed" "Send a key of this server as `Authorization: Bearer KEY` or `X-API-Key: KEY`.";
     ForeignOrigin 403 "foreign-origin" "A page of another origin may not call this server" "Start the server with --cors-origin and that origin, if you trust it.";
@@ -148,7 +149,11 @@ impl Problem {
     pub fn fields(code: Code, errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [only] => format!("{}: {}", only.field, only.message),
-            many => format!("{} fields are at fault: {}", many.len(), names(many)),
+            many => {
+                let (count, shown) = names(many);
+                let (fields, are) = if count == 1 { ("field", "is") } else { ("fields", "are") };
+                format!("{count} {fields} {are} at fault: {shown}")
+            }
         };
         let hint = match errors.as_slice() {
             [only] => only.hint.clone(),
@@ -193,12 +198,17 @@ impl std::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-fn names(errors: &[FieldError]) -> String {
-    let mut names: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
-    names.dedup();
+/// How many fields there are among the errors, and the names of the first of them.
+fn names(errors: &[FieldError]) -> (usize, String) {
+    let mut names: Vec<&str> = Vec::new();
+    for error in errors {
+        if !names.contains(&error.field.as_str()) {
+            names.push(&error.field);
+        }
+    }
     let shown = names.len().min(5);
     let rest = if names.len() > shown { ", …" } else { "" };
-    format!("{}{rest}", names[..shown].join(", "))
+    (names.len(), format!("{}{rest}", names[..shown].join(", ")))
 }
 
 /// The name among `known` that is nearest to `unknown`, if one is near enough to be meant.
@@ -239,5 +249,15 @@ mod tests {
         assert_eq!(one.detail, "training.epochs: must be at least 1");
         assert_eq!(one.hint.as_deref(), Some("use 20"));
         assert_eq!(one.status, 422);
+        let detail = |fields: &[&str]| {
+            let errors = fields.iter().map(|field| FieldError::new(*field, "is wrong")).collect();
+            Problem::fields(Code::InvalidRequest, errors).detail
+        };
+        assert_eq!(detail(&["a", "b", "a"]), "2 fields are at fault: a, b");
+        assert_eq!(detail(&["a", "a"]), "1 field is at fault: a");
+        assert_eq!(
+            detail(&["a", "b", "c", "d", "e", "f"]),
+            "6 fields are at fault: a, b, c, d, e, …"
+        );
     }
 }

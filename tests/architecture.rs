@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["task"],
     &["learn", "eval", "data", "text", "tabular", "image"],
     &["client", "config", "id"],
-    &["arrays", "clock", "compute", "random"],
+    &["arrays", "clock", "compute", "json", "random"],
     &["problem"],
 ];
 

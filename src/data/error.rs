@@ -7,10 +7,16 @@ use crate::problem::{Code, FieldError, Problem};
 pub enum DataError {
     #[error("the file is empty")]
     Empty,
-    #[error("the file has a header but no record")]
+    #[error("the file holds no record")]
     NoRecords,
     #[error("the first line does not name the columns: {reason}")]
     NoHeader { reason: String },
+    #[error("a column cannot be named so: {reason}")]
+    BadName { reason: String },
+    #[error("no record has a column")]
+    NoColumn,
+    #[error("the object has no `records`")]
+    NoRecordList,
     #[error("two columns are named {name:?}")]
     DuplicateColumn { name: String },
     #[error("the file has {found} columns; at most {limit} are read")]
@@ -95,8 +101,15 @@ impl DataError {
 
     fn hint(&self) -> &'static str {
         match self {
-            Self::Empty | Self::NoRecords => "send a header line and at least one record",
+            Self::Empty | Self::NoRecords => {
+                "send at least one record, in CSV after a line that names the columns"
+            }
             Self::NoHeader { .. } => "put one line with the names of the columns first",
+            Self::BadName { .. } => "give every column a name of 1 to 500 bytes",
+            Self::NoColumn => "give the records at least one key and value",
+            Self::NoRecordList => {
+                "send an array of records, or an object that holds it as `records`"
+            }
             Self::DuplicateColumn { .. } => "give every column a name of its own",
             Self::TooManyColumns { .. } => "drop columns that no task needs",
             Self::Ragged { .. } => {

@@ -83,7 +83,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            record_bytes: 64 << 20,
+            record_bytes: 12 << 20,
             cell_bytes: 1 << 20,
             image_bytes: 8 << 20,
             columns: 10_000,

@@ -1,14 +1,15 @@
 //! `/v1/aliases`: `name@alias` points to a model.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::extract::{Body, Query};
+use super::extract::Body;
 use super::page::{self, ListQuery, Listed};
 use super::problem::Failure;
+use super::query::{Path, Query};
 use super::state::AppState;
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::Cursor;
@@ -29,7 +30,7 @@ pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Listed<Alias>>, Failure> {
-    let limit = page::limit(query.limit)?;
+    let limit = page::limit(query.limit);
     let after = page::decode(query.cursor.as_deref())?;
     let after = after.as_ref().and_then(|cursor| cursor.id.split_once('@'));
     let mut items = state.store.aliases(limit + 1, after).await?;

@@ -14,11 +14,18 @@ use crate::problem::{Code, Problem};
 /// Paths that need no key: they tell nothing of what is stored.
 const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", "/"];
 
+/// Whether a path needs no key.
+pub fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || path.starts_with("/docs") || path.starts_with("/problems")
+}
+
 /// Lets a request pass, or answers 401 or 403.
 pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let open = OPEN.contains(&path) || path.starts_with("/docs") || path.starts_with("/problems");
-    if !open && !state.config.api_keys.is_empty() && !has_key(request.headers(), &state.config) {
+    if !is_open(path)
+        && !state.config.api_keys.is_empty()
+        && !has_key(request.headers(), &state.config)
+    {
         let problem = Problem::new(Code::Unauthorized, "the request has no API key of this server");
         let hint = "send `Authorization: Bearer KEY` or `X-API-Key: KEY`";
         return respond(&problem.hint(hint));

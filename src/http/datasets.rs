@@ -3,16 +3,18 @@
 use std::io::{BufReader, BufWriter};
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{IdempotencyKey, Parameters, Query};
+use super::extract::IdempotencyKey;
 use super::generate::{self, GeneratorUpload};
+use super::media::media_type;
 use super::page::{self, ListQuery, Listed};
 use super::problem::Failure;
+use super::query::{Path, Query};
 use super::state::AppState;
 use super::upload::{self, Received};
 use crate::data::reader::{self, Format};
@@ -27,12 +29,8 @@ use crate::store::{Artifacts, Cursor};
 #[into_params(parameter_in = Query)]
 pub struct UploadQuery {
     /// What to call the dataset. Default: the file's name.
-    #[param(max_length = 200)]
+    #[param(max_length = 200, nullable = false)]
     pub name: Option<String>,
-}
-
-impl Parameters for UploadQuery {
-    const NAMES: &'static [&'static str] = &["name"];
 }
 
 /// Records as JSON.
@@ -105,7 +103,10 @@ pub struct ZipUpload(Vec<u8>);
                 "redundant": 5}}))),
             ("shapes" = (summary = "Images that show several shapes at once", value = json!({"generator": {
                 "type": "shapes", "images": 500, "max_shapes": 3}}))))),
-        (FileUpload = "multipart/form-data"), (String = "text/csv"), (String = "application/x-ndjson"), (ZipUpload = "application/zip"))),
+        (FileUpload = "multipart/form-data"), (String = "text/csv"),
+        (String = "text/tab-separated-values"), (String = "application/x-ndjson"),
+        (String = "application/jsonl"), (Vec<u8> = "application/vnd.apache.parquet"),
+        (ZipUpload = "application/zip"))),
     responses((status = 201, description = "Stored", body = Dataset),
               (status = 200, description = "Already there", body = Dataset),
               (status = 413, description = "Too large", body = Problem),
@@ -118,9 +119,9 @@ pub async fn upload(
     key: IdempotencyKey,
     request: Request,
 ) -> Result<Response, Failure> {
-    let media_type = upload::media_type(request.headers());
-    let known = media_type.starts_with("multipart/form-data")
-        || Format::from_media_type(&media_type).is_some();
+    let media_type = media_type(request.headers())?;
+    let known =
+        media_type == "multipart/form-data" || Format::from_media_type(&media_type).is_some();
     if !known {
         return Err(unsupported(&media_type).into());
     }
@@ -219,7 +220,7 @@ pub async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Listed<Dataset>>, Failure> {
     let after = page::decode(query.cursor.as_deref())?;
-    let page = state.store.datasets(page::limit(query.limit)?, after.as_ref()).await?;
+    let page = state.store.datasets(page::limit(query.limit), after.as_ref()).await?;
     let next_cursor = page.next.as_ref().map(page::encode);
     Ok(Json(Listed { items: page.items, next_cursor }))
 }
@@ -258,7 +259,7 @@ pub async fn records(
     Path(id): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<RecordPage>, Failure> {
-    let limit = page::limit(query.limit)?;
+    let limit = page::limit(query.limit);
     let dataset = state.store.dataset(&id).await?;
     let index = state.store.dataset_index(&id).await?;
     let after = page::decode(query.cursor.as_deref())?;

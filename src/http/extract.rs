@@ -1,19 +1,22 @@
-//! Extractors that answer with problems: JSON bodies checked against their schema, strict queries,
-//! idempotency keys.
+//! Extractors that answer with problems: JSON bodies checked against their schema, idempotency
+//! keys.
 
 use std::sync::OnceLock;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::MAX_JSON_BYTES;
+use super::media::media_type;
 use super::problem::Failure;
 use super::schema::Schemas;
-use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::json;
+use crate::problem::{Code, FieldError, Problem};
 use crate::store::idempotency::Keyed;
 
 /// The schemas of the API, as the OpenAPI document shows them.
@@ -48,7 +51,8 @@ impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> 
 pub fn body_problem(rejection: impl axum::response::IntoResponse) -> Problem {
     let status = rejection.into_response().status().as_u16();
     if status == 413 {
-        Problem::new(Code::BodyTooLarge, "the body is larger than this path accepts")
+        let detail = format!("the body has more than {} MiB", MAX_JSON_BYTES >> 20);
+        Problem::new(Code::BodyTooLarge, detail).hint("send less at once")
     } else {
         Problem::new(Code::InvalidRequest, "the body could not be read to its end")
             .hint("send the whole body")
@@ -56,14 +60,13 @@ pub fn body_problem(rejection: impl axum::response::IntoResponse) -> Problem {
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let essence = media_type.unwrap_or("").split(';').next().unwrap_or("").trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    let found = media_type(headers)?;
+    if found == "application/json" {
         return Ok(());
     }
-    let detail = match media_type {
-        Some(found) => format!("the body is {found:?}, not JSON"),
-        None => "the body has no content type".to_owned(),
+    let detail = match found.as_str() {
+        "" => "the body has no content type".to_owned(),
+        other => format!("the body is {other:?}, not JSON"),
     };
     Err(Problem::new(Code::UnsupportedMediaType, detail)
         .hint("send `Content-Type: application/json`"))
@@ -71,10 +74,15 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Parses and checks a body; every problem is found at once.
 pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
-        let hint =
-            if bytes.is_empty() { "send a JSON object" } else { "check the JSON at that place" };
-        Problem::new(Code::InvalidJson, error.to_string()).hint(hint)
+    let value = json::parse(bytes).map_err(|error| match error.twice {
+        Some(path) => {
+            let field = FieldError::new(path, "stands there twice");
+            Problem::fields(Code::InvalidJson, vec![field.hint("send each key of an object once")])
+        }
+        None if bytes.is_empty() => {
+            Problem::new(Code::InvalidJson, "the body is empty").hint("send a JSON object")
+        }
+        None => Problem::new(Code::InvalidJson, error.message).hint("check the JSON at that place"),
     })?;
     let errors = schemas().check(&T::name(), &value);
     if !errors.is_empty() {
@@ -84,43 +92,6 @@ pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem>
         let field = FieldError::new(error.path().to_string(), error.inner().to_string());
         Problem::fields(Code::InvalidRequest, vec![field])
     })
-}
-
-/// A query string of known parameters.
-pub struct Query<T>(pub T);
-
-/// The names that a query takes, for the hint when one is not known.
-pub trait Parameters {
-    /// The names.
-    const NAMES: &'static [&'static str];
-}
-
-impl<S: Send + Sync, T: DeserializeOwned + Parameters> FromRequestParts<S> for Query<T> {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let query = parts.uri.query().unwrap_or("");
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let name = pair.split('=').next().unwrap_or("");
-            if !T::NAMES.contains(&name) {
-                let hint = match nearest(name, T::NAMES.iter().copied()) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None if T::NAMES.is_empty() => "this path takes no parameters".to_owned(),
-                    None => format!("known parameters: {}", T::NAMES.join(", ")),
-                };
-                let error = FieldError::new(name, "is not a known parameter").hint(hint);
-                return Err(Problem::fields(Code::InvalidQuery, vec![error]).into());
-            }
-        }
-        match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
-            Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(error) => {
-                let detail = error.body_text();
-                let detail = detail.split(": ").skip(1).collect::<Vec<_>>().join(": ");
-                Err(Problem::new(Code::InvalidQuery, detail).into())
-            }
-        }
-    }
 }
 
 /// The idempotency key of a request, if it has one.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,16 +14,14 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use super::extract::{Parameters, Query};
 use super::problem::Failure;
+use super::query::{Path, Query};
 use super::state::AppState;
 use crate::job::Job;
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::StoreError;
 use crate::store::events::JobEvent;
 
-/// Seconds that a long poll may ask for.
-const MAX_WAIT: u64 = 300;
 /// Changes by other processes ring no bell here, so whoever waits looks again after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -31,20 +29,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct WaitQuery {
-    /// Hold the answer until the job changes, for at most this many seconds (0 to 300). With
+    /// Hold the answer until the job changes, for at most this many seconds. With
     /// `If-None-Match`, a change is a difference from that version; without, from the version at
     /// arrival. A job that has ended is answered at once.
+    #[param(minimum = 0, maximum = 300, nullable = false)]
     pub wait: Option<u64>,
-}
-
-impl Parameters for WaitQuery {
-    const NAMES: &'static [&'static str] = &["wait"];
 }
 
 /// Look up a job; poll, or hold the request until it changes.
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job"), WaitQuery,
-           ("If-None-Match" = Option<String>, Header, description = "`ETag` of the version you have")),
+           ("If-None-Match" = Option<String>, Header, description = "`ETag` of the version you have, several of them, or `*`")),
     responses((status = 200, description = "The job", body = Job),
               (status = 304, description = "Not changed"),
               (status = 404, description = "No such job", body = Problem)))]
@@ -55,16 +50,17 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let wait = query.wait.unwrap_or(0);
-    if wait > MAX_WAIT {
-        let error = FieldError::new("wait", format!("{wait} is out of range"))
-            .hint(format!("send 0 to {MAX_WAIT} seconds"));
-        return Err(Problem::fields(Code::InvalidQuery, vec![error]).into());
-    }
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = versions(&headers);
+    let mut changed = false;
     let mut job = state.store.job(&id).await?;
-    let same = |job: &Job, base: &Option<String>| base.as_deref() == Some(etag(job).as_str());
+    let same = |job: &Job, known: &[String]| known.contains(&etag(job));
     if wait > 0 {
-        let base = known.map(str::to_owned).or_else(|| Some(etag(&job)));
+        // `*` means whatever version there is, which is the one at arrival.
+        let base = match known.as_deref() {
+            None | Some([]) => vec![etag(&job)],
+            Some(known) => known.to_vec(),
+        };
+        let arrived = etag(&job);
         let deadline = Instant::now() + Duration::from_secs(wait);
         let mut stopping = state.stopping.clone();
         while same(&job, &base) && !job.status.is_final() && !*stopping.borrow() {
@@ -83,15 +79,37 @@ pub async fn get(
                 _ = stopping.changed() => {}
             }
         }
+        changed = etag(&job) != arrived;
     }
     let tag = etag(&job);
     let tag_value = HeaderValue::from_str(&tag).map_err(|e| internal(e.to_string()))?;
     let no_cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if known == Some(tag.as_str()) {
+    let unchanged = match known.as_deref() {
+        // After a wait, `*` asks for a version other than the one at arrival.
+        Some([]) => wait == 0 || !changed,
+        Some(known) => same(&job, known),
+        None => false,
+    };
+    if unchanged {
         let headers = [(header::ETAG, tag_value), no_cache];
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     Ok(([(header::ETAG, tag_value), no_cache], Json(job)).into_response())
+}
+
+/// The versions that a client has: none without `If-None-Match`, an empty list for `*`. Tags are
+/// compared weakly, as RFC 9110 says of this header: a `W/` makes no difference.
+fn versions(headers: &HeaderMap) -> Option<Vec<String>> {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut values = values.filter_map(|value| value.to_str().ok()).peekable();
+    values.peek()?;
+    let tags = values.flat_map(|value| value.split(',')).map(str::trim);
+    let tags: Vec<&str> = tags.filter(|tag| !tag.is_empty()).collect();
+    if tags.contains(&"*") {
+        return Some(Vec::new());
+    }
+    let plain = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    Some(tags.into_iter().map(plain).collect()).filter(|tags: &Vec<String>| !tags.is_empty())
 }
 
 fn etag(job: &Job) -> String {

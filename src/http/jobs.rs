@@ -2,19 +2,20 @@
 //! [`super::follow`].
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::extract::{Body, IdempotencyKey, Parameters, Query};
+use super::extract::{Body, IdempotencyKey};
 use super::page::{self, Listed};
 use super::problem::Failure;
+use super::query::{Path, Query};
 use super::state::AppState;
 use crate::job::{EndRequest, Job, JobRequest, JobStatus, Validated};
 use crate::model::resolve::{Allowance, resolve, resolve_range_test};
-use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::problem::{Code, FieldError, Problem};
 use crate::store::StoreError;
 use crate::store::jobs::JobFilter;
 
@@ -25,10 +26,6 @@ pub struct SubmitQuery {
     /// Check and resolve the request, estimate its cost, and create nothing.
     #[serde(default)]
     pub validate_only: bool,
-}
-
-impl Parameters for SubmitQuery {
-    const NAMES: &'static [&'static str] = &["validate_only"];
 }
 
 /// Submit a job.
@@ -104,20 +101,20 @@ pub async fn submit(
 #[into_params(parameter_in = Query)]
 pub struct JobsQuery {
     /// Only jobs in this status.
-    #[param(value_type = Option<JobStatus>)]
-    pub status: Option<String>,
+    #[param(nullable = false)]
+    pub status: Option<JobStatus>,
     /// Only jobs of this kind.
+    #[param(nullable = false)]
     pub kind: Option<String>,
     /// Only jobs on this dataset.
+    #[param(nullable = false)]
     pub dataset: Option<String>,
-    /// Items at most, 1 to 1,000. Default: 50.
+    /// Items at most. Default: 50.
+    #[param(minimum = 1, maximum = 1_000, nullable = false)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(nullable = false)]
     pub cursor: Option<String>,
-}
-
-impl Parameters for JobsQuery {
-    const NAMES: &'static [&'static str] = &["status", "kind", "dataset", "limit", "cursor"];
 }
 
 /// List jobs, newest first.
@@ -127,25 +124,11 @@ pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<JobsQuery>,
 ) -> Result<Json<Listed<Job>>, Failure> {
-    let status = query.status.as_deref().map(status).transpose()?;
-    let filter = JobFilter { status, kind: query.kind, dataset: query.dataset };
+    let filter = JobFilter { status: query.status, kind: query.kind, dataset: query.dataset };
     let after = page::decode(query.cursor.as_deref())?;
-    let page = state.store.jobs(&filter, page::limit(query.limit)?, after.as_ref()).await?;
+    let page = state.store.jobs(&filter, page::limit(query.limit), after.as_ref()).await?;
     let next_cursor = page.next.as_ref().map(page::encode);
     Ok(Json(Listed { items: page.items, next_cursor }))
-}
-
-/// The status that a query names.
-pub fn status(name: &str) -> Result<JobStatus, Problem> {
-    JobStatus::parse(name).ok_or_else(|| {
-        let names: Vec<&str> = JobStatus::ALL.iter().map(|status| status.name()).collect();
-        let hint = match nearest(name, names.iter().copied()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("one of {}", names.join(", ")),
-        };
-        let error = FieldError::new("status", format!("{name:?} is no status")).hint(hint);
-        Problem::fields(Code::InvalidQuery, vec![error])
-    })
 }
 
 /// Cancel a job and keep nothing of it.

@@ -4,15 +4,18 @@ pub mod aliases;
 pub mod auth;
 pub mod catalog;
 pub mod datasets;
+mod document;
 pub mod extract;
 pub mod follow;
 pub mod generate;
 pub mod health;
 pub mod jobs;
+pub mod media;
 pub mod models;
 pub mod observe;
 pub mod page;
 pub mod problem;
+pub mod query;
 pub mod runs;
 pub mod schema;
 pub mod score;
@@ -22,14 +25,13 @@ pub mod upload;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -39,10 +41,11 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::problem::{Code, Problem};
 use crate::store::StoreError;
 use crate::store::idempotency::{Keyed, Remembered};
+pub use document::{openapi, openapi_json};
 pub use state::AppState;
 
-/// Bytes of a JSON body, uploads apart.
-const MAX_JSON_BYTES: usize = 64 << 20;
+/// Bytes of a JSON body, uploads apart: twice what the texts of a scoring request may have.
+const MAX_JSON_BYTES: usize = 32 << 20;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -112,44 +115,12 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(problem::explain))
 }
 
-/// The API's document, OpenAPI 3.1.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    finished(routes().to_openapi())
-}
-
-/// Handlers of several resources share names, which clients' generators do not take, and problems
-/// have a content type of their own.
-fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for (path, item) in &mut document.paths.paths {
-        let resource = path.trim_start_matches("/v1").split('/').nth(1).unwrap_or("").to_owned();
-        let operations =
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            let handler = operation.operation_id.take().unwrap_or_default();
-            operation.operation_id = Some(format!("{resource}_{handler}"));
-            for (status, response) in &mut operation.responses.responses {
-                let RefOr::T(response) = response else { continue };
-                if status.starts_with(['4', '5']) {
-                    let content = std::mem::take(&mut response.content);
-                    let problem = |(_, schema)| ("application/problem+json".to_owned(), schema);
-                    response.content = content.into_iter().map(problem).collect();
-                }
-            }
-        }
-    }
-    document
-}
-
-/// The same as text, as it is checked in.
-pub fn openapi_json() -> String {
-    let document = serde_json::to_value(openapi()).unwrap_or_default();
-    format!("{document:#}")
-}
-
 /// The service.
 pub fn router(state: AppState) -> Router {
     let (router, document) = routes().split_for_parts();
-    let docs = SwaggerUi::new("/docs").url("/openapi.json", finished(document)).config(docs_page());
+    let docs = SwaggerUi::new("/docs")
+        .url("/openapi.json", document::finished(document))
+        .config(docs_page());
     let cors = cors(&state.config.cors_origins);
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), observe::observe))
@@ -157,6 +128,7 @@ pub fn router(state: AppState) -> Router {
         .layer(cors)
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn_with_state(state.clone(), auth::guard))
+        .layer(from_fn(media::refuse_encoded))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
     router
         .merge(docs)

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body as AxumBody;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,11 @@ use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 
 use super::aliases::check_name;
-use super::extract::{Body, Parameters, Query};
+use super::extract::Body;
+use super::media::media_type;
 use super::page::{self, Listed};
 use super::problem::Failure;
+use super::query::{Path, Query};
 use super::state::AppState;
 use super::upload::{self, Received};
 use crate::model::card::Card;
@@ -26,15 +28,14 @@ use crate::store::models::{ModelInfo, NewModel};
 #[into_params(parameter_in = Query)]
 pub struct ModelsQuery {
     /// Only models of this name.
+    #[param(nullable = false)]
     pub name: Option<String>,
-    /// Items at most, 1 to 1,000. Default: 50.
+    /// Items at most. Default: 50.
+    #[param(minimum = 1, maximum = 1_000, nullable = false)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(nullable = false)]
     pub cursor: Option<String>,
-}
-
-impl Parameters for ModelsQuery {
-    const NAMES: &'static [&'static str] = &["name", "limit", "cursor"];
 }
 
 /// List models, newest first.
@@ -45,7 +46,7 @@ pub async fn list(
     Query(query): Query<ModelsQuery>,
 ) -> Result<Json<Listed<ModelInfo>>, Failure> {
     let after = page::decode(query.cursor.as_deref())?;
-    let limit = page::limit(query.limit)?;
+    let limit = page::limit(query.limit);
     let page = state.store.models(query.name.as_deref(), limit, after.as_ref()).await?;
     let next_cursor = page.next.as_ref().map(page::encode);
     Ok(Json(Listed { items: page.items, next_cursor }))
@@ -137,11 +138,20 @@ pub async fn download(
 #[into_params(parameter_in = Query)]
 pub struct ImportQuery {
     /// Name under which the model is found. Default: the name it had.
+    #[param(nullable = false)]
     pub name: Option<String>,
 }
 
-impl Parameters for ImportQuery {
-    const NAMES: &'static [&'static str] = &["name"];
+/// A model file in a form.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the form in the API's document; the form itself is streamed"
+)]
+pub struct ModelUpload {
+    /// The file, as it was downloaded.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
 }
 
 /// Import a model that was downloaded, as the body or as the `file` of a form.
@@ -149,7 +159,8 @@ impl Parameters for ImportQuery {
 /// Nothing in the file is executed. A file that is truncated, was altered, or comes from a newer
 /// version is refused.
 #[utoipa::path(post, path = "/v1/models", tag = "models", params(ImportQuery),
-    request_body(content((Vec<u8> = "application/octet-stream"))),
+    request_body(content((Vec<u8> = "application/octet-stream"),
+        (Vec<u8> = "application/x-safetensors"), (ModelUpload = "multipart/form-data"))),
     responses((status = 201, description = "Imported", body = ModelInfo),
               (status = 413, description = "Too large", body = Problem),
               (status = 415, description = "Not sent as a file", body = Problem),
@@ -159,9 +170,9 @@ pub async fn import(
     Query(query): Query<ImportQuery>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let media_type = upload::media_type(request.headers());
+    let media_type = media_type(request.headers())?;
     let known = ["multipart/form-data", "application/octet-stream", "application/x-safetensors"];
-    if !known.iter().any(|known| media_type.starts_with(known)) {
+    if !known.contains(&media_type.as_str()) {
         let detail = format!("the content type {media_type:?} is not that of a model file");
         let hint = "send application/octet-stream, or multipart/form-data with the file as `file`";
         return Err(Problem::new(Code::UnsupportedMediaType, detail).hint(hint).into());

@@ -3,26 +3,22 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::Parameters;
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::Cursor;
 
-/// Items of a page at most.
-pub const MAX_LIMIT: usize = 1_000;
+/// Items of a page, where nothing else is asked for.
 const DEFAULT_LIMIT: usize = 50;
 
 /// Parameters of a plain list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// Items at most, 1 to 1,000. Default: 50.
+    /// Items at most. Default: 50.
+    #[param(minimum = 1, maximum = 1_000, nullable = false)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(nullable = false)]
     pub cursor: Option<String>,
-}
-
-impl Parameters for ListQuery {
-    const NAMES: &'static [&'static str] = &["limit", "cursor"];
 }
 
 /// A page of a list, newest first.
@@ -35,16 +31,9 @@ pub struct Listed<T> {
     pub next_cursor: Option<String>,
 }
 
-/// The limit of a request.
-pub fn limit(asked: Option<usize>) -> Result<usize, Problem> {
-    match asked.unwrap_or(DEFAULT_LIMIT) {
-        limit @ 1..=MAX_LIMIT => Ok(limit),
-        other => {
-            let error = FieldError::new("limit", format!("{other} is out of range"))
-                .hint(format!("send 1 to {MAX_LIMIT}"));
-            Err(Problem::fields(Code::InvalidQuery, vec![error]))
-        }
-    }
+/// The limit of a request, whose bounds were checked with the query.
+pub fn limit(asked: Option<usize>) -> usize {
+    asked.unwrap_or(DEFAULT_LIMIT)
 }
 
 /// A cursor as text that clients hand back as it is.

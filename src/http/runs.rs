@@ -1,36 +1,34 @@
 //! `/v1/runs`: trainings and their metric histories.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Parameters, Query};
 use super::page::{self, Listed};
 use super::problem::Failure;
+use super::query::{Path, Query};
 use super::state::AppState;
 use crate::clock::Timestamp;
 use crate::job::history::thin;
 use crate::job::{JobStatus, MetricPoint, Run};
-use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::problem::{FieldError, Problem, nearest};
 
 /// Parameters of a list of runs.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RunsQuery {
     /// Only runs in this status.
-    #[param(value_type = Option<JobStatus>)]
-    pub status: Option<String>,
-    /// Items at most, 1 to 1,000. Default: 50.
+    #[param(nullable = false)]
+    pub status: Option<JobStatus>,
+    /// Items at most. Default: 50.
+    #[param(minimum = 1, maximum = 1_000, nullable = false)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(nullable = false)]
     pub cursor: Option<String>,
-}
-
-impl Parameters for RunsQuery {
-    const NAMES: &'static [&'static str] = &["status", "limit", "cursor"];
 }
 
 /// List runs, newest first.
@@ -40,9 +38,8 @@ pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<Listed<Run>>, Failure> {
-    let status = query.status.as_deref().map(super::jobs::status).transpose()?;
     let after = page::decode(query.cursor.as_deref())?;
-    let page = state.store.runs(status, page::limit(query.limit)?, after.as_ref()).await?;
+    let page = state.store.runs(query.status, page::limit(query.limit), after.as_ref()).await?;
     let next_cursor = page.next.as_ref().map(page::encode);
     Ok(Json(Listed { items: page.items, next_cursor }))
 }
@@ -64,18 +61,28 @@ pub async fn get(
 #[into_params(parameter_in = Query)]
 pub struct MetricsQuery {
     /// Names of metrics, separated by commas. Default: all.
+    #[param(nullable = false)]
     pub name: Option<String>,
     /// Only points from this step on.
+    #[param(minimum = 0, nullable = false)]
     pub from_step: Option<u64>,
-    /// Points of a metric at most, 1 to 100,000. Default: 1,000. Beyond that, each run of points
-    /// keeps its first, last, smallest and largest.
+    /// Points of a metric at most. Default: 1,000. Beyond that, each run of points keeps its first,
+    /// last, smallest and largest.
+    #[param(minimum = 1, maximum = 100_000, nullable = false)]
     pub max_points: Option<usize>,
-    /// `json` or `csv`. Default: what `Accept` asks for, else JSON.
-    pub format: Option<String>,
+    /// Default: what `Accept` asks for, else JSON.
+    #[param(inline, nullable = false)]
+    pub format: Option<HistoryFormat>,
 }
 
-impl Parameters for MetricsQuery {
-    const NAMES: &'static [&'static str] = &["name", "from_step", "max_points", "format"];
+/// How histories are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryFormat {
+    /// An object with the points of each metric.
+    Json,
+    /// A line for each point.
+    Csv,
 }
 
 /// Histories of a run's metrics.
@@ -140,21 +147,11 @@ pub async fn metrics(
 ) -> Result<Response, Failure> {
     let run = state.store.run(&id).await?;
     let most = query.max_points.unwrap_or(1_000);
-    if !(1..=100_000).contains(&most) {
-        return Err(bad("max_points", format!("{most} is out of range"), "send 1 to 100000").into());
-    }
     let accepts_csv = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|accept| accept.starts_with("text/csv"));
-    let csv = match query.format.as_deref() {
-        None => accepts_csv,
-        Some("json") => false,
-        Some("csv") => true,
-        Some(other) => {
-            return Err(bad("format", format!("{other:?} is not known"), "send json or csv").into());
-        }
-    };
+    let csv = query.format.map_or(accepts_csv, |format| format == HistoryFormat::Csv);
     let recorded = state.store.metric_names(&run.id).await?;
     let known: Vec<&str> = recorded.iter().map(|metric| metric.name.as_str()).collect();
     let wanted: Vec<&str> = match &query.name {
@@ -199,8 +196,4 @@ fn unknown_metric(name: &str, known: &[&str]) -> Problem {
     let mut problem = Problem::not_found("metric", name);
     problem.errors = vec![FieldError::new("name", "is not measured in this run").hint(hint)];
     problem
-}
-
-fn bad(field: &str, message: String, hint: &str) -> Problem {
-    Problem::fields(Code::InvalidQuery, vec![FieldError::new(field, message).hint(hint)])
 }

@@ -40,6 +40,13 @@ impl Schemas {
         errors
     }
 
+    /// Everything that is wrong with `value` as `schema`, told as of the field at `path`.
+    pub fn check_at(&self, schema: &Value, value: &Value, path: &str) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        self.value(schema, value, path, &mut errors);
+        errors
+    }
+
     /// Follows a reference.
     pub fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let name = schema["$ref"].as_str().and_then(|r| r.rsplit('/').next());

@@ -3,12 +3,13 @@
 use std::io::BufReader;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::Body;
 use super::problem::Failure;
+use super::query::Path;
 use super::state::AppState;
 use crate::data::{Cell, records};
 use crate::model::FitError;

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::http::StatusCode;
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 use tokio::io::AsyncWriteExt;
 
+use super::media::{self, media_type};
 use super::state::AppState;
 use crate::data::reader::Format;
 use crate::problem::{Code, FieldError, Problem};
@@ -20,6 +21,8 @@ use crate::store::{Store, StoreError};
 const IDLE: Duration = Duration::from_secs(30);
 /// A form field other than the file may have this many bytes.
 const MAX_FIELD_BYTES: usize = 4_096;
+/// Bytes of a form besides its file.
+const FORM_BYTES: usize = 1 << 20;
 
 /// A file that was received.
 pub struct Received {
@@ -34,9 +37,12 @@ pub struct Received {
 }
 
 /// Receives the one file of a request.
-pub async fn receive(state: &AppState, request: Request) -> Result<Received, Problem> {
-    let media_type = media_type(request.headers());
-    if media_type.starts_with("multipart/form-data") {
+pub async fn receive(state: &AppState, mut request: Request) -> Result<Received, Problem> {
+    let media_type = media_type(request.headers())?;
+    if media_type == "multipart/form-data" {
+        // The file's bytes are counted as they come; the form around them is small.
+        let form_bytes = usize::try_from(state.config.max_upload_bytes).unwrap_or(usize::MAX);
+        DefaultBodyLimit::max(form_bytes.saturating_add(FORM_BYTES)).apply(&mut request);
         let multipart = Multipart::from_request(request, state).await;
         return form(state, multipart.map_err(|e| unreadable(e.body_text()))?).await;
     }
@@ -47,12 +53,6 @@ pub async fn receive(state: &AppState, request: Request) -> Result<Received, Pro
     }
     let (file, sha256) = file.finish().await?;
     Ok(Received { file, name: None, format: Format::from_media_type(&media_type), sha256 })
-}
-
-/// The content type of a request, in lower case.
-pub fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.unwrap_or("").to_ascii_lowercase()
 }
 
 async fn form(state: &AppState, mut form: Multipart) -> Result<Received, Problem> {
@@ -68,8 +68,8 @@ async fn form(state: &AppState, mut form: Multipart) -> Result<Received, Problem
             "file" if received.is_none() => {
                 let file_name = field.file_name().map(str::to_owned);
                 let format = file_name.as_deref().and_then(Format::from_file_name);
-                let format =
-                    format.or_else(|| field.content_type().and_then(Format::from_media_type));
+                let part = media::essence(field.content_type().unwrap_or(""))?;
+                let format = format.or_else(|| Format::from_media_type(&part));
                 let mut file = Incoming::new(&state.store, state.config.max_upload_bytes)?;
                 while let Some(piece) = in_time(field.chunk()).await?.map_err(read)? {
                     file.write(&piece).await?;

@@ -149,13 +149,8 @@ impl Scorer {
     /// what the request asks for and the model's calibration is too small to give.
     pub async fn score(
         &self,
-<<<<<<< HEAD:src/scorer/mod.rs
-        id: &str,
-        batch: Batch,
-=======
         model: Arc<Model>,
-        texts: Vec<serde_json::Value>,
->>>>>>> b698523 (A scoring request is bounded: unknown words listed, text and probabilities of one request):src/scorer.rs
+        batch: Batch,
         thresholds: Thresholds,
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
         let work = move || {

@@ -102,7 +102,7 @@ async fn a_body_over_the_limit_is_refused() {
     let answer = server.post_as("/v1/datasets", "text/csv", csv).await;
     let problem = refused(&answer, 413, "body-too-large", "");
     assert!(problem["hint"].as_str().unwrap().contains("--max-upload-mb"));
-    let body = format!("{{\"kind\": \"{}\"}}", "x".repeat(65 << 20));
+    let body = format!("{{\"kind\": \"{}\"}}", "x".repeat(33 << 20));
     let answer = server.post_as("/v1/jobs", "application/json", body).await;
     refused(&answer, 413, "body-too-large", "");
 }

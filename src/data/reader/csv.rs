@@ -54,6 +54,11 @@ pub fn read(
         let reason = "a quotation mark in it is never closed".to_owned();
         return Err(DataError::NoHeader { reason });
     }
+    // Before any name is copied: a line can hold millions of separators.
+    if record.len() > limits.columns {
+        let (found, limit) = (record.len(), limits.columns);
+        return Err(DataError::TooManyColumns { found, limit });
+    }
     let names = header(&record)?;
     check_columns(&names, limits)?;
     sink.columns(&names)?;

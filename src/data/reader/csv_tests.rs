@@ -79,7 +79,7 @@ fn headers_that_are_none() {
     assert!(matches!(fails("a,b"), DataError::NoRecords));
     assert!(matches!(fails("\n\n\n"), DataError::Empty));
     assert!(matches!(fails("\u{feff}"), DataError::Empty));
-    assert!(matches!(fails("a,,c\n1,2,3\n"), DataError::NoHeader { .. }));
+    assert!(matches!(fails("a,,c\n1,2,3\n"), DataError::BadName { .. }));
     assert!(matches!(fails("1,good\n2,bad\n"), DataError::NoHeader { .. }));
     assert!(matches!(fails("a, a\n1,2\n"), DataError::DuplicateColumn { name } if name == "a"));
 }
@@ -111,4 +111,18 @@ fn cells_over_the_buffer_are_whole() {
     let table = csv(format!("a,b\n\"{long}\",x\ny,z\n"));
     assert_eq!(table.rows[0][0], Cell::Text(long.replace("\"\"", "\"")));
     assert_eq!(table.rows.len(), 2);
+}
+
+#[test]
+fn a_line_of_separators_is_refused_before_it_is_unfolded() {
+    let many = ",".repeat(1 << 20);
+    let error = fails(format!("{many}\n1\n"));
+    assert!(
+        matches!(error, DataError::TooManyColumns { found: 1_048_577, limit: 10_000 }),
+        "{error}"
+    );
+    let error = fails(format!("a,b\n{many}\n"));
+    assert!(matches!(error, DataError::Ragged { row: 1, found: 1_048_577, .. }), "{error}");
+    let error = fails(format!("a,b\n1,2\n{}\n", many.repeat(13)));
+    assert!(matches!(error, DataError::RecordTooLong { row: 2, .. }), "{error}");
 }

@@ -10,6 +10,7 @@ use super::check_columns;
 use super::jsonl::{self, Columns};
 use super::limit::{LimitedReader, RecordBudget};
 use crate::data::{DataError, Limits, Sink};
+use crate::json::{self, Strict};
 
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
     // The columns are the union of all keys, so the file is read twice and never held.
@@ -64,11 +65,11 @@ fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<Option<Stri
         } else if error.is_io() {
             DataError::Io(error.into())
         } else {
-            DataError::Json { row: row + 1, message: error.to_string() }
+            DataError::Json { row: row + 1, message: json::describe(&error) }
         });
     }
     match (found, row) {
-        (false, _) => Err(DataError::NoHeader { reason: "the object has no `records`".into() }),
+        (false, _) => Err(DataError::NoRecordList),
         (true, 0) => Err(DataError::NoRecords),
         _ => Ok(name),
     }
@@ -107,7 +108,7 @@ impl<'de> Visitor<'de> for Document<'_, '_, '_> {
         }
         loop {
             self.0.budget.reset();
-            let Some(value) = seq.next_element::<Value>()? else { return Ok(()) };
+            let Some(value) = seq.next_element_seed(&Strict::default())? else { return Ok(()) };
             self.0.row += 1;
             if let Err(error) = (self.0.visit)(self.0.row, value) {
                 self.0.failed = Some(error);
@@ -124,6 +125,9 @@ impl<'de> Visitor<'de> for Document<'_, '_, '_> {
             self.0.budget.reset();
             match key.as_str() {
                 "records" => map.next_value_seed(Document(self.0))?,
+                "name" if self.0.name.is_some() => {
+                    return Err(A::Error::custom("`name` stands there twice"));
+                }
                 "name" => self.0.name = map.next_value::<Option<String>>()?,
                 other => {
                     let message = format!("{other:?} is not known; `name` and `records` are");

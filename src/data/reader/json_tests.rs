@@ -1,6 +1,6 @@
 use crate::data::reader::Format::{Json, Jsonl};
-use crate::data::reader::tests::{Table, fails, read_bytes, text};
-use crate::data::{Cell, DataError};
+use crate::data::reader::tests::{Table, fails, read_bytes, read_with, text};
+use crate::data::{Cell, DataError, Limits};
 
 fn lines(text: &str) -> Table {
     read_bytes(Jsonl, text).unwrap()
@@ -80,9 +80,9 @@ fn files_without_records_or_columns() {
     assert!(matches!(fails(Jsonl, "\n \n"), DataError::NoRecords));
     assert!(matches!(fails(Json, "[]"), DataError::NoRecords));
     assert!(matches!(fails(Json, r#"{"records": []}"#), DataError::NoRecords));
-    assert!(matches!(fails(Json, r#"{"name": "x"}"#), DataError::NoHeader { .. }));
-    assert!(matches!(fails(Jsonl, "{}\n{}\n"), DataError::NoHeader { .. }));
-    assert!(matches!(fails(Json, "[{}, {}]"), DataError::NoHeader { .. }));
+    assert!(matches!(fails(Json, r#"{"name": "x"}"#), DataError::NoRecordList));
+    assert!(matches!(fails(Jsonl, "{}\n{}\n"), DataError::NoColumn));
+    assert!(matches!(fails(Json, "[{}, {}]"), DataError::NoColumn));
 }
 
 #[test]
@@ -97,6 +97,8 @@ fn documents_that_are_not_what_they_claim() {
         r#"{"records": 3}"#,
         r#"{"records": {"records": [{"a":1}]}}"#,
         r#"{"records": [{"a":1}], "records": [{"a":1}]}"#,
+        r#"{"name": "x", "name": "y", "records": [{"a":1}]}"#,
+        r#"[{"a":1,"a":2}]"#,
         r#""text""#,
         "{\"a\":1}\n{\"a\":2}",
         "\0",
@@ -105,6 +107,51 @@ fn documents_that_are_not_what_they_claim() {
         assert!(matches!(error, DataError::Json { .. }), "{bytes}: {error}");
     }
     assert!(matches!(fails(Json, b"[{\"a\":\"\xff\"}]"), DataError::Json { row: 1, .. }));
+}
+
+#[test]
+fn a_key_that_stands_twice_is_named_with_its_row() {
+    for (format, bytes) in [
+        (Jsonl, "{\"a\":1}\n{\"a\":1,\"b\":1,\"a\":2}\n"),
+        (Json, r#"[{"a":1}, {"a":1,"b":1,"a":2}]"#),
+    ] {
+        let DataError::Json { row, message } = fails(format, bytes) else { panic!("{bytes}") };
+        assert_eq!(row, 2);
+        assert!(message.starts_with("the key \"a\" stands there twice"), "{message}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_json_is_not_told_in_words_for_csv() {
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(1_000), "]".repeat(1_000));
+    for (format, bytes) in
+        [(Jsonl, deep.as_str()), (Json, "{}"), (Json, "[{}]"), (Jsonl, r#"{"": 1}"#), (Json, "[")]
+    {
+        let problem = crate::problem::Problem::from(fails(format, bytes));
+        let said = format!("{} {}", problem.detail, problem.hint.unwrap());
+        for word in ["header", "first line", "quotation", "recursion"] {
+            assert!(!said.contains(word), "{bytes}: {said}");
+        }
+    }
+    assert!(fails(Jsonl, deep).to_string().contains("nested deeper than 128 levels"));
+}
+
+#[test]
+fn a_list_may_hold_as_much_as_any_other_cell() {
+    let limits = Limits { cell_bytes: 20, ..Limits::default() };
+    for (list, fits) in [
+        (r#"["aaaaaaa", "bbbbbbb"]"#, true),
+        (r#"["aaaaaaa", "bbbbbbbb"]"#, false),
+        ("[1, 2, 3, 4, 5]", true),
+        ("[1, 2, 3, 4, 5, 6]", false),
+    ] {
+        let read = read_with(Jsonl, format!("{{\"a\": {list}}}").as_bytes(), &limits);
+        match read {
+            Ok(_) => assert!(fits, "{list}"),
+            Err(DataError::CellTooLong { row: 1, column, .. }) => assert!(!fits && column == "a"),
+            Err(other) => panic!("{list}: {other}"),
+        }
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader, Read, Seek};
 
 use serde_json::Value;
 
-use super::{check_columns, text_cell};
+use super::{check_columns, push_value, text_cell};
 use crate::data::{Cell, DataError, Limits, Sink};
+use crate::json;
 
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
     // The columns are the union of all keys, so the file is read twice and never held.
@@ -51,12 +52,12 @@ fn each(mut file: &File, limits: &Limits, visit: Each<'_>) -> Result<(), DataErr
             continue;
         }
         row += 1;
-        let value = serde_json::from_slice(bytes).map_err(|error| {
+        let value = json::parse(bytes).map_err(|error| {
             if let Err(utf8) = std::str::from_utf8(bytes) {
                 return DataError::LineNotUtf8 { row, byte: utf8.valid_up_to() + 1 };
             }
             // Every record is line 1 to the parser.
-            let message = error.to_string().replace(" at line 1 column ", " at byte ");
+            let message = error.message.replace(" at line 1 column ", " at byte ");
             DataError::Json { row, message }
         })?;
         visit(row, value)?;
@@ -125,7 +126,7 @@ fn cell(value: Value, row: u64, column: &str, limits: &Limits) -> Result<Cell, D
         Value::String(text) if text.trim().is_empty() => Ok(Cell::Null),
         Value::String(text) => text_cell(&text, row, column, limits),
         Value::Array(values) => {
-            let mut list = Vec::with_capacity(values.len());
+            let (mut list, mut bytes) = (Vec::new(), 0);
             for value in values {
                 match cell(value, row, column, limits)? {
                     Cell::List(_) => {
@@ -134,7 +135,10 @@ fn cell(value: Value, row: u64, column: &str, limits: &Limits) -> Result<Cell, D
                     Cell::Null => {
                         return Err(nested(row, column, "a list with a null or an empty text"));
                     }
-                    other => list.extend(other.to_text()),
+                    other => {
+                        let text = other.to_text().unwrap_or_default();
+                        push_value(&mut list, &mut bytes, text, (row, column), limits)?;
+                    }
                 }
             }
             Ok(Cell::List(list))

@@ -90,7 +90,7 @@ fn check_columns(names: &[String], limits: &Limits) -> Result<(), DataError> {
         return Err(DataError::TooManyColumns { found: names.len(), limit: limits.columns });
     }
     if names.is_empty() {
-        return Err(DataError::NoHeader { reason: "there is no column".to_owned() });
+        return Err(DataError::NoColumn);
     }
     let mut seen = std::collections::HashSet::new();
     for (index, name) in names.iter().enumerate() {
@@ -105,12 +105,30 @@ fn check_columns(names: &[String], limits: &Limits) -> Result<(), DataError> {
             String::new()
         };
         if !reason.is_empty() {
-            return Err(DataError::NoHeader { reason });
+            return Err(DataError::BadName { reason });
         }
         if !seen.insert(name.as_str()) {
             return Err(DataError::DuplicateColumn { name: name.clone() });
         }
     }
+    Ok(())
+}
+
+/// Adds a value to a list that may hold as many bytes as any other cell: those of its texts, and
+/// three for each value, as its JSON has them.
+fn push_value(
+    list: &mut Vec<String>,
+    bytes: &mut usize,
+    value: String,
+    (row, column): (u64, &str),
+    limits: &Limits,
+) -> Result<(), DataError> {
+    *bytes += value.len() + 3;
+    if *bytes > limits.cell_bytes {
+        let (found, limit) = (*bytes, limits.cell_bytes);
+        return Err(DataError::CellTooLong { row, column: column.to_owned(), found, limit });
+    }
+    list.push(value);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::{Field, Row};
 use ::parquet::schema::types::Type;
 
-use super::{check_columns, image, text_cell};
+use super::{check_columns, image, push_value, text_cell};
 use crate::data::{Cell, DataError, Limits, Sink};
 
 pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), DataError> {
@@ -48,7 +48,11 @@ pub fn read(file: &File, limits: &Limits, sink: &mut dyn Sink) -> Result<(), Dat
                 }
                 field => cell(field, row, column, limits)?,
             };
-            bytes += if let Cell::Text(text) = &value { text.len() } else { 0 };
+            bytes += match &value {
+                Cell::Text(text) => text.len(),
+                Cell::List(values) => values.iter().map(|value| value.len() + 3).sum(),
+                _ => 0,
+            };
             cells.push(value);
         }
         if bytes > limits.record_bytes {
@@ -108,14 +112,17 @@ fn cell(field: &Field, row: u64, column: &str, limits: &Limits) -> Result<Cell, 
             Err(_) => return Err(nested(row, column, "binary data that is no PNG or JPEG")),
         },
         Field::ListInternal(list) => {
-            let mut values = Vec::new();
+            let (mut values, mut bytes) = (Vec::new(), 0);
             for element in list.elements() {
                 match cell(element, row, column, limits)? {
                     Cell::List(_) => return Err(nested(row, column, "a list of lists")),
                     Cell::Null => {
                         return Err(nested(row, column, "a list with a null or an empty text"));
                     }
-                    other => values.extend(other.to_text()),
+                    other => {
+                        let text = other.to_text().unwrap_or_default();
+                        push_value(&mut values, &mut bytes, text, (row, column), limits)?;
+                    }
                 }
             }
             Cell::List(values)

@@ -100,7 +100,7 @@ fn column_names_are_checked_in_every_format() {
         let csv = format!("{name},other\n1,2\n");
         for (format, bytes) in [(Format::Csv, csv), (Format::Jsonl, line), (Format::Json, json)] {
             let error = fails(format, &bytes);
-            assert!(matches!(error, DataError::NoHeader { .. }), "{format:?} {name:?}: {error}");
+            assert!(matches!(error, DataError::BadName { .. }), "{format:?} {name:?}: {error}");
         }
     }
 }

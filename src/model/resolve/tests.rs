@@ -230,7 +230,7 @@ fn a_spec_of_an_earlier_version_is_read_as_it_was_meant() {
 
 #[test]
 fn limits_that_only_code_can_ask_for() {
-    let limited = |max_seconds, divergence_factor| {
+    let limited = |max_seconds: Option<f64>, divergence_factor: Option<f64>| {
         let mut bad = request(json!({}));
         bad.training.max_seconds = max_seconds;
         bad.training.divergence_factor = divergence_factor.map(Some);
