@@ -31,9 +31,9 @@ pub enum JobRequest {
 pub enum JobStatus {
     /// Waiting for a worker.
     Queued,
-    /// A worker is on it.
+    /// A worker is on it. If it was asked to stop, `end_requested` says so.
     Running,
-    /// It was asked to cancel or to stop, and has not ended yet.
+    /// It was asked to cancel, and has not ended yet.
     Cancelling,
     /// It ended with a model, or with the curve of a range test.
     Succeeded,
@@ -139,7 +139,7 @@ pub struct Job {
     /// Seconds until it ends if it takes every epoch; there while it trains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<f64>,
-    /// How it was asked to end.
+    /// How it was asked to end: one that was asked to `stop` runs on until its best model is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_requested: Option<EndRequest>,
     /// Times that a worker took it up.
@@ -202,10 +202,21 @@ pub struct Environment {
 /// Seconds spent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Seconds {
-    /// From the start of the last attempt to its end.
+    /// Over all attempts. Of one that was killed, up to what it last recorded.
     pub total: f64,
-    /// In each phase of the last attempt.
+    /// In each phase, over all attempts.
     pub phases: BTreeMap<String, f64>,
+}
+
+impl Seconds {
+    /// These seconds and others.
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut phases = self.phases.clone();
+        for (phase, seconds) in &other.phases {
+            *phases.entry(phase.clone()).or_default() += seconds;
+        }
+        Self { total: self.total + other.total, phases }
+    }
 }
 
 /// One training or range test, with its spec and its outcome.
@@ -240,7 +251,7 @@ pub struct Run {
     /// What a range test found: curve and suggestion; there once it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range_test: Option<RangeTestReport>,
-    /// Time spent; there once it ended.
+    /// Time spent so far; there once it started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Seconds>,
     /// The model it made.

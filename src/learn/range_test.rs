@@ -136,7 +136,7 @@ pub fn range_test(
                 break 'test;
             }
             match monitor.interrupt() {
-                Interrupt::None => {}
+                Interrupt::None | Interrupt::Prepare => {}
                 Interrupt::Stop => {
                     stopped = true;
                     break 'test;

@@ -1,6 +1,8 @@
 //! The training loop: epochs of shuffled batches, limits, early stopping on whatever the monitor
 //! measures, the best epoch's parameters kept, checkpoints after epochs and within.
 
+use std::time::Duration;
+
 use super::LearnError;
 use super::augment::{Augmentation, AugmentationSpec};
 use super::average::Averaged;
@@ -14,9 +16,12 @@ use super::regularize::{NgramDropout, RegularizationSpec};
 use super::rows::{Features, Targets};
 use super::schedule::ScheduleSpec;
 use super::stopping::{EarlyStopping, EndReason, Limits};
-use crate::arrays::Arrays;
+use crate::arrays::{Arrays, ArraysError};
 use crate::clock::Clock;
 use crate::random;
+
+/// Time between checkpoints while the process may end soon.
+const PREPARE_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything the loop needs to know.
 #[derive(Debug, Clone)]
@@ -44,6 +49,8 @@ pub struct TrainerSpec {
 pub enum Interrupt {
     /// Go on.
     None,
+    /// Go on, but leave a checkpoint after the epoch: the process may end soon.
+    Prepare,
     /// End with the best parameters so far.
     Stop,
     /// End with nothing.
@@ -193,7 +200,8 @@ pub fn train(
             }
             progress.stepped(f64::from(outcome.loss));
             let since = clock.monotonic() - last_checkpoint;
-            if progress.place < steps_per_epoch && spec.checkpoints.due(progress.step, since, false)
+            if progress.place < steps_per_epoch
+                && checkpoints(spec, monitor).due(progress.step, since, false)
             {
                 let state =
                     progress.save(&network, &optimizer, &schedule, elapsed(), of_epoch())?;
@@ -239,7 +247,9 @@ pub fn train(
             break EndReason::EarlyStopping;
         }
         let since = clock.monotonic() - last_checkpoint;
-        if progress.epoch < spec.epochs && spec.checkpoints.due(progress.step, since, true) {
+        if progress.epoch < spec.epochs
+            && checkpoints(spec, monitor).due(progress.step, since, true)
+        {
             let state = progress.save(&network, &optimizer, &schedule, elapsed(), 0.0)?;
             monitor.checkpoint(progress.epoch, progress.step, state);
             last_checkpoint = clock.monotonic();
@@ -260,7 +270,7 @@ pub fn train(
 /// Whether training was asked to end.
 fn asked(monitor: &dyn Monitor, progress: &Progress) -> Result<Option<EndReason>, LearnError> {
     match monitor.interrupt() {
-        Interrupt::None => Ok(None),
+        Interrupt::None | Interrupt::Prepare => Ok(None),
         Interrupt::Abort => Err(LearnError::Interrupted),
         // A model that has seen nothing is no use: the first batch is always done.
         Interrupt::Stop => Ok((progress.step > 0).then_some(EndReason::Stopped)),
@@ -301,6 +311,28 @@ fn keeps(
         || (best.is_none() && !value.is_nan());
     progress.waited = if improves { 0 } else { progress.waited + 1 };
     improves
+}
+
+/// When checkpoints are due: soon, where the process may end soon.
+fn checkpoints(spec: &TrainerSpec, monitor: &dyn Monitor) -> CheckpointSpec {
+    match monitor.interrupt() {
+        Interrupt::Prepare => {
+            CheckpointSpec { every: spec.checkpoints.every.min(PREPARE_EVERY), ..spec.checkpoints }
+        }
+        _ => spec.checkpoints,
+    }
+}
+
+/// The epochs and steps that a state had done.
+pub fn position(state: &Arrays) -> Result<(u64, u64), ArraysError> {
+    match state.get::<u64>("progress")? {
+        [epochs, steps, ..] => Ok((*epochs, *steps)),
+        short => Err(ArraysError::Shape {
+            name: "progress".to_owned(),
+            expected: "2 numbers or more".to_owned(),
+            found: format!("{}", short.len()),
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub(super) struct Prepared {
 fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
     match monitor.interrupt() {
         Interrupt::Abort => Err(FitError::Interrupted),
-        Interrupt::None | Interrupt::Stop => Ok(()),
+        Interrupt::None | Interrupt::Prepare | Interrupt::Stop => Ok(()),
     }
 }
 

@@ -161,8 +161,9 @@ impl Store {
                     return Ok(current);
                 }
                 sqlx::query(
-                    "UPDATE jobs SET status = 'cancelling', end_requested = $2, updated_at = $3,
-                     version = version + 1 WHERE id = $1",
+                    "UPDATE jobs SET
+                     status = CASE WHEN $2 = 'cancel' THEN 'cancelling' ELSE 'running' END,
+                     end_requested = $2, updated_at = $3, version = version + 1 WHERE id = $1",
                 )
             }
             (JobStatus::Cancelled, EndRequest::Cancel) | (JobStatus::Stopped, EndRequest::Stop) => {

@@ -28,8 +28,10 @@ pub struct Claimed {
     pub spec: TrainSpec,
     /// The token that this attempt writes with.
     pub lease: String,
-    /// Key of the checkpoint to go on from, and its step.
-    pub checkpoint: Option<(String, u64)>,
+    /// Key of the checkpoint to go on from.
+    pub checkpoint: Option<String>,
+    /// Time that the attempts before this one took.
+    pub spent: Seconds,
 }
 
 /// How far a job is.
@@ -79,7 +81,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let row = sqlx::query(
             "UPDATE jobs SET
-                 status = CASE WHEN end_requested IS NULL THEN 'running' ELSE 'cancelling' END,
+                 status = CASE end_requested WHEN 'cancel' THEN 'cancelling' ELSE 'running' END,
                  attempt = attempt + 1, lease = $1, lease_expires_at = $2, worker = $3,
                  started_at = COALESCE(started_at, $4), updated_at = $4, version = version + 1
              WHERE seq = (SELECT seq FROM jobs WHERE status = 'queued' ORDER BY seq LIMIT 1)
@@ -95,17 +97,18 @@ impl Store {
         let (id, run): (String, String) = (row.try_get("id")?, row.try_get("run")?);
         let spec: String = row.try_get("spec")?;
         let spec = from_json(&spec, "jobs", "spec", &id)?;
-        let checkpoint = sqlx::query("SELECT checkpoint, checkpoint_step FROM runs WHERE id = $1")
+        let before = sqlx::query("SELECT checkpoint, seconds FROM runs WHERE id = $1")
             .bind(&run)
             .fetch_one(&mut *tx)
             .await?;
-        let key: Option<String> = checkpoint.try_get("checkpoint")?;
-        let step = checkpoint.try_get::<Option<i64>, _>("checkpoint_step")?.unwrap_or(0);
+        let checkpoint: Option<String> = before.try_get("checkpoint")?;
+        let spent: Option<String> = before.try_get("seconds")?;
+        let spent = spent.map(|spent| from_json(&spent, "runs", "seconds", &run)).transpose()?;
         let job = changed(&mut tx, &id, now).await?;
         tx.commit().await?;
         self.signals.job_changed(&id);
-        let checkpoint = key.map(|key| (key, step.unsigned_abs()));
-        Ok(Some(Claimed { job, spec, lease, checkpoint }))
+        let spent = spent.unwrap_or_default();
+        Ok(Some(Claimed { job, spec, lease, checkpoint, spent }))
     }
 
     /// Keeps a claim alive; returns how the job was asked to end, if it was.
@@ -157,11 +160,13 @@ impl Store {
         Ok(())
     }
 
-    /// Records how far an attempt is, in one transaction with what it measured on the way.
+    /// Records how far an attempt is and the seconds it took so far, in one transaction with what it
+    /// measured on the way.
     pub async fn record_progress(
         &self,
         claimed: &Claimed,
         progress: &Progress,
+        seconds: &Seconds,
         epochs: &[serde_json::Value],
         chunks: Vec<super::metrics::Chunk>,
     ) -> Result<(), StoreError> {
@@ -182,6 +187,11 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         fenced(updated.rows_affected())?;
+        sqlx::query("UPDATE runs SET seconds = $2 WHERE id = $1")
+            .bind(&claimed.job.run)
+            .bind(to_json(&claimed.spent.plus(seconds))?)
+            .execute(&mut *tx)
+            .await?;
         super::metrics::append(&mut tx, &claimed.job.run, chunks).await?;
         for epoch in epochs {
             events::insert(&mut tx, id, EventKind::Epoch, epoch, now).await?;
@@ -237,6 +247,7 @@ impl Store {
             Ending::Released => {
                 sqlx::query(
                     "UPDATE jobs SET status = 'queued', attempt = attempt - 1, lease = NULL,
+                     phase = NULL, eta_seconds = NULL,
                      lease_expires_at = NULL, worker = NULL, updated_at = $2, version = version + 1
                      WHERE id = $1",
                 )
@@ -251,7 +262,8 @@ impl Store {
                     _ => JobStatus::Succeeded,
                 };
                 let model_id = super::models::insert(&mut tx, &model, now).await?;
-                record_run(&mut tx, &claimed.job.run, &model, steps, seconds).await?;
+                let seconds = claimed.spent.plus(seconds);
+                record_run(&mut tx, &claimed.job.run, &model, steps, &seconds).await?;
                 sqlx::query("UPDATE jobs SET model = $2, warnings = $3 WHERE id = $1")
                     .bind(id)
                     .bind(&model_id)
@@ -320,6 +332,7 @@ impl Store {
             } else {
                 sqlx::query(
                     "UPDATE jobs SET status = 'queued', lease = NULL, lease_expires_at = NULL,
+                     phase = NULL, eta_seconds = NULL,
                      worker = NULL, updated_at = $2, version = version + 1 WHERE id = $1",
                 )
                 .bind(&id)

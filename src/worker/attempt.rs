@@ -9,14 +9,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::Stage;
 use super::launcher::Launcher;
-use super::recorder::{self, Message};
-use crate::arrays::Arrays;
+use super::recorder::{self, Message, Position};
+use crate::arrays::{Arrays, ArraysError};
 use crate::compute;
 use crate::data::profile::Column;
 use crate::data::{Cell, records};
 use crate::job::execute::{Event, Inputs, Output, RangeOutput, Reporter, Trained};
 use crate::job::{EndRequest, Environment, JobStatus};
-use crate::learn::trainer::Interrupt;
+use crate::learn::trainer::{self, Interrupt};
 use crate::model::encoder::InputColumn;
 use crate::model::fit::TrainingTable;
 use crate::model::spec::{SplitSpec, TrainSpec};
@@ -81,7 +81,7 @@ enum Done {
     Released,
 }
 
-enum Failure {
+pub(super) enum Failure {
     /// Someone else has the job.
     Lost,
     Problem(Problem),
@@ -105,7 +105,7 @@ async fn perform(
     let control = Arc::new(Control::default());
     let environment = environment(&claimed.spec, launcher.threads_per_job());
     store.record_environment(&claimed.job.run, &environment).await?;
-    let resume = resume(store, claimed).await?;
+    let (resume, position) = resume(store, claimed).await?;
     let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
     let _heart = AbortOnDrop(heart);
     let table = table(store, &claimed.spec).await?;
@@ -117,7 +117,7 @@ async fn perform(
     };
     let (events, received) = mpsc::channel(WAITING_EVENTS);
     let (checkpoints, stored) = mpsc::channel(1);
-    let recorder = recorder::record(store.clone(), claimed.clone(), received, stored);
+    let recorder = recorder::record(store.clone(), claimed.clone(), position, received, stored);
     let recorder = tokio::spawn(recorder);
     let (control_of, store_of) = (control.clone(), store.clone());
     let reporter = ChannelReporter { events, checkpoints, control: control_of, store: store_of };
@@ -167,30 +167,41 @@ async fn forget_checkpoint(store: &Store, run: &str) {
     }
 }
 
-/// The state to go on from, and what was measured after it forgotten.
-async fn resume(store: &Store, claimed: &Claimed) -> Result<Option<Arrays>, StoreError> {
-    let (state, step) = match &claimed.checkpoint {
-        None => (None, 0),
-        Some((key, step)) => match store.artifacts.get(key).await {
-            Ok(bytes) => match Arrays::from_bytes(&bytes) {
-                Ok(state) => (Some(state), *step),
+/// The state to go on from, and its place, what was measured after it forgotten.
+///
+/// The place is the checkpoint's own: a process can die between storing the file and recording its
+/// step, and then the row tells of the checkpoint before.
+pub(super) async fn resume(
+    store: &Store,
+    claimed: &Claimed,
+) -> Result<(Option<Arrays>, Position), StoreError> {
+    let mut begin = (None, Position::default());
+    if let Some(key) = &claimed.checkpoint {
+        match store.artifacts.get(key).await {
+            Ok(bytes) => match checkpoint(&bytes) {
+                Ok((state, position)) => begin = (Some(state), position),
                 Err(error) => {
                     tracing::warn!(key, %error, "a checkpoint is unreadable; starting over");
-                    (None, 0)
                 }
             },
-            Err(StoreError::ArtifactMissing { .. }) => (None, 0),
+            Err(StoreError::ArtifactMissing { .. }) => {}
             Err(error) => return Err(error),
-        },
-    };
-    if claimed.job.attempt > 1 || claimed.checkpoint.is_some() {
-        store.forget_metrics_after(&claimed.job.run, step).await?;
+        }
     }
-    Ok(state)
+    if claimed.job.attempt > 1 || claimed.checkpoint.is_some() {
+        store.forget_metrics_after(&claimed.job.run, begin.1.step).await?;
+    }
+    Ok(begin)
+}
+
+fn checkpoint(bytes: &[u8]) -> Result<(Arrays, Position), ArraysError> {
+    let state = Arrays::from_bytes(bytes)?;
+    let (epoch, step) = trainer::position(&state)?;
+    Ok((state, Position { epoch, step }))
 }
 
 /// Reads the columns that a spec names.
-async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTable, Failure> {
+pub(super) async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTable, Failure> {
     let profile = store.dataset(&spec.dataset).await?.profile();
     let find = |name: &str| {
         profile.column(name).ok_or_else(|| {
@@ -263,8 +274,11 @@ async fn heart(
             _ = beat.tick() => store.heartbeat(id, &claimed.lease).await,
             () = bell => store.end_requested(id, &claimed.lease).await,
             changed = stage.changed() => {
-                if changed.is_err() || *stage.borrow_and_update() == Stage::Release {
-                    control.abort(Reason::Release);
+                let now = if changed.is_err() { Stage::Release } else { *stage.borrow_and_update() };
+                match now {
+                    Stage::Run => {}
+                    Stage::Drain => control.prepare(),
+                    Stage::Release => control.abort(Reason::Release),
                 }
                 continue;
             }
@@ -306,16 +320,24 @@ enum Reason {
 /// What the training thread reads at every step.
 #[derive(Default)]
 struct Control {
-    /// 0 go on, 1 to 3 abort for a [`Reason`], 4 stop and keep the best.
+    /// 0 go on, 1 to 3 abort for a [`Reason`], 4 stop and keep the best, 5 go on but leave
+    /// checkpoints.
     state: AtomicU8,
 }
 
 const STOP: u8 = 4;
+const PREPARE: u8 = 5;
 
 impl Control {
     fn stop(&self) {
-        // Stopping never undoes an abort. That the exchange fails means one is under way.
-        self.state.compare_exchange(0, STOP, Ordering::SeqCst, Ordering::SeqCst).ok();
+        // Stopping never undoes an abort. That the update fails means one is under way.
+        let stoppable = |state| matches!(state, 0 | PREPARE).then_some(STOP);
+        self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, stoppable).ok();
+    }
+
+    fn prepare(&self) {
+        // One that is about to end has nothing to prepare for.
+        self.state.compare_exchange(0, PREPARE, Ordering::SeqCst, Ordering::SeqCst).ok();
     }
 
     fn abort(&self, reason: Reason) {
@@ -335,6 +357,7 @@ impl Control {
         match self.state.load(Ordering::Relaxed) {
             0 => Interrupt::None,
             STOP => Interrupt::Stop,
+            PREPARE => Interrupt::Prepare,
             _ => Interrupt::Abort,
         }
     }

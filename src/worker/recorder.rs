@@ -1,5 +1,6 @@
 //! Writes what a training tells, in batches: metrics, progress, epochs, checkpoints.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -7,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::job::MetricPoint;
 use crate::job::execute::{Event, phase_name};
+use crate::job::{MetricPoint, Seconds};
 use crate::learn::stopping::StoppingMetric;
 use crate::learn::trainer::{EpochReport, StepReport};
 use crate::model::monitor::Phase;
@@ -55,6 +56,13 @@ pub struct Message {
     pub at: Timestamp,
 }
 
+/// Where in its training an attempt begins: the epochs and steps that the checkpoint had done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    pub epoch: u64,
+    pub step: u64,
+}
+
 /// Key of a run's checkpoint.
 pub fn checkpoint_key(run: &str) -> String {
     format!("checkpoints/{run}.safetensors")
@@ -65,10 +73,11 @@ pub fn checkpoint_key(run: &str) -> String {
 pub async fn record(
     store: Store,
     claimed: Claimed,
+    position: Position,
     mut messages: mpsc::Receiver<Message>,
     mut checkpoints: mpsc::Receiver<()>,
 ) -> Result<(), StoreError> {
-    let mut book = Book::new(&claimed, store.clock.monotonic());
+    let mut book = Book::new(&claimed, position, store.clock.monotonic());
     let mut due = Instant::now() + FLUSH;
     let mut inbox = Vec::with_capacity(512);
     loop {
@@ -107,7 +116,8 @@ async fn flush(store: &Store, claimed: &Claimed, book: &mut Book) -> Result<(), 
     let chunks = book.take_chunks();
     let epochs = std::mem::take(&mut book.epochs);
     book.changed = false;
-    store.record_progress(claimed, &book.progress(), &epochs, chunks).await
+    let seconds = book.seconds(store.clock.monotonic());
+    store.record_progress(claimed, &book.progress(), &seconds, &epochs, chunks).await
 }
 
 /// Stores a checkpoint. One that cannot be stored is logged: training is worth more than the means
@@ -139,6 +149,10 @@ async fn save(
 struct Book {
     epochs_wanted: usize,
     phase: Phase,
+    began: Duration,
+    phase_began: Duration,
+    /// Seconds of the phases that have ended.
+    phases: BTreeMap<String, f64>,
     /// Share of the training that is done.
     share: f64,
     /// When training began, and the share that was done by then.
@@ -152,11 +166,14 @@ struct Book {
 }
 
 impl Book {
-    fn new(claimed: &Claimed, now: Duration) -> Self {
+    fn new(claimed: &Claimed, position: Position, now: Duration) -> Self {
         Self {
             epochs_wanted: claimed.spec.training.epochs,
             phase: Phase::Vectorizing,
-            share: 0.0,
+            began: now,
+            phase_began: now,
+            phases: BTreeMap::new(),
+            share: (position.epoch as f64 / claimed.spec.training.epochs.max(1) as f64).min(1.0),
             training_since: None,
             now,
             steps: [
@@ -176,7 +193,10 @@ impl Book {
         self.changed = true;
         self.now = now;
         match event {
-            Event::Phase(phase) => self.phase = phase,
+            Event::Phase(phase) => {
+                self.phases = self.phases_until(now);
+                (self.phase, self.phase_began) = (phase, now);
+            }
             Event::Step(step) => self.step(&step, at),
             Event::Epoch(epoch, validation) => self.epoch(&epoch, validation.as_deref(), at),
             Event::Checkpoint { .. } => {}
@@ -232,6 +252,19 @@ impl Book {
         self.epochs.push(epoch);
     }
 
+    /// Seconds of the phases so far, the one under way included.
+    fn phases_until(&self, now: Duration) -> BTreeMap<String, f64> {
+        let mut phases = self.phases.clone();
+        let seconds = (now - self.phase_began).as_secs_f64();
+        *phases.entry(phase_name(self.phase).to_owned()).or_default() += seconds;
+        phases
+    }
+
+    /// Seconds of this attempt so far.
+    fn seconds(&self, now: Duration) -> Seconds {
+        Seconds { total: (now - self.began).as_secs_f64(), phases: self.phases_until(now) }
+    }
+
     fn take_chunks(&mut self) -> Vec<Chunk> {
         self.points = 0;
         let steps = self.steps.iter_mut().map(|(name, points)| (*name, std::mem::take(points)));
@@ -245,6 +278,8 @@ impl Book {
 
     fn progress(&self) -> Progress {
         let progress = match self.phase {
+            // Of a run that goes on, the epochs that its checkpoint had done still count.
+            Phase::Vectorizing if self.share > 0.0 => BEFORE + self.share * (1.0 - BEFORE - AFTER),
             Phase::Vectorizing => 0.0,
             Phase::Training => BEFORE + self.share * (1.0 - BEFORE - AFTER),
             Phase::Evaluating => 1.0 - AFTER,

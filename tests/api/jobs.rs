@@ -233,7 +233,7 @@ async fn a_running_job_is_cancelled_and_leaves_nothing() {
     let running = server.until(id, |job| job["progress"].as_f64().unwrap() > 0.0).await;
     assert_eq!(running["status"], "running");
     let answer = server.send(Method::POST, &format!("/v1/jobs/{id}/cancel"), &[], "").await;
-    assert_eq!(answer.status, 202);
+    assert_eq!((answer.status.as_u16(), &answer.value()["status"]), (202, &json!("cancelling")));
     let job = server.ended(id).await;
     assert_eq!((&job["status"], &job["model"]), (&json!("cancelled"), &Value::Null));
     assert!(server.get("/v1/models").await["items"].as_array().unwrap().is_empty());
@@ -253,6 +253,12 @@ async fn a_stopped_job_keeps_its_best_model() {
     server.until(id, |job| job["phase"] == "training" && job["progress"] != 0.0).await;
     let answer = server.send(Method::POST, &format!("/v1/jobs/{id}/stop"), &[], "").await;
     assert_eq!(answer.status, 202, "{}", answer.value());
+    // It is not being cancelled: it runs until its best model is kept.
+    let stopping = answer.value();
+    assert_eq!(
+        (&stopping["status"], &stopping["end_requested"]),
+        (&json!("running"), &json!("stop"))
+    );
     let job = server.ended(id).await;
     assert_eq!(job["status"], "stopped", "{job}");
     let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;

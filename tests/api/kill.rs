@@ -173,6 +173,48 @@ async fn ends_with_the_same_bits(data: String, mut request: Value) {
     assert_eq!(history(&killed).await, history(&whole).await);
 }
 
+/// Whoever is told to stop has time to leave a checkpoint, however seldom they were asked for.
+#[tokio::test]
+async fn a_run_that_was_handed_back_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = &["--workers", "1", "--drain-seconds", "2"];
+    let server = Process::start(folder.path(), arguments).await;
+    let answer = server.client.post_as("/v1/datasets", "text/csv", small_reviews()).await.unwrap();
+    let request = json!({
+        "kind": "train", "dataset": answer.value()["id"],
+        "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
+        "training": {"epochs": 100_000, "early_stopping": null, "checkpoint_seconds": 3600},
+    });
+    let job: Value = server.client.post("/v1/jobs", &request).await.unwrap();
+    let [id, run] = ["id", "run"].map(|name| job[name].as_str().unwrap().to_owned());
+    let first_step = async |server: &Process| {
+        let path = format!("/v1/runs/{run}/metrics?name=train.loss&max_points=2");
+        let answer = server.client.send(Method::GET, &path, &[], "").await.unwrap().value();
+        let points = answer["metrics"][0]["points"].clone();
+        (points[0].clone(), points[1]["step"].as_u64().unwrap_or(0))
+    };
+    while first_step(&server).await.1 < 20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (began, before) = first_step(&server).await;
+    assert!(server.terminate().await.success());
+
+    let server = Process::start(folder.path(), arguments).await;
+    loop {
+        let job = server.get(&format!("/v1/jobs/{id}")).await;
+        if job["phase"] == "training" {
+            assert_eq!(job["attempt"], 1, "{job}");
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (again, now) = first_step(&server).await;
+    assert_eq!((&began, &began["step"]), (&again, &json!(1)), "the first step was done again");
+    assert!(now >= before, "{now} against {before}");
+    server.client.send(Method::POST, &format!("/v1/jobs/{id}/cancel"), &[], "").await.unwrap();
+    assert_eq!(server.ended(&id).await["status"], "cancelled");
+}
+
 #[tokio::test]
 async fn sigterm_drains_and_keeps_everything() {
     let folder = tempfile::tempdir().unwrap();
