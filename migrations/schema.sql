@@ -125,3 +125,8 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_job ON runs (job);
 
 CREATE INDEX runs_by_time ON runs (created_at DESC, id DESC);
+
+CREATE TABLE test_results (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    data BLOB NOT NULL
+);

@@ -25,6 +25,31 @@ pub fn keyed(key: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A quick generator for what takes millions of draws, such as resampling: the stream `name` of a
+/// seed by SplitMix64 (Steele, Lea and Flood 2014).
+pub struct Quick {
+    state: u64,
+}
+
+impl Quick {
+    /// A generator for the stream `name` of `seed`.
+    pub fn stream(seed: u64, name: &str) -> Self {
+        Self { state: keyed(keyed(seed) ^ fnv1a(name.as_bytes())) }
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        let bits = keyed(self.state);
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        bits
+    }
+
+    /// A number below `n`, each as likely as the next to one part in 2⁶⁴ / n; 0 for n = 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.bits()) * n as u128) >> 64) as usize
+    }
+}
+
 /// FNV-1a over bytes, 64 bits.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
@@ -57,6 +82,22 @@ mod tests {
         assert_eq!(draw(1, "order"), draw(1, "order"));
         assert_ne!(draw(1, "order"), draw(1, "init"));
         assert_ne!(draw(1, "order"), draw(2, "order"));
+    }
+
+    #[test]
+    fn quick_draws_repeat_and_are_even() {
+        let draws = |seed, name| {
+            let mut quick = Quick::stream(seed, name);
+            (0..9_000).map(|_| quick.below(9)).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(1, "a"), draws(1, "a"));
+        assert_ne!(draws(1, "a"), draws(1, "b"));
+        assert_ne!(draws(1, "a"), draws(2, "a"));
+        for n in 0..9 {
+            let count = draws(1, "a").iter().filter(|draw| **draw == n).count();
+            assert!((880..1_120).contains(&count), "{n}: {count}");
+        }
+        assert_eq!(Quick::stream(1, "a").below(0), 0);
     }
 
     #[test]

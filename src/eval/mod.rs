@@ -2,12 +2,16 @@
 //!
 //! Knows no networks, no text and no files. Every statistic states its formula and its direction.
 
+pub mod bootstrap;
 pub mod calibrator;
 pub mod combination;
 pub mod conformal;
 pub mod detector;
+pub mod distribution;
+pub mod groups;
 pub mod interval;
 pub mod metric;
+pub mod paired;
 pub mod prototypes;
 #[cfg(test)]
 mod reference_tests;

@@ -3,6 +3,7 @@
 pub mod aliases;
 pub mod auth;
 pub mod catalog;
+pub mod compare;
 pub mod datasets;
 mod document;
 pub mod extract;
@@ -99,6 +100,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(catalog::catalog))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
+        .routes(routes!(compare::compare))
         .routes(routes!(runs::metrics))
         .routes(routes!(models::list, models::import))
         .routes(routes!(models::get, models::rename, models::delete))

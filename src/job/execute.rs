@@ -15,6 +15,7 @@ use crate::model::fit::{TrainingTable, fit};
 use crate::model::monitor::{FitMonitor, Phase};
 use crate::model::range_test::range_test;
 use crate::model::spec::{TrainSpec, Warning};
+use crate::model::test_results::TestResults;
 use crate::problem::{Code, Problem};
 use crate::task::MetricsReport;
 
@@ -54,6 +55,8 @@ pub struct Trained {
     pub artifact: Vec<u8>,
     /// Its card.
     pub card: Card,
+    /// What it gave for each test record, if there are any.
+    pub test: Option<TestResults>,
     /// Steps done.
     pub steps: u64,
     /// Time spent.
@@ -139,6 +142,7 @@ pub fn execute(
     Ok(Output::Model(Box::new(Trained {
         artifact,
         card: fitted.model.card,
+        test: fitted.test,
         steps: fitted.steps,
         seconds: Seconds { total, phases: listener.phases },
     })))

@@ -10,6 +10,7 @@ use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
 use super::steering::Steering;
+use super::test_results::TestResults;
 use super::{FitError, Model, Reading, calibrate, describe};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
@@ -39,6 +40,8 @@ pub struct Fitted {
     pub model: Model,
     /// Steps done.
     pub steps: u64,
+    /// What it gave for each test record, if there are any.
+    pub test: Option<TestResults>,
 }
 
 /// Records that are ready to be learnt from.
@@ -177,8 +180,9 @@ pub fn fit(
     let calibration = calibrate::calibration(&reader, &data, &readings);
     go_on(monitor)?;
     let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
+    let test = TestResults::of(&reader, &data);
     let model = Model { spec: spec.clone(), reader, calibration, card };
-    Ok(Fitted { model, steps: outcome.steps })
+    Ok(Fitted { model, steps: outcome.steps, test })
 }
 
 /// The records to leave out, unless there are too many.

@@ -17,6 +17,7 @@ pub mod score;
 pub mod spec;
 mod splits;
 mod steering;
+pub mod test_results;
 
 use crate::eval::calibrator::Calibrator;
 use crate::eval::combination::Combination;

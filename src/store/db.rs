@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
     (2, "generator", include_str!("../../migrations/0002_generator.sql")),
     (3, "range_test", include_str!("../../migrations/0003_range_test.sql")),
+    (4, "test_results", include_str!("../../migrations/0004_test_results.sql")),
 ];
 
 /// Files up to this size are checked whole when they are opened.

@@ -14,6 +14,7 @@ use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};
 use crate::learn::range_test::RangeTested;
 use crate::learn::stopping::EndReason;
 use crate::model::spec::{TrainSpec, Warning};
+use crate::model::test_results::TestResults;
 use crate::problem::{Code, Problem};
 
 /// How long a claim holds without a heartbeat.
@@ -51,6 +52,8 @@ pub enum Ending<'a> {
     Model {
         /// The model.
         model: Box<NewModel<'a>>,
+        /// What it gave for each test record, if there are any.
+        test: Option<&'a TestResults>,
         /// What the run did.
         steps: u64,
         /// Time spent.
@@ -256,7 +259,7 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            Ending::Model { model, steps, seconds } => {
+            Ending::Model { model, test, steps, seconds } => {
                 let status = match model.card.end_reason {
                     EndReason::Stopped => JobStatus::Stopped,
                     _ => JobStatus::Succeeded,
@@ -264,6 +267,7 @@ impl Store {
                 let model_id = super::models::insert(&mut tx, &model, now).await?;
                 let seconds = claimed.spent.plus(seconds);
                 record_run(&mut tx, &claimed.job.run, &model, steps, &seconds).await?;
+                super::runs::keep_test_results(&mut tx, &claimed.job.run, test).await?;
                 sqlx::query("UPDATE jobs SET model = $2, warnings = $3 WHERE id = $1")
                     .bind(id)
                     .bind(&model_id)

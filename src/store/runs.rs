@@ -1,13 +1,14 @@
 //! Runs: one training or range test each.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
 
 use super::jobs::status;
 use super::json::from_json;
 use super::{Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::job::{JobStatus, Run};
+use crate::model::test_results::TestResults;
 
 const SELECT: &str =
     "SELECT runs.*, jobs.status, jobs.model FROM runs JOIN jobs ON jobs.id = runs.job ";
@@ -18,6 +19,24 @@ impl Store {
         let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE runs.id = $1"));
         let row = sqlx::query(sql).bind(id).fetch_optional(self.db.read()).await?;
         run(&row.ok_or_else(|| StoreError::NotFound { what: "run", id: id.to_owned() })?)
+    }
+
+    /// What a run's model gave for each test record, if it has ended and had any.
+    pub async fn test_results(&self, run: &str) -> Result<Option<TestResults>, StoreError> {
+        let data: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT data FROM test_results WHERE run = $1")
+                .bind(run)
+                .fetch_optional(self.db.read())
+                .await?;
+        let read = |bytes: Vec<u8>| {
+            TestResults::from_bytes(&bytes).map_err(|error| StoreError::Inconsistent {
+                table: "test_results",
+                column: "data",
+                id: run.to_owned(),
+                message: error.to_string(),
+            })
+        };
+        data.map(read).transpose()
     }
 
     /// Runs, newest first.
@@ -42,6 +61,28 @@ impl Store {
         let items: Result<Vec<Run>, _> = rows.iter().map(run).collect();
         Ok(Page::cut(items?, limit, |r| Cursor { time: r.created_at.millis(), id: r.id.clone() }))
     }
+}
+
+/// Keeps what a run's model gave for each test record: about 20 bytes a record, in the transaction
+/// that ends the run, so that there is never one without the other.
+pub(super) async fn keep_test_results(
+    tx: &mut Transaction<'static, Sqlite>,
+    run: &str,
+    test: Option<&TestResults>,
+) -> Result<(), StoreError> {
+    let Some(test) = test else { return Ok(()) };
+    let bytes = test.to_bytes().map_err(|error| StoreError::Inconsistent {
+        table: "test_results",
+        column: "data",
+        id: run.to_owned(),
+        message: error.to_string(),
+    })?;
+    sqlx::query("INSERT OR REPLACE INTO test_results (run, data) VALUES ($1, $2)")
+        .bind(run)
+        .bind(bytes)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 fn run(row: &SqliteRow) -> Result<Run, StoreError> {

@@ -143,7 +143,7 @@ async fn finish_with_model(
     claimed: &Claimed,
     trained: Trained,
 ) -> Result<crate::job::Job, StoreError> {
-    let Trained { artifact, card, steps, seconds } = trained;
+    let Trained { artifact, card, test, steps, seconds } = trained;
     let bytes = artifact.len() as u64;
     // Held until the row is in: the same bytes may be another model's, about to be deleted.
     let _files = store.hold_files().await;
@@ -157,7 +157,8 @@ async fn finish_with_model(
         artifact: &key,
         bytes,
     };
-    let ending = Ending::Model { model: Box::new(model), steps, seconds: &seconds };
+    let test = test.as_ref();
+    let ending = Ending::Model { model: Box::new(model), test, steps, seconds: &seconds };
     store.finish(claimed, ending).await
 }
 

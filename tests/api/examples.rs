@@ -62,6 +62,18 @@ impl Reader<'_> {
         answer
     }
 
+    /// Compares the run with another one, whose ids the query names.
+    async fn compare(&mut self) {
+        let first = self.ids["runs"].clone();
+        self.job().await;
+        let ended = self.server.ended(&self.ids["jobs"]).await;
+        assert_eq!(ended["status"], "succeeded", "{ended}");
+        let path = format!("/v1/runs/compare?ids={first},{}", self.ids["runs"]);
+        let comparison = self.server.get(&path).await;
+        assert_eq!(comparison["runs"][0]["run"], first, "{comparison}");
+        self.done.insert("get /v1/runs/compare".to_owned());
+    }
+
     async fn job(&mut self) {
         let job = self.call("post", "/v1/jobs").await.value();
         self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
@@ -90,6 +102,7 @@ async fn every_operation_has_an_example_that_works() {
         reader.call("get", path).await;
     }
     reader.call("get", "/v1/runs/{id}/metrics").await;
+    reader.compare().await;
     reader.call("get", "/v1/models").await;
     reader.call("patch", "/v1/models/{model}").await;
     reader.call("get", "/v1/models/{model}").await;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bodies;
 mod clinc;
+mod compare;
 mod datasets;
 mod examples;
 mod faults;
