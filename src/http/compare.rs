@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::extract::{Parameters, Query};
 use super::problem::Failure;
+use super::query::Query;
 use super::state::AppState;
 use crate::job::compare::{Comparison, compare as compare_runs};
 use crate::problem::{Code, FieldError, Problem};
@@ -21,10 +21,6 @@ pub struct CompareQuery {
     /// Ids of 2 to 50 runs, separated by commas. The first is the baseline.
     #[param(required = true)]
     pub ids: Option<String>,
-}
-
-impl Parameters for CompareQuery {
-    const NAMES: &'static [&'static str] = &["ids"];
 }
 
 /// Compare runs: differences of their specs, metrics with intervals, paired tests, means over seeds.
