@@ -4,10 +4,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Server, small_reviews, train_request};
 
-/// Lays `change` over `value`, object by object.
+/// Lays `change` over `value`, object by object; one of another type takes the place of what is
+/// there.
 fn overlay(value: &mut Value, change: &Value) {
     match (value, change) {
-        (Value::Object(fields), Value::Object(changes)) => {
+        (Value::Object(fields), Value::Object(changes))
+            if !changes.contains_key("type") || fields.get("type") == changes.get("type") =>
+        {
             for (name, change) in changes {
                 overlay(fields.entry(name.clone()).or_insert(Value::Null), change);
             }

@@ -102,9 +102,9 @@ async fn it_is_validated_estimated_stopped_and_cancelled_like_any_job() {
     let mut decays = range_test(base.clone(), json!({"high": 200.0}));
     decays["optimizer"] = json!({"type": "adamw"});
     decays["network"] = json!({"type": "mlp"});
-    let problem =
-        refused(&server.post("/v1/jobs", &decays).await, 422, "invalid-spec", "network.type");
-    assert!(problem["errors"].as_array().unwrap().iter().any(|e| e["field"] == "range_test.high"));
+    let answer = server.post("/v1/jobs", &decays).await;
+    refused(&answer, 422, "invalid-spec", "network.type");
+    refused(&answer, 422, "invalid-spec", "range_test.high");
     let mut other = base.clone();
     other["range_test"] = json!({});
     refused(&server.post("/v1/jobs", &other).await, 422, "invalid-request", "range_test");
