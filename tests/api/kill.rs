@@ -132,7 +132,7 @@ async fn a_run_killed_within_an_epoch_ends_with_the_same_bits() {
         "training": {"epochs": 2, "batch_size": 2, "ema_decay": 0.99, "early_stopping": null,
             "checkpoint_steps": 50, "checkpoint_seconds": 3600},
     });
-    ends_with_the_same_bits(crate::stopping::line(12_000), request).await;
+    ends_with_the_same_bits(crate::stopping::line(5_000), request).await;
 }
 
 /// A run that was killed goes on from its checkpoint and ends with the very same model.
