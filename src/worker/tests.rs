@@ -169,7 +169,7 @@ async fn a_death_between_a_checkpoint_and_its_row_leaves_no_gap() {
     }
     drop(events);
     let begin = recorder::Position::default();
-    let (_wait, stored) = tokio::sync::mpsc::channel(1);
+    let (_, stored) = tokio::sync::mpsc::channel(1);
     recorder::record(store.clone(), claimed.clone(), begin, received, stored).await.unwrap();
     let key = recorder::checkpoint_key(&job.run);
     store.artifacts.put(&key, state.to_bytes().unwrap()).await.unwrap();

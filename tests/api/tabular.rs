@@ -135,9 +135,13 @@ async fn every_option_of_a_table_changes_the_model() {
     let server = Server::start().await;
     let row = |i: usize| {
         let x = (i * 37 % 101) as f64 / 10.0;
-        let c = ["red", "green", "blue", "rare"][if i % 50 == 0 { 3 } else { i % 3 }];
+        let c = ["red", "green", "blue", "rare"][if i.is_multiple_of(50) { 3 } else { i % 3 }];
         let w = 1 + i % 4;
-        let gap = if i % 9 == 0 { String::new() } else { (x * 2.0 + (i % 5) as f64).to_string() };
+        let gap = if i.is_multiple_of(9) {
+            String::new()
+        } else {
+            (x * 2.0 + (i % 5) as f64).to_string()
+        };
         let y = x.sin() + (i % 3) as f64 + (i * 17 % 11) as f64 / 11.0;
         format!("{x},{c},{gap},2026-{:02}-11,{w},{y}\n", 1 + i % 12)
     };
