@@ -9,6 +9,7 @@ pub mod conformal;
 pub mod detector;
 pub mod distribution;
 pub mod groups;
+pub mod importance;
 pub mod interval;
 pub mod metric;
 pub mod paired;

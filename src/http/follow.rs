@@ -125,7 +125,8 @@ fn internal(message: String) -> Problem {
 
 /// Follow a job by server-sent events.
 ///
-/// `status` carries the job, `epoch` an epoch's loss and validation metrics, `progress` its progress,
+/// `status` carries the job, `epoch` an epoch's loss and validation metrics, `trial` a training of a
+/// sweep that went on, `progress` its progress,
 /// which is told only while the job runs. Each event has an id: send the last one as `Last-Event-ID`
 /// to go on from there. The stream ends after the job has.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",

@@ -14,7 +14,7 @@ use super::problem::Failure;
 use super::query::{Path, Query};
 use super::state::AppState;
 use crate::job::{EndRequest, Job, JobRequest, JobStatus, Validated};
-use crate::model::resolve::{Allowance, resolve, resolve_range_test};
+use crate::model::resolve::{Allowance, Resolved, resolve, resolve_range_test};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::StoreError;
 use crate::store::jobs::JobFilter;
@@ -34,6 +34,9 @@ pub struct SubmitQuery {
 /// A job of the kind `train` makes a model; one of the kind `range_test` finds a learning rate for
 /// it, which its run then tells. With `validate_only=true` it answers 200 with the resolved spec, the number of parameters, memory
 /// and time, and creates nothing.
+///
+/// A job of the kind `sweep` trains `base` many times, each time with other values of the fields that
+/// `space` names, and keeps the best model; `GET /v1/jobs/{id}/sweep` has the table.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", params(SubmitQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
     request_body(content = JobRequest, example = json!({"kind": "train",
@@ -61,13 +64,18 @@ pub async fn submit(
     let request = match &body.value {
         JobRequest::Train(request) => request,
         JobRequest::RangeTest(request) => &request.train,
+        JobRequest::Sweep(sweep) => &sweep.base,
+    };
+    let within = |field: &str| match &body.value {
+        JobRequest::Sweep(_) => format!("base.{field}"),
+        _ => field.to_owned(),
     };
     if let Some(name) = &request.model_name {
-        super::aliases::check_name("model_name", name)?;
+        super::aliases::check_name(&within("model_name"), name)?;
     }
     let dataset = state.store.dataset(&request.dataset).await.map_err(|error| match error {
         StoreError::NotFound { .. } => {
-            let error = FieldError::new("dataset", "is not stored here")
+            let error = FieldError::new(within("dataset"), "is not stored here")
                 .hint("upload it with POST /v1/datasets, or list what is there");
             let mut problem = Problem::not_found("dataset", &request.dataset);
             problem.errors = vec![error];
@@ -80,15 +88,31 @@ pub async fn submit(
     let resolved = match &body.value {
         JobRequest::Train(request) => resolve(request, &profile, allowance),
         JobRequest::RangeTest(request) => resolve_range_test(request, &profile, allowance),
+        JobRequest::Sweep(sweep) => resolve(&sweep.base, &profile, allowance),
     };
-    let resolved = resolved.map_err(|errors| Problem::fields(Code::InvalidSpec, errors))?;
+    let resolved = resolved.map_err(|mut errors| {
+        errors.iter_mut().for_each(|error| error.field = within(&error.field));
+        Problem::fields(Code::InvalidSpec, errors)
+    })?;
+    let Resolved { spec, estimate, mut warnings } = resolved;
+    let plan = match &body.value {
+        JobRequest::Sweep(sweep) => Some(super::sweeps::plan(sweep, &spec, &profile, allowance)?),
+        _ => None,
+    };
+    warnings.extend(plan.iter().flat_map(|plan| plan.warnings.clone()));
     if query.validate_only {
-        let (spec, estimate, warnings) = (resolved.spec, resolved.estimate, resolved.warnings);
-        return Ok(Json(Validated { valid: true, spec, estimate, warnings }).into_response());
+        let sweep = plan.map(|plan| plan.spec);
+        let validated = Validated { valid: true, spec, estimate, warnings, sweep };
+        return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
-    let (spec, warnings) = (&resolved.spec, &resolved.warnings);
-    let job = match state.store.insert_job(spec, warnings, limits, keyed.as_ref()).await {
+    let inserted = match &plan {
+        None => state.store.insert_job(&spec, &warnings, limits, keyed.as_ref()).await,
+        Some(plan) => {
+            state.store.insert_sweep(plan, &spec, &warnings, limits, keyed.as_ref()).await
+        }
+    };
+    let job = match inserted {
         Ok(job) => job,
         Err(error) => return super::replay_taken(&state, keyed.as_ref(), error).await,
     };

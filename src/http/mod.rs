@@ -21,6 +21,7 @@ pub mod runs;
 pub mod schema;
 pub mod score;
 pub mod state;
+pub mod sweeps;
 pub mod upload;
 
 use axum::Router;
@@ -97,6 +98,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(follow::events))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::stop))
+        .routes(routes!(sweeps::sweep))
         .routes(routes!(catalog::catalog))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))

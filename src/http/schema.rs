@@ -100,6 +100,16 @@ impl Schemas {
         match value {
             Value::Number(number) => range(schema, number.as_f64(), path, errors),
             Value::String(text) => length(schema, text, path, errors),
+            // Names that the user chooses, each with a value of one schema.
+            Value::Object(map) if schema["additionalProperties"].is_object() => {
+                for (name, value) in map {
+                    if errors.len() >= MAX_ERRORS {
+                        return;
+                    }
+                    let path = join(path, &shortened(name));
+                    self.value(&schema["additionalProperties"], value, &path, errors);
+                }
+            }
             Value::Array(items) => {
                 if let Some(most) = schema["maxItems"].as_u64()
                     && items.len() as u64 > most
@@ -207,6 +217,9 @@ impl Schemas {
             return;
         }
         let Some((tag, choices)) = self.tag(&rest) else {
+            if let (Some(map), Some(named)) = (value.as_object(), self.by_only_field(&rest)) {
+                return self.only_field(&named, map, path, errors);
+            }
             // Without a tag, variants differ by their JSON type.
             let kinds: Vec<&str> = rest.iter().map(|v| self.json_type(v)).collect();
             let found = json_type_of(value);
@@ -244,6 +257,40 @@ impl Schemas {
             None if schema["enum"].is_array() => "string",
             None => "object",
         }
+    }
+
+    /// Variants that have one field each, of another name: name and schema.
+    fn by_only_field<'a>(&'a self, variants: &[&'a Value]) -> Option<Vec<(&'a str, &'a Value)>> {
+        let name = |variant: &&'a Value| {
+            let variant = self.resolve(variant);
+            let names = variant["required"].as_array().filter(|names| names.len() == 1)?;
+            let name = names[0].as_str()?;
+            Some((name, variant.get("properties")?.get(name)?))
+        };
+        variants.iter().map(name).collect()
+    }
+
+    fn only_field(
+        &self,
+        variants: &[(&str, &Value)],
+        map: &Map<String, Value>,
+        path: &str,
+        errors: &mut Vec<FieldError>,
+    ) {
+        let chosen =
+            variants.iter().find_map(|(name, schema)| Some((name, schema, map.get(*name)?)));
+        if let Some((name, schema, value)) = chosen.filter(|_| map.len() == 1) {
+            return self.value(schema, value, &join(path, name), errors);
+        }
+        let names: Vec<&str> = variants.iter().map(|(name, _)| *name).collect();
+        let found: Vec<String> = map.keys().map(|name| shortened(name)).collect();
+        let near = found.first().and_then(|name| nearest(name, names.iter().copied()));
+        let hint = match near.filter(|near| found.iter().all(|name| name != near)) {
+            Some(near) => format!("did you mean {near:?}? one of {}", names.join(", ")),
+            None => format!("send exactly one of {}", names.join(", ")),
+        };
+        let message = format!("has the fields {found:?}");
+        errors.push(FieldError::new(path, message).hint(hint));
     }
 
     /// The field that tells variants apart, with its value for each.

@@ -350,7 +350,8 @@ fn r2(at: &[usize], targets: usize, truth: &[f64], predicted: &[f64]) -> Option<
 }
 
 /// Fields that say nothing of what a training does, besides its seed.
-const ASIDE: [&str; 3] = ["training.seed", "model_name", "training.checkpoint_seconds"];
+const ASIDE: [&str; 4] =
+    ["training.seed", "model_name", "training.checkpoint_seconds", "training.checkpoint_steps"];
 
 fn without_seed(spec: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut spec = spec.clone();

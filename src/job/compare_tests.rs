@@ -23,6 +23,7 @@ fn run(id: &str, seed: u64, hidden: &[usize], accuracy: f64) -> Run {
     Run {
         id: id.to_owned(),
         job: "job_1".to_owned(),
+        trial: None,
         status: JobStatus::Succeeded,
         spec: serde_json::from_value(spec).unwrap(),
         environment: None,
@@ -36,6 +37,7 @@ fn run(id: &str, seed: u64, hidden: &[usize], accuracy: f64) -> Run {
         end_reason: None,
         range_test: None,
         seconds: None,
+        range_test: None,
         model: None,
         created_at: Timestamp::from_millis(0),
     }

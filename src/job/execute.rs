@@ -86,6 +86,10 @@ pub enum Event {
 pub trait Reporter: Send {
     /// Takes an event. May block while its reader catches up.
     fn report(&mut self, event: Event);
+    /// Whether a checkpoint is wanted after an epoch, however recent the last one is.
+    fn wants_checkpoint(&self, _epoch: usize) -> bool {
+        false
+    }
     /// Whether to go on.
     fn interrupt(&self) -> Interrupt;
 }
@@ -191,6 +195,10 @@ impl FitMonitor for Listener<'_> {
 
     fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays) {
         self.reporter.report(Event::Checkpoint { epoch, step, state });
+    }
+
+    fn wants_checkpoint(&self, epoch: usize) -> bool {
+        self.reporter.wants_checkpoint(epoch)
     }
 
     fn interrupt(&self) -> Interrupt {

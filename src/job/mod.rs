@@ -4,6 +4,7 @@ pub mod compare;
 mod compare_pairs;
 pub mod execute;
 pub mod history;
+pub mod sweep;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,8 @@ pub enum JobRequest {
     Train(TrainRequest),
     /// Find a learning rate for a training, without making a model.
     RangeTest(RangeTestRequest),
+    /// Train a model many times over a space of settings, and keep the best.
+    Sweep(sweep::SweepRequest),
 }
 
 /// Where a job stands.
@@ -179,6 +182,9 @@ pub struct Validated {
     pub estimate: Estimate,
     /// What the user should know.
     pub warnings: Vec<Warning>,
+    /// The sweep, where it is one; `spec` and `estimate` are then of its base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<sweep::SweepSpec>,
 }
 
 /// Where and with what a run was computed.
@@ -228,6 +234,9 @@ pub struct Run {
     pub id: String,
     /// The job that performs it.
     pub job: String,
+    /// Which setting of a sweep it trains, from 1; absent where it is no part of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<u64>,
     /// Where it stands.
     pub status: JobStatus,
     /// The resolved spec: enough to repeat it.

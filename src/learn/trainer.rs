@@ -108,6 +108,10 @@ pub trait Monitor {
     fn epoch(&mut self, report: &EpochReport, network: View<'_>) -> Option<Measured>;
     /// A state from which training can be resumed, after `epoch` epochs and `step` steps.
     fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays);
+    /// Whether a checkpoint is wanted after an epoch, however recent the last one is.
+    fn wants_checkpoint(&self, _epoch: usize) -> bool {
+        false
+    }
     /// Asked at every step.
     fn interrupt(&self) -> Interrupt;
 }
@@ -247,9 +251,9 @@ pub fn train(
             break EndReason::EarlyStopping;
         }
         let since = clock.monotonic() - last_checkpoint;
-        if progress.epoch < spec.epochs
-            && checkpoints(spec, monitor).due(progress.step, since, true)
-        {
+        let due = checkpoints(spec, monitor).due(progress.step, since, true)
+            || monitor.wants_checkpoint(progress.epoch);
+        if progress.epoch < spec.epochs && due {
             let state = progress.save(&network, &optimizer, &schedule, elapsed(), 0.0)?;
             monitor.checkpoint(progress.epoch, progress.step, state);
             last_checkpoint = clock.monotonic();

@@ -23,6 +23,7 @@ use crate::learn::trainer::{self, CheckpointSpec, Interrupt, TrainerSpec};
 use crate::task::{Input, Outcomes, Output, TaskSpec, ValueError};
 
 /// The columns that a training reads.
+#[derive(Debug, Clone)]
 pub struct TrainingTable {
     /// What records go in by, in the order of the spec's input columns.
     pub inputs: Vec<InputColumn>,

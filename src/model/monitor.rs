@@ -25,6 +25,10 @@ pub trait FitMonitor: Send {
     fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>);
     /// A state from which training can be resumed.
     fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays);
+    /// Whether a checkpoint is wanted after an epoch, however recent the last one is.
+    fn wants_checkpoint(&self, _epoch: usize) -> bool {
+        false
+    }
     /// Asked at every step and between phases.
     fn interrupt(&self) -> Interrupt;
 }

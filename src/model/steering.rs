@@ -77,6 +77,10 @@ impl Monitor for Steering<'_> {
         self.monitor.checkpoint(epoch, step, state);
     }
 
+    fn wants_checkpoint(&self, epoch: usize) -> bool {
+        self.monitor.wants_checkpoint(epoch)
+    }
+
     fn interrupt(&self) -> Interrupt {
         self.monitor.interrupt()
     }

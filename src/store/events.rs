@@ -17,6 +17,8 @@ pub enum EventKind {
     Progress,
     /// An epoch was done; the data are its loss and validation metrics.
     Epoch,
+    /// A training of a sweep went on; the data are its setting and values.
+    Trial,
 }
 
 impl EventKind {
@@ -26,6 +28,7 @@ impl EventKind {
             Self::Status => "status",
             Self::Progress => "progress",
             Self::Epoch => "epoch",
+            Self::Trial => "trial",
         }
     }
 }

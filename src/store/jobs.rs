@@ -37,20 +37,34 @@ impl Store {
         limits: (u32, i64),
         keyed: Option<&Keyed>,
     ) -> Result<Job, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let kind = if spec.range_test.is_some() { "range_test" } else { "train" };
+        let id = self.insert_queued(&mut tx, kind, spec, warnings, limits).await?;
+        self.accept(tx, &id, keyed).await
+    }
+
+    /// Queues a job of a kind and its run; returns the job's id.
+    pub(super) async fn insert_queued(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        kind: &str,
+        spec: &TrainSpec,
+        warnings: &[Warning],
+        limits: (u32, i64),
+    ) -> Result<String, StoreError> {
         let (max_attempts, max_queued) = limits;
         let (id, run) = (self.ids.next("job"), self.ids.next("run"));
         let now = self.clock.now();
         let spec_json = to_json(spec)?;
-        let mut tx = self.db.begin().await?;
         let exists: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM datasets WHERE id = $1")
             .bind(&spec.dataset)
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut **tx)
             .await?;
         if exists == 0 {
             return Err(StoreError::NotFound { what: "dataset", id: spec.dataset.clone() });
         }
         let queued: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE status = 'queued'")
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut **tx)
             .await?;
         if queued >= max_queued {
             return Err(StoreError::QueueFull { queued });
@@ -69,17 +83,28 @@ impl Store {
         .bind(now.millis())
         // A range test makes no model, so nobody waits for one of that name.
         .bind(spec.model_name.as_ref().filter(|_| spec.range_test.is_none()))
-        .bind(if spec.range_test.is_some() { "range_test" } else { "train" })
-        .execute(&mut *tx)
+        .bind(kind)
+        .execute(&mut **tx)
         .await?;
         sqlx::query("INSERT INTO runs (id, job, spec, created_at) VALUES ($1, $2, $3, $4)")
             .bind(&run)
             .bind(&id)
             .bind(&spec_json)
             .bind(now.millis())
-            .execute(&mut *tx)
+            .execute(&mut **tx)
             .await?;
-        let job = changed(&mut tx, &id, now).await?;
+        Ok(id)
+    }
+
+    /// Ends the transaction that queued a job, and wakes the workers.
+    pub(super) async fn accept(
+        &self,
+        mut tx: Transaction<'static, Sqlite>,
+        id: &str,
+        keyed: Option<&Keyed>,
+    ) -> Result<Job, StoreError> {
+        let now = self.clock.now();
+        let job = changed(&mut tx, id, now).await?;
         if let Some(keyed) = keyed {
             let location = format!("/v1/jobs/{id}");
             idempotency::remember(&mut tx, keyed, 202, &location, &job, now).await?;

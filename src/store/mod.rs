@@ -17,6 +17,7 @@ pub mod models;
 pub mod queue;
 pub mod runs;
 pub mod signals;
+pub mod sweeps;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -151,6 +151,14 @@ impl Store {
 
     /// The model of a job or run; while there is none, the error says how the job stands.
     async fn model_of_job(&self, reference: &str) -> Result<String, StoreError> {
+        // The run of a sweep's best setting.
+        let of_run: Option<String> = sqlx::query_scalar("SELECT id FROM models WHERE run = $1")
+            .bind(reference)
+            .fetch_optional(self.db.read())
+            .await?;
+        if let Some(model) = of_run {
+            return Ok(model);
+        }
         let row = sqlx::query("SELECT id, status, model FROM jobs WHERE id = $1 OR run = $1")
             .bind(reference)
             .fetch_optional(self.db.read())

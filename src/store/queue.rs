@@ -12,7 +12,7 @@ use super::models::NewModel;
 use super::{Store, StoreError};
 use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};
 use crate::learn::range_test::RangeTested;
-use crate::learn::stopping::EndReason;
+use crate::model::card::Card;
 use crate::model::spec::{TrainSpec, Warning};
 use crate::model::test_results::TestResults;
 use crate::problem::{Code, Problem};
@@ -58,6 +58,8 @@ pub enum Ending<'a> {
         steps: u64,
         /// Time spent.
         seconds: &'a Seconds,
+        /// Whether it was stopped before it was done.
+        stopped: bool,
     },
     /// With the curve of a range test.
     RangeTest {
@@ -259,14 +261,12 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            Ending::Model { model, test, steps, seconds } => {
-                let status = match model.card.end_reason {
-                    EndReason::Stopped => JobStatus::Stopped,
-                    _ => JobStatus::Succeeded,
-                };
+            Ending::Model { model, test, steps, seconds, stopped } => {
+                let status = if stopped { JobStatus::Stopped } else { JobStatus::Succeeded };
                 let model_id = super::models::insert(&mut tx, &model, now).await?;
+                let (card, spec, run) = (model.card, model.spec, &claimed.job.run);
                 let seconds = claimed.spent.plus(seconds);
-                record_run(&mut tx, &claimed.job.run, &model, steps, &seconds).await?;
+                record_run(&mut tx, run, card, spec, steps, &seconds).await?;
                 super::runs::keep_test_results(&mut tx, &claimed.job.run, test).await?;
                 sqlx::query("UPDATE jobs SET model = $2, warnings = $3 WHERE id = $1")
                     .bind(id)
@@ -355,7 +355,7 @@ impl Store {
     }
 }
 
-fn fenced(rows: u64) -> Result<(), StoreError> {
+pub(super) fn fenced(rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
 }
 
@@ -386,24 +386,27 @@ async fn end(
     Ok(())
 }
 
-async fn record_run(
+/// Records what a run left. The spec is that of its model: of a sweep, the best setting's.
+pub(super) async fn record_run(
     tx: &mut Transaction<'static, Sqlite>,
     run: &str,
-    model: &NewModel<'_>,
+    card: &Card,
+    spec: &TrainSpec,
     steps: u64,
     seconds: &Seconds,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE runs SET metrics = $2, best_epoch = $3, epochs = $4, steps = $5, end_reason = $6,
-         seconds = $7 WHERE id = $1",
+         seconds = $7, spec = $8 WHERE id = $1",
     )
     .bind(run)
-    .bind(to_json(&model.card.metrics)?)
-    .bind(model.card.best_epoch.map(|epoch| epoch as i64))
-    .bind(model.card.epochs as i64)
+    .bind(to_json(&card.metrics)?)
+    .bind(card.best_epoch.map(|epoch| epoch as i64))
+    .bind(card.epochs as i64)
     .bind(steps as i64)
-    .bind(to_json(&model.card.end_reason)?)
+    .bind(to_json(&card.end_reason)?)
     .bind(to_json(seconds)?)
+    .bind(to_json(spec)?)
     .execute(&mut **tx)
     .await?;
     Ok(())

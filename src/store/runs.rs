@@ -10,8 +10,19 @@ use crate::clock::Timestamp;
 use crate::job::{JobStatus, Run};
 use crate::model::test_results::TestResults;
 
-const SELECT: &str =
-    "SELECT runs.*, jobs.status, jobs.model FROM runs JOIN jobs ON jobs.id = runs.job ";
+/// A run's columns, its model, and where it stands. What a sweep has not trained by the time that it
+/// ends is cancelled.
+const SELECT: &str = "SELECT * FROM (SELECT runs.*, trials.number AS trial,
+    CASE WHEN trials.run IS NULL THEN jobs.model
+         ELSE (SELECT models.id FROM models WHERE models.run = runs.id LIMIT 1) END AS model,
+    CASE WHEN trials.run IS NULL THEN jobs.status
+         WHEN trials.status = 'finished' THEN 'succeeded'
+         WHEN trials.status = 'pruned' THEN 'stopped'
+         WHEN trials.status = 'failed' THEN 'failed'
+         WHEN jobs.status NOT IN ('queued', 'running', 'cancelling') THEN 'cancelled'
+         WHEN trials.status = 'waiting' THEN 'queued'
+         ELSE 'running' END AS status
+    FROM runs JOIN jobs ON jobs.id = runs.job LEFT JOIN trials ON trials.run = runs.id) AS runs ";
 
 impl Store {
     /// The run of an id.
@@ -47,7 +58,7 @@ impl Store {
         after: Option<&Cursor>,
     ) -> Result<Page<Run>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE ($1 IS NULL OR jobs.status = $1) AND ($2 IS NULL
+            "{SELECT} WHERE ($1 IS NULL OR runs.status = $1) AND ($2 IS NULL
              OR runs.created_at < $2 OR (runs.created_at = $2 AND runs.id < $3))
              ORDER BY runs.created_at DESC, runs.id DESC LIMIT $4"
         ));
@@ -101,6 +112,7 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
     let spec: String = row.try_get("spec")?;
     Ok(Run {
         job: row.try_get("job")?,
+        trial: count("trial")?,
         status: status(&row.try_get::<String, _>("status")?, &id)?,
         spec: from_json(&spec, "runs", "spec", &id)?,
         environment: json(row, "environment", &id)?,

@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, watch};
 use super::Stage;
 use super::launcher::Launcher;
 use super::recorder::{self, Message, Position};
+use super::sweep;
 use crate::arrays::{Arrays, ArraysError};
 use crate::compute;
 use crate::data::profile::Column;
 use crate::data::{Cell, records};
 use crate::job::execute::{Event, Inputs, Output, RangeOutput, Reporter, Trained};
-use crate::job::{EndRequest, Environment, JobStatus};
+use crate::job::{EndRequest, Environment, Job, JobStatus};
+use crate::learn::stopping::EndReason;
 use crate::learn::trainer::{self, Interrupt};
 use crate::model::encoder::InputColumn;
 use crate::model::fit::TrainingTable;
@@ -40,15 +42,13 @@ pub async fn run(
     tracing::info!(job = id, attempt, "job started");
     let outcome = perform(store, &claimed, launcher, stage).await;
     let finished = match outcome {
-        Ok(Done::Output(Output::Model(trained))) => {
-            finish_with_model(store, &claimed, *trained).await
-        }
-        Ok(Done::Output(Output::RangeTest(range))) => {
+        Ok(Done::Model(made)) => finish_with_model(store, &claimed, *made).await,
+        Ok(Done::RangeTest(range)) => {
             let RangeOutput { tested, warnings, seconds } = &*range;
             store.finish(&claimed, Ending::RangeTest { tested, warnings, seconds }).await
         }
-        Ok(Done::Cancelled) => store.finish(&claimed, Ending::Cancelled).await,
-        Ok(Done::Released) => store.finish(&claimed, Ending::Released).await,
+        Err(Failure::Cancelled) => store.finish(&claimed, Ending::Cancelled).await,
+        Err(Failure::Released) => store.finish(&claimed, Ending::Released).await,
         Err(Failure::Lost) => Err(StoreError::LeaseLost),
         Err(Failure::Problem(problem)) => store.finish(&claimed, Ending::Failed(&problem)).await,
     };
@@ -63,7 +63,7 @@ pub async fn run(
     match finished {
         Ok(job) => {
             if job.status != JobStatus::Queued {
-                forget_checkpoint(store, &job.run).await;
+                forget_checkpoint(store, &job).await;
             }
             tracing::info!(job = id, status = job.status.name(), "job ended");
         }
@@ -76,14 +76,25 @@ pub async fn run(
 }
 
 enum Done {
-    Output(Output),
-    Cancelled,
-    Released,
+    Model(Box<Made>),
+    RangeTest(Box<RangeOutput>),
 }
 
+/// A model, and what it was made by.
+struct Made {
+    trained: Trained,
+    run: String,
+    spec: TrainSpec,
+    /// Whether the job was stopped before it was done.
+    stopped: bool,
+}
+
+/// Why an attempt has no result.
 pub(super) enum Failure {
     /// Someone else has the job.
     Lost,
+    Cancelled,
+    Released,
     Problem(Problem),
 }
 
@@ -105,10 +116,17 @@ async fn perform(
     let control = Arc::new(Control::default());
     let environment = environment(&claimed.spec, launcher.threads_per_job());
     store.record_environment(&claimed.job.run, &environment).await?;
-    let (resume, position) = resume(store, claimed).await?;
     let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
     let _heart = AbortOnDrop(heart);
     let table = table(store, &claimed.spec).await?;
+    if claimed.job.kind == "sweep" {
+        let parallel = launcher.threads_per_job();
+        let won = sweep::perform(store, claimed, control, table, parallel).await?;
+        let sweep::Winner { trained, trial, stopped } = won;
+        let made = Made { trained, run: trial.run, spec: trial.spec, stopped };
+        return Ok(Done::Model(Box::new(made)));
+    }
+    let (resume, position) = resume(store, claimed).await?;
     let inputs = Inputs {
         spec: claimed.spec.clone(),
         table,
@@ -128,12 +146,18 @@ async fn perform(
         Err(error) => tracing::error!(%error, "recording a job's events failed"),
     }
     match outcome.map_err(|error| Failure::Problem(error.into()))? {
-        Ok(output) => Ok(Done::Output(output)),
-        Err(error) if error.is_interruption() => match control.reason() {
-            Some(Reason::Cancel) => Ok(Done::Cancelled),
-            Some(Reason::Release) => Ok(Done::Released),
-            Some(Reason::Lost) | None => Err(Failure::Lost),
-        },
+        Ok(Output::RangeTest(range)) => Ok(Done::RangeTest(range)),
+        Ok(Output::Model(trained)) => Ok(Done::Model(Box::new(Made {
+            stopped: trained.card.end_reason == EndReason::Stopped,
+            trained: *trained,
+            run: claimed.job.run.clone(),
+            spec: claimed.spec.clone(),
+        }))),
+        Err(error) if error.is_interruption() => Err(match control.reason() {
+            Some(Reason::Cancel) => Failure::Cancelled,
+            Some(Reason::Release) => Failure::Released,
+            Some(Reason::Lost) | None => Failure::Lost,
+        }),
         Err(error) => Err(Failure::Problem(error.into())),
     }
 }
@@ -141,8 +165,9 @@ async fn perform(
 async fn finish_with_model(
     store: &Store,
     claimed: &Claimed,
-    trained: Trained,
-) -> Result<crate::job::Job, StoreError> {
+    made: Made,
+) -> Result<Job, StoreError> {
+    let Made { trained, run, spec, stopped } = made;
     let Trained { artifact, card, test, steps, seconds } = trained;
     let bytes = artifact.len() as u64;
     // Held until the row is in: the same bytes may be another model's, about to be deleted.
@@ -150,21 +175,26 @@ async fn finish_with_model(
     let key = store.put_model(artifact).await?;
     let model = NewModel {
         id: store.ids.next("model"),
-        made_by: Some((&claimed.job.id, &claimed.job.run)),
+        made_by: Some((&claimed.job.id, &run)),
         name: claimed.spec.model_name.as_deref(),
-        spec: &claimed.spec,
+        spec: &spec,
         card: &card,
         artifact: &key,
         bytes,
     };
     let test = test.as_ref();
-    let ending = Ending::Model { model: Box::new(model), test, steps, seconds: &seconds };
+    let ending = Ending::Model { model: Box::new(model), test, steps, seconds: &seconds, stopped };
     store.finish(claimed, ending).await
 }
 
-async fn forget_checkpoint(store: &Store, run: &str) {
-    if let Err(error) = store.artifacts.delete(&recorder::checkpoint_key(run)).await {
-        tracing::warn!(run, %error, "a checkpoint could not be removed");
+async fn forget_checkpoint(store: &Store, job: &Job) {
+    let forgotten = if job.kind == "sweep" {
+        sweep::forget_files(store, &job.id).await
+    } else {
+        store.artifacts.delete(&recorder::checkpoint_key(&job.run)).await
+    };
+    if let Err(error) = forgotten {
+        tracing::warn!(run = job.run, %error, "a checkpoint could not be removed");
     }
 }
 
@@ -246,7 +276,7 @@ pub(super) async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTab
     })
 }
 
-fn environment(spec: &TrainSpec, threads: usize) -> Environment {
+pub(super) fn environment(spec: &TrainSpec, threads: usize) -> Environment {
     Environment {
         whereof_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("WHEREOF_COMMIT").map(str::to_owned),
@@ -312,7 +342,7 @@ impl Drop for AbortOnDrop {
 
 /// Why an attempt was aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
+pub(super) enum Reason {
     Cancel = 1,
     Release = 2,
     Lost = 3,
@@ -320,7 +350,7 @@ enum Reason {
 
 /// What the training thread reads at every step.
 #[derive(Default)]
-struct Control {
+pub(super) struct Control {
     /// 0 go on, 1 to 3 abort for a [`Reason`], 4 stop and keep the best, 5 go on but leave
     /// checkpoints.
     state: AtomicU8,
@@ -341,11 +371,11 @@ impl Control {
         self.state.compare_exchange(0, PREPARE, Ordering::SeqCst, Ordering::SeqCst).ok();
     }
 
-    fn abort(&self, reason: Reason) {
+    pub fn abort(&self, reason: Reason) {
         self.state.store(reason as u8, Ordering::SeqCst);
     }
 
-    fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<Reason> {
         match self.state.load(Ordering::SeqCst) {
             1 => Some(Reason::Cancel),
             2 => Some(Reason::Release),
@@ -354,7 +384,7 @@ impl Control {
         }
     }
 
-    fn interrupt(&self) -> Interrupt {
+    pub fn interrupt(&self) -> Interrupt {
         match self.state.load(Ordering::Relaxed) {
             0 => Interrupt::None,
             STOP => Interrupt::Stop,

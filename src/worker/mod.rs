@@ -4,8 +4,10 @@
 mod attempt;
 mod launcher;
 mod recorder;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;

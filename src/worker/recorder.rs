@@ -27,7 +27,7 @@ const SHOWN: [(&str, StoppingMetric); 4] = [
 ];
 
 /// The name of a validation metric in a run's history.
-fn series(metric: StoppingMetric) -> &'static str {
+pub fn series(metric: StoppingMetric) -> &'static str {
     match metric {
         StoppingMetric::LogLoss => "validation.log_loss",
         StoppingMetric::Accuracy => "validation.accuracy",

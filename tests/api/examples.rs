@@ -74,6 +74,18 @@ impl Reader<'_> {
         self.done.insert("get /v1/runs/compare".to_owned());
     }
 
+    /// Looks at a small sweep.
+    async fn sweep(&mut self) {
+        let dataset = self.server.upload(small_reviews()).await;
+        let mut base = crate::harness::train_request(&dataset, None);
+        base.as_object_mut().unwrap().remove("kind");
+        let space = serde_json::json!({"optimizer.learning_rate": {"choice": [0.01, 0.001]}});
+        let request = serde_json::json!({"kind": "sweep", "base": base, "space": space});
+        let job = self.server.train(&request).await;
+        self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
+        self.call("get", "/v1/jobs/{id}/sweep").await;
+    }
+
     async fn job(&mut self) {
         let job = self.call("post", "/v1/jobs").await.value();
         self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
@@ -115,6 +127,8 @@ async fn every_operation_has_an_example_that_works() {
     let file = reader.call("get", "/v1/models/{model}/artifact").await.body;
     reader.call("delete", "/v1/models/{model}").await;
     reader.call_with("post", "/v1/models", "application/octet-stream", file).await;
+
+    reader.sweep().await;
 
     // What can be ended has to last.
     let dataset = server.upload(small_reviews()).await;

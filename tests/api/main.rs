@@ -22,4 +22,5 @@ mod runs;
 mod scoring;
 mod six_sentences;
 mod stopping;
+mod sweeps;
 mod tabular;
