@@ -35,7 +35,6 @@ fn run(id: &str, seed: u64, hidden: &[usize], accuracy: f64) -> Run {
         epochs: Some(3),
         steps: Some(30),
         end_reason: None,
-        range_test: None,
         seconds: None,
         range_test: None,
         model: None,

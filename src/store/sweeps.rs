@@ -1,6 +1,7 @@
 //! Sweeps: a job, its trainings, and where each of them stands. Each training is a run.
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::events::{self, EventKind};
 use super::idempotency::Keyed;
@@ -81,42 +82,15 @@ impl Store {
         let rows = sqlx::query(
             "SELECT trials.*, runs.spec AS spec, runs.checkpoint_step AS checkpoint_step
              FROM trials JOIN runs ON runs.id = trials.run
-             WHERE trials.job = $1 ORDER BY trials.number, trials.run",
+             WHERE trials.job = $1",
         )
         .bind(job)
         .fetch_all(self.db.read())
         .await?;
-        rows.iter()
-            .map(|row| {
-                let run: String = row.try_get("run")?;
-                let text = |column: &str| row.try_get::<String, _>(column);
-                let count = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-                let status = text("status")?;
-                let error: Option<String> = row.try_get("error")?;
-                let step: Option<i64> = row.try_get("checkpoint_step")?;
-                Ok(TrialRun {
-                    trial: count("number")? as usize,
-                    parameters: from_json(&text("parameters")?, "trials", "parameters", &run)?,
-                    spec: from_json(&text("spec")?, "runs", "spec", &run)?,
-                    status: TrialStatus::parse(&status).ok_or_else(|| {
-                        StoreError::Inconsistent {
-                            table: "trials",
-                            column: "status",
-                            id: run.clone(),
-                            message: format!("{status:?} is no status"),
-                        }
-                    })?,
-                    values: from_json(&text("measured")?, "trials", "measured", &run)?,
-                    epochs: count("epochs")? as usize,
-                    steps: count("steps")?,
-                    error: error
-                        .map(|error| from_json(&error, "trials", "error", &run))
-                        .transpose()?,
-                    checkpoint_step: step.map(i64::unsigned_abs),
-                    run,
-                })
-            })
-            .collect()
+        let runs: Result<Vec<TrialRun>, StoreError> = rows.iter().map(trial_run).collect();
+        let mut runs = runs?;
+        runs.sort_by_key(|run| (run.trial, run.spec.training.seed));
+        Ok(runs)
     }
 
     /// Records what was measured in a training of a sweep.
@@ -189,4 +163,30 @@ impl Store {
         self.signals.job_changed(&claimed.job.id);
         Ok(())
     }
+}
+
+fn trial_run(row: &SqliteRow) -> Result<TrialRun, StoreError> {
+    let run: String = row.try_get("run")?;
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let count = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
+    let status = text("status")?;
+    let error: Option<String> = row.try_get("error")?;
+    let step: Option<i64> = row.try_get("checkpoint_step")?;
+    Ok(TrialRun {
+        trial: count("number")? as usize,
+        parameters: from_json(&text("parameters")?, "trials", "parameters", &run)?,
+        spec: from_json(&text("spec")?, "runs", "spec", &run)?,
+        status: TrialStatus::parse(&status).ok_or_else(|| StoreError::Inconsistent {
+            table: "trials",
+            column: "status",
+            id: run.clone(),
+            message: format!("{status:?} is no status"),
+        })?,
+        values: from_json(&text("measured")?, "trials", "measured", &run)?,
+        epochs: count("epochs")? as usize,
+        steps: count("steps")?,
+        error: error.map(|error| from_json(&error, "trials", "error", &run)).transpose()?,
+        checkpoint_step: step.map(i64::unsigned_abs),
+        run,
+    })
 }

@@ -157,6 +157,9 @@ impl Sweep<'_> {
         for position in 0..self.runs.len() {
             let run = &mut self.runs[position];
             let out = rung > 0 && !entering.contains(&run.trial);
+            if out && run.status == TrialStatus::Finished {
+                self.store.artifacts.delete(&model_key(&run.run)).await?;
+            }
             if out && matches!(run.status, TrialStatus::Paused | TrialStatus::Waiting) {
                 run.status = TrialStatus::Pruned;
                 run.checkpoint_step = None;
@@ -333,12 +336,11 @@ impl Sweep<'_> {
         if rung + 1 < self.spec.rungs.len() {
             return Ok(());
         }
-        let trials = by_trial(&self.runs);
-        let order = order(&self.spec, &trials);
-        for position in order.into_iter().skip(1) {
+        let best = self.best().map(|at| self.runs[at].trial);
+        for trial in by_trial(&self.runs) {
             let done = |run: &&TrialRun| run.status == TrialStatus::Finished;
-            if trials[position].iter().all(done) {
-                for run in &trials[position] {
+            if Some(trial[0].trial) != best && trial.iter().all(done) {
+                for run in trial {
                     self.store.artifacts.delete(&model_key(&run.run)).await?;
                 }
             }
@@ -370,22 +372,38 @@ impl Sweep<'_> {
         Ok(any || self.stopping())
     }
 
+    /// The best training that has a model or can have one: of the best setting's seeds, the one that
+    /// did best.
+    fn best(&self) -> Option<usize> {
+        use TrialStatus::{Finished, Paused, Pruned};
+        let value = |at: usize| {
+            let run = &self.runs[at];
+            // What was pruned would have to be trained once more, from its beginning.
+            let usable = matches!(run.status, Finished | Paused)
+                || (run.status == Pruned && !self.stopping());
+            run.values.last().copied().flatten().filter(|value| usable && value.is_finite())
+        };
+        let cost = |at: &usize| {
+            value(*at).map_or(f64::INFINITY, |value| self.spec.metric.to_minimise(value))
+        };
+        let trials = by_trial(&self.runs);
+        order(&self.spec, &trials).into_iter().find_map(|trial| {
+            let number = trials[trial][0].trial;
+            let of_trial = (0..self.runs.len()).filter(|&at| self.runs[at].trial == number);
+            let usable = of_trial.filter(|&at| value(at).is_some());
+            usable.min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        })
+    }
+
     /// The best training, with its model.
     async fn winner(&mut self, stopped: bool) -> Result<Winner, Failure> {
-        let trials = by_trial(&self.runs);
-        let best = order(&self.spec, &trials)[0];
-        let last = |run: &TrialRun| run.values.last().copied().flatten();
-        // Of several seeds, the one that did best.
-        let best = trials[best].iter().filter(|run| last(run).is_some()).min_by(|a, b| {
-            let cost = |run: &TrialRun| {
-                last(run).map_or(f64::INFINITY, |value| self.spec.metric.to_minimise(value))
-            };
-            cost(a).total_cmp(&cost(b))
-        });
-        let Some(id) = best.map(|run| run.run.clone()) else { return Err(self.without()) };
-        let position = self.runs.iter().position(|run| run.run == id).unwrap_or_default();
+        let Some(position) = self.best() else { return Err(self.without()) };
+        let id = self.runs[position].run.clone();
         if !self.has_model(&id).await? {
             self.wind_up(position).await?;
+            if self.runs[position].status == TrialStatus::Failed {
+                return Err(self.without());
+            }
         }
         let trial = self.runs[position].clone();
         let artifact = self.store.artifacts.get(&model_key(&id)).await?;
@@ -413,7 +431,7 @@ impl Sweep<'_> {
     /// Makes the model of a training that was stopped, or whose model is gone.
     async fn wind_up(&mut self, position: usize) -> Result<(), Failure> {
         let run = &self.runs[position];
-        let wind_up = run.status != TrialStatus::Finished;
+        let wind_up = run.status == TrialStatus::Paused;
         // Its last value is replaced by the same.
         let (state, slot) = (run.values.len(), run.values.len().saturating_sub(1));
         let (tell, mut told) = mpsc::channel(1);
