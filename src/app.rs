@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::compute::{self, ComputeError, Pool, Priority};
@@ -30,6 +30,11 @@ pub enum AppError {
         "the data folder {0} is in use by another server; stop that one, or choose another --data-dir"
     )]
     Locked(PathBuf),
+    /// There is nothing to work on.
+    #[error(
+        "there is no database in the data folder {0}: check --data-dir, or start `whereof serve` on it first"
+    )]
+    NoDatabase(PathBuf),
     /// The data folder cannot be used.
     #[error("the data folder {folder} cannot be used: {error}")]
     Folder {
@@ -120,18 +125,18 @@ impl App {
         listening.map_err(|error| AppError::Listen { address, error })
     }
 
-    /// Serves until `stop` comes, then drains: long polls end, running jobs have their time, those
-    /// that still run go back to the queue, and the database is closed.
+    /// Serves until `stop` comes, then drains: long polls end, /readyz answers 503, running jobs have
+    /// their time, those that still run go back to the queue, and the database is closed.
     pub async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), AppError> {
         let Self { store, router, workers, stopping, .. } = self;
-        let mut told = stopping.subscribe();
+        let (close, closed) = oneshot::channel::<()>();
         let until_told = async move {
-            // The sender outlives this, so waiting cannot fail.
-            told.wait_for(|stopping| *stopping).await.ok();
+            // Whether it is told or the sender is dropped, it is over.
+            closed.await.ok();
         };
         let service = router.into_make_service();
         let server = axum::serve(listener, service).with_graceful_shutdown(until_told);
@@ -143,7 +148,9 @@ impl App {
         };
         tracing::info!("stopping");
         stopping.send_replace(true);
+        // New connections are still taken while jobs drain, so that /readyz can say so.
         workers.stop().await;
+        drop(close);
         let outcome = match broke_off {
             Some(ended) => ended.map_err(std::io::Error::other).and_then(|result| result),
             None => match tokio::time::timeout(CONNECTIONS_END, &mut server).await {
@@ -164,6 +171,10 @@ impl App {
 
 /// Works on the jobs of a data folder without serving HTTP, until `stop` comes.
 pub async fn work(config: Config, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+    let folder = &config.data_dir;
+    if !Store::is_in(folder) {
+        return Err(AppError::NoDatabase(folder.clone()));
+    }
     let store = Store::open_beside_server(&config.data_dir, SystemClock::shared()).await?;
     let setup = WorkerSetup {
         workers: config.workers.max(1),

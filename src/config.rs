@@ -1,11 +1,12 @@
 //! Settings, from flags, environment and a file, in that order of precedence; checked once, here.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::compute;
 
@@ -37,7 +38,8 @@ pub enum ConfigError {
 pub struct Settings {
     /// Address and port to listen on [default: 127.0.0.1:8080]. An address that other machines reach
     /// needs --api-key
-    #[arg(long, env = "WHEREOF_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "WHEREOF_LISTEN", value_name = "ADDRESS", value_parser = address)]
+    #[serde(deserialize_with = "address_in_file")]
     pub listen: Option<SocketAddr>,
     /// Folder for the database and all files [default: ./whereof-data]
     #[arg(long, env = "WHEREOF_DATA_DIR", value_name = "FOLDER")]
@@ -150,6 +152,21 @@ macro_rules! merged {
     };
 }
 
+/// An address and port, such as `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`. Of several
+/// addresses of a name the first of version 4 is taken, which most clients try as well.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().map_err(|error| {
+        format!("{error}; write an address and a port, such as 127.0.0.1:8080 or localhost:8080")
+    })?;
+    let found: Vec<SocketAddr> = found.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| format!("{text} has no address"))
+}
+
+fn address_in_file<'de, D: Deserializer<'de>>(file: D) -> Result<Option<SocketAddr>, D::Error> {
+    address(&String::deserialize(file)?).map(Some).map_err(D::Error::custom)
+}
+
 impl Settings {
     /// Reads a file of settings in TOML: the flags' names with underscores.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -254,6 +271,19 @@ mod tests {
         assert!(Settings { api_key: key, ..public() }.check().is_ok());
         let short = Some(vec!["secret".to_owned()]);
         assert!(Settings { api_key: short, ..public() }.check().is_err());
+    }
+
+    #[test]
+    fn an_address_may_be_a_name() {
+        assert_eq!(address("127.0.0.1:80").unwrap().to_string(), "127.0.0.1:80");
+        assert_eq!(address("[::1]:80").unwrap().to_string(), "[::1]:80");
+        let local = address("localhost:8080").unwrap();
+        assert!(local.ip().is_loopback() && local.port() == 8080, "{local}");
+        let file: Settings = toml::from_str("listen = \"localhost:7\"").unwrap();
+        assert_eq!(file.listen.unwrap().port(), 7);
+        for wrong in ["localhost", "8080", "127.0.0.1:99999", ""] {
+            assert!(address(wrong).unwrap_err().contains("such as 127.0.0.1:8080"), "{wrong}");
+        }
     }
 
     #[test]

@@ -12,8 +12,9 @@ use super::serve::{log, runtime, stop_signal};
 use super::{Failure, show};
 use crate::app::App;
 use crate::client::{Client, ClientError};
-use crate::config::{LogLevel, Settings};
-use crate::http::score::{EvaluateResponse, ScoreResponse};
+use crate::config::{LogLevel, Settings, address};
+use crate::http::evaluate::EvaluateResponse;
+use crate::http::score::ScoreResponse;
 use crate::job::{Job, JobStatus, Run};
 use crate::store::datasets::Dataset;
 
@@ -28,7 +29,7 @@ pub struct Demo {
     #[arg(long)]
     exit: bool,
     /// Address and port to listen on [default: 127.0.0.1:8080, or a free port if that is taken]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Folder for the database and all files
     #[arg(long, value_name = "FOLDER", default_value = "./whereof-data")]

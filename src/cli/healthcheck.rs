@@ -8,13 +8,15 @@ use clap::Args;
 use super::Failure;
 use super::serve::runtime;
 use crate::client::Client;
+use crate::config::address;
 use crate::http::health::Health;
 
 /// Arguments of `healthcheck`.
 #[derive(Debug, Args)]
 pub struct Healthcheck {
     /// Address that the server listens on; 0.0.0.0 means this machine
-    #[arg(long, env = "WHEREOF_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "WHEREOF_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080",
+        value_parser = address)]
     listen: SocketAddr,
     /// Seconds to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 4)]

@@ -4,8 +4,9 @@ mod demo;
 mod healthcheck;
 mod serve;
 mod show;
+mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -27,14 +28,14 @@ enum Command {
     /// Show everything on data that comes with the program: upload, train, score, abstain
     Demo(demo::Demo),
     /// Work on the jobs of a data folder, without serving the API
-    Worker(Serve),
+    Worker(worker::Worker),
     /// Ask a server whether it is ready; exit code 0 if it is
     Healthcheck(healthcheck::Healthcheck),
     /// Print the API's document, OpenAPI 3.1
     Openapi,
 }
 
-/// Arguments of `serve` and `worker`.
+/// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
 struct Serve {
     /// File of settings in TOML: the flags' names with underscores. Flags and environment outdo it
@@ -44,21 +45,17 @@ struct Serve {
     settings: Settings,
 }
 
-impl Serve {
-    fn config(self) -> Result<Config, ConfigError> {
-        let file = match &self.config {
-            Some(path) => Settings::read(path)?,
-            None => Settings::default(),
-        };
-        self.settings.or(file).check()
-    }
+/// Settings over those of a file, checked.
+fn complete(settings: Settings, file: Option<&Path>) -> Result<Config, ConfigError> {
+    let file = file.map_or_else(|| Ok(Settings::default()), Settings::read)?;
+    settings.or(file).check()
 }
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(arguments) => serve::serve(arguments),
-        Command::Worker(arguments) => serve::work(arguments),
+        Command::Worker(arguments) => worker::work(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments),
         Command::Openapi => {

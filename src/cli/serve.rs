@@ -1,4 +1,4 @@
-//! `whereof serve` and `whereof worker`.
+//! `whereof serve`, and what other commands share with it.
 
 use tokio::signal;
 use tracing::level_filters::LevelFilter;
@@ -7,12 +7,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use super::{Failure, Serve};
-use crate::app::{self, App};
+use super::{Failure, Serve, complete};
+use crate::app::App;
 use crate::config::{Config, LogFormat, LogLevel};
 
 pub fn serve(arguments: Serve) -> Result<(), Failure> {
-    let config = arguments.config()?;
+    let config = complete(arguments.settings, arguments.config.as_deref())?;
     log(&config);
     runtime()?.block_on(async {
         let app = App::start(config).await?;
@@ -20,12 +20,6 @@ pub fn serve(arguments: Serve) -> Result<(), Failure> {
         tracing::info!(address = %listener.local_addr()?, "listening");
         Ok(app.serve(listener, stop_signal()).await?)
     })
-}
-
-pub fn work(arguments: Serve) -> Result<(), Failure> {
-    let config = arguments.config()?;
-    log(&config);
-    runtime()?.block_on(async { Ok(app::work(config, stop_signal()).await?) })
 }
 
 /// The async runtime: few threads, since nothing blocks them.

@@ -33,8 +33,8 @@ pub async fn live() -> Json<Health> {
     health()
 }
 
-/// Whether the server can do its work: the database and the data folder answer, and it is not
-/// stopping.
+/// Whether the server can do its work: the database answers, the data folder can be written to, and
+/// the server is not stopping. While it drains it answers 503 here and goes on serving.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, description = "Ready", body = Health),
               (status = 503, description = "Not ready", body = Problem)))]
@@ -49,11 +49,12 @@ pub async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Failur
         Problem::new(Code::NotReady, format!("{what} does not answer")).retry_after(5)
     };
     state.store.ping().await.map_err(|e| not_ready("the database", e))?;
-    state.store.artifacts.scratch_file().map_err(|e| not_ready("the data folder", e))?;
+    state.store.artifacts.probe().await.map_err(|e| not_ready("the data folder", e))?;
     Ok(health())
 }
 
-/// Metrics in the format of Prometheus.
+/// Metrics in the format of Prometheus. They need a key where the server has keys, unlike the other
+/// paths for operators.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "The metrics", content_type = "text/plain", body = String)))]
 pub async fn metrics(State(state): State<AppState>) -> Result<Response, Failure> {

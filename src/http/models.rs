@@ -17,7 +17,9 @@ use super::problem::Failure;
 use super::query::{Path, Query};
 use super::state::AppState;
 use super::upload::{self, Received};
+use crate::clock::Timestamp;
 use crate::model::card::Card;
+use crate::model::spec::TrainSpec;
 use crate::problem::{Code, Problem};
 use crate::scorer::ScorerError;
 use crate::store::StoreError;
@@ -66,17 +68,60 @@ pub async fn get(
     Ok(Json(state.store.model(&id).await?))
 }
 
-/// Read a model's card: data, metrics, calibration, intended range, what is unavailable.
+/// A model's card, with what it is called here and what it was made from.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ModelCard {
+    /// Id of the model.
+    #[schema(example = "model_019ab3c1d2e37a4f8b6c5d4e3f2a1b0c")]
+    pub id: String,
+    /// Name under which the newest model is found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Aliases that point to it, as `name@alias`.
+    pub aliases: Vec<String>,
+    /// SHA-256 of its artifact: the version of its content, the same on every server.
+    pub sha256: String,
+    /// When it was made or imported.
+    pub created_at: Timestamp,
+    /// The dataset it was made from.
+    pub dataset: CardDataset,
+    /// The spec it was made to.
+    pub spec: TrainSpec,
+    /// Records, labels, metrics, calibration, intended range.
+    #[serde(flatten)]
+    pub card: Card,
+}
+
+/// The dataset that a model was made from.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CardDataset {
+    /// Its id, which follows from its records.
+    pub id: String,
+    /// What it is called; absent where it is not stored here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Read a model's card: data, spec, metrics, calibration, intended range, what is unavailable.
 #[utoipa::path(get, path = "/v1/models/{model}/card", tag = "models",
     params(("model" = String, Path, description = "Id, name or name@alias", example = "sentiment")),
-    responses((status = 200, description = "The card", body = Card),
+    responses((status = 200, description = "The card", body = ModelCard),
               (status = 404, description = "No such model", body = Problem)))]
 pub async fn card(
     State(state): State<AppState>,
     Path(reference): Path<String>,
-) -> Result<Json<Card>, Failure> {
+) -> Result<Json<ModelCard>, Failure> {
     let id = state.store.resolve_model(&reference).await?;
-    Ok(Json(state.store.model_card(&id).await?))
+    let card = state.store.model_card(&id).await?;
+    let ModelInfo { name, aliases, sha256, created_at, dataset, spec, .. } =
+        state.store.model(&id).await?;
+    let stored = match state.store.dataset(&dataset).await {
+        Ok(stored) => Some(stored.name),
+        Err(StoreError::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let dataset = CardDataset { id: dataset, name: stored };
+    Ok(Json(ModelCard { id, name, aliases, sha256, created_at, dataset, spec, card }))
 }
 
 /// What of a model can be changed.

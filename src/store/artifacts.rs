@@ -79,6 +79,16 @@ impl Artifacts {
         Ok(NamedTempFile::new_in(&self.scratch)?)
     }
 
+    /// Writes a file for work in progress and removes it, to see whether that works.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let (file, path) = self.scratch_file()?.into_parts();
+        let mut file = tokio::fs::File::from_std(file);
+        file.write_all(&[0; 4_096]).await?;
+        file.flush().await?;
+        drop((file, path));
+        Ok(())
+    }
+
     /// The key of a dataset.
     pub fn dataset_key(id: &str) -> String {
         format!("datasets/{id}.jsonl")

@@ -10,9 +10,13 @@ use super::json::{from_json, to_json};
 use super::{Artifacts, Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::data::generator::GeneratorSpec;
-use crate::data::profile::{Column, Profile};
+use crate::data::profile::{Column, Profile, ValueCount};
 use crate::data::reader::Format;
 use crate::data::records::Written;
+use crate::model::spec::Warning;
+
+/// Words of a column's name beyond which it may be a text.
+const LONG_NAME: usize = 8;
 
 /// A dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -36,6 +40,8 @@ pub struct Dataset {
     pub duplicate_rows: u64,
     /// Its columns, in the order of the file.
     pub columns: Vec<Column>,
+    /// What looks wrong with it, such as a first line that looks like a record.
+    pub warnings: Vec<Warning>,
     /// When it was first uploaded.
     pub created_at: Timestamp,
 }
@@ -101,6 +107,7 @@ impl Store {
             bytes,
             duplicate_rows: profile.duplicate_rows,
             columns: profile.columns.clone(),
+            warnings: format.map_or_else(Vec::new, |format| warnings(format, &profile)),
             created_at: self.clock.now(),
         };
         let mut tx = self.db.begin().await?;
@@ -231,17 +238,45 @@ fn location(id: &str) -> String {
     format!("/v1/datasets/{id}")
 }
 
+/// What looks wrong with a table. In CSV the first line names the columns; a file without such a
+/// line loses its first record to it.
+fn warnings(format: Format, profile: &Profile) -> Vec<Warning> {
+    if format != Format::Csv {
+        return Vec::new();
+    }
+    let doubt = |column: &Column| {
+        let name = &column.name;
+        let is_value = |values: &Vec<ValueCount>| values.iter().any(|v| v.value == *name);
+        let why = if column.values.as_ref().is_some_and(is_value) {
+            "which is one of its values, too"
+        } else if name.split_whitespace().count() > LONG_NAME {
+            "which is long for a name"
+        } else {
+            return None;
+        };
+        let shown: String = name.chars().take(80).collect();
+        let message = format!(
+            "the first line looks like a record: it names a column {shown:?}, {why}. If it is one, \
+             put a line with the columns' names before it and upload the file again"
+        );
+        Some(Warning::new("header_looks_like_record", message))
+    };
+    profile.columns.iter().find_map(doubt).into_iter().collect()
+}
+
 fn dataset(row: &SqliteRow) -> Result<Dataset, StoreError> {
     let id: String = row.try_get("id")?;
     let profile: String = row.try_get("profile")?;
     let profile: Profile = from_json(&profile, "datasets", "profile", &id)?;
     let format: String = row.try_get("format")?;
     let generator: Option<String> = row.try_get("generator")?;
-    let generator =
+    let generator: Option<GeneratorSpec> =
         generator.map(|text| from_json(&text, "datasets", "generator", &id)).transpose()?;
+    let format: Option<Format> = from_json(&format, "datasets", "format", &id)?;
     Ok(Dataset {
         name: row.try_get("name")?,
-        format: from_json(&format, "datasets", "format", &id)?,
+        warnings: format.map_or_else(Vec::new, |format| warnings(format, &profile)),
+        format,
         generator,
         rows: profile.rows,
         bytes: row.try_get::<i64, _>("bytes")?.unsigned_abs(),

@@ -61,6 +61,9 @@ impl<T> Page<T> {
     }
 }
 
+/// Name of the database's file.
+const DATABASE: &str = "whereof.db";
+
 /// Everything that is kept.
 #[derive(Clone)]
 pub struct Store {
@@ -79,6 +82,11 @@ pub struct Store {
 }
 
 impl Store {
+    /// Whether a folder holds a store.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(DATABASE).is_file()
+    }
+
     /// Opens the store in a folder, creating what is missing and bringing the schema up to date.
     pub async fn open(folder: &Path, clock: SharedClock) -> Result<Self, StoreError> {
         // What a process that died left half-written is of no use to anybody.
@@ -89,7 +97,7 @@ impl Store {
     /// Opens the store of a server that may be running.
     pub async fn open_beside_server(folder: &Path, clock: SharedClock) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder)?;
-        let db = Database::open(&folder.join("whereof.db")).await?;
+        let db = Database::open(&folder.join(DATABASE)).await?;
         let artifacts = Artifacts::local(folder)?;
         let ids = Arc::new(Ids::new(clock.clone()));
         Ok(Self { db, artifacts, signals: Arc::default(), clock, ids, files: Arc::default() })

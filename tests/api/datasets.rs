@@ -95,6 +95,31 @@ async fn columns_are_described() {
 }
 
 #[tokio::test]
+async fn a_first_line_that_looks_like_a_record_is_pointed_out() {
+    let server = Server::idle().await;
+    let headless = SIX.split_once('\n').unwrap().1;
+    let long = "text that somebody wrote in more words than a name has,label\na,b\nc,d\n";
+    for (csv, word) in [(headless, "positive"), (long, "somebody")] {
+        let dataset = server.upload(csv.to_owned()).await;
+        let warnings = dataset["warnings"].as_array().unwrap();
+        assert_eq!(warnings.len(), 1, "{dataset}");
+        assert_eq!(warnings[0]["code"], "header_looks_like_record");
+        let message = warnings[0]["message"].as_str().unwrap();
+        assert!(message.contains(word) && message.contains("before it"), "{message}");
+        // It is still told when the dataset is looked up later.
+        let path = format!("/v1/datasets/{}", dataset["id"].as_str().unwrap());
+        assert_eq!(server.get(&path).await["warnings"], dataset["warnings"]);
+    }
+    for good in [SIX, REVIEWS] {
+        assert_eq!(server.upload(good).await["warnings"], json!([]));
+    }
+    // A key of a JSON record is a name by itself.
+    let lines = "{\"a\": \"a\"}\n{\"a\": \"b\"}\n";
+    let answer = server.post_as("/v1/datasets", "application/x-ndjson", lines).await;
+    assert_eq!(answer.value()["warnings"], json!([]));
+}
+
+#[tokio::test]
 async fn records_are_paged_through_in_order() {
     let server = Server::idle().await;
     let dataset = server.upload(REVIEWS).await;

@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use whereof::config::Settings;
 
-use crate::harness::{SIX, Server, refused, small_reviews, train_request};
+use crate::harness::{SIX, Server, endless_request, refused, small_reviews, train_request};
 use crate::process::Process;
 
 /// Bytes that a file may have where the disk is "full".
@@ -43,6 +43,18 @@ async fn a_full_disk_fails_the_job_and_nothing_else() {
     assert_eq!(models["items"].as_array().unwrap().len(), 1);
     let artifacts = std::fs::read_dir(folder.path().join("data/artifacts/models")).unwrap();
     assert_eq!(artifacts.count(), 1, "a part of a model was left behind");
+
+    // What does not fit is refused again and again, and what fits is written in between.
+    for round in 0..3 {
+        let answer = upload(format!("text,sentiment\n{large}")).await;
+        refused(&answer, 507, "storage-full", "");
+        let answer = upload(format!("text,sentiment\nround {round},good\nno,bad\n")).await;
+        assert_eq!(answer.status, 201, "{}", answer.value());
+        let job: Value = server.client.post("/v1/jobs", &train_request(&six, None)).await.unwrap();
+        assert_eq!(server.ended(job["id"].as_str().unwrap()).await["status"], "succeeded");
+    }
+    let ready = server.client.send(Method::GET, "/readyz", &[], "").await.unwrap();
+    assert_eq!(ready.status, 200, "{}", ready.value());
 
     // With space again, the same job succeeds.
     server.terminate().await;
@@ -117,4 +129,71 @@ async fn a_stored_file_that_was_damaged_is_found_out() {
     server.small_model("sentiment").await;
     let answer = server.post("/v1/models/sentiment/score", &json!({"text": "I love it"})).await;
     assert_eq!(answer.status, 200, "{}", answer.value());
+}
+
+/// The database's own file at its limit: the commit fails, and later ones do not.
+#[tokio::test]
+async fn a_database_that_could_not_grow_is_written_to_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start_with_file_limit(folder.path(), 900).await;
+    let limit = 900 * 512;
+    let answer = server.client.post_as("/v1/datasets", "text/csv", SIX).await.unwrap();
+    let dataset = answer.value();
+    // Each job that waits takes some thousand bytes of the database, and of its log more.
+    let request = endless_request(&dataset);
+    let path = folder.path().join("data/whereof.db-wal");
+    let mut refusals = 0;
+    for _ in 0..2_000 {
+        let body = request.to_string();
+        let answer = server.client.post_as("/v1/jobs", "application/json", body).await.unwrap();
+        if answer.status != 202 {
+            refused(&answer, 507, "storage-full", "");
+            refusals += 1;
+        }
+        if refusals == 3 {
+            break;
+        }
+    }
+    let log = std::fs::metadata(path).unwrap().len();
+    assert_eq!(refusals, 3, "nothing was ever full; the log has {log} of {limit} bytes");
+    // Every answer is still told; with space again, everything is taken.
+    let before = server.get("/v1/jobs?limit=1000").await["items"].as_array().unwrap().len();
+    assert!(before > 0);
+    server.kill();
+    let server = Process::start(folder.path(), &["--workers", "0"]).await;
+    let after = server.get("/v1/jobs?limit=1000").await["items"].as_array().unwrap().len();
+    assert_eq!(before, after, "a job that was accepted is gone, or one that was refused is there");
+    let answer =
+        server.client.post_as("/v1/jobs", "application/json", request.to_string()).await.unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.value());
+}
+
+#[tokio::test]
+async fn what_a_dead_server_left_half_written_is_removed() {
+    let server = Server::idle().await;
+    let dataset = server.upload(SIX).await;
+    let folder = server.stop().await;
+    let artifacts = folder.path().join("artifacts");
+    let kept = artifacts.join(format!("datasets/{}.jsonl", dataset["id"].as_str().unwrap()));
+    // An upload under way, and files that were being put in their place.
+    std::fs::create_dir_all(artifacts.join("models")).unwrap();
+    let left = [
+        folder.path().join("tmp/.tmpAbCdEf"),
+        artifacts.join("datasets/ds_0.jsonl#1"),
+        artifacts.join("models/0.safetensors#17"),
+    ];
+    for path in &left {
+        std::fs::write(path, "half a file").unwrap();
+    }
+    let settings = Settings { workers: Some(0), ..Settings::default() };
+    let server = Server::start_in(folder, settings).await;
+    for path in &left {
+        assert!(!path.exists(), "{} is still there", path.display());
+    }
+    assert!(kept.exists());
+    let id = dataset["id"].as_str().unwrap();
+    assert_eq!(
+        server.get(&format!("/v1/datasets/{id}/records")).await["items"][5]["sentiment"],
+        "negative"
+    );
 }

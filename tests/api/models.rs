@@ -27,6 +27,10 @@ async fn a_card_says_what_a_model_is_made_of_and_meant_for() {
     );
     assert_eq!(model["task"], "text_classification");
     let card = server.get("/v1/models/sentiment/card").await;
+    assert_eq!((&card["id"], &card["name"]), (&job["model"], &json!("sentiment")));
+    assert_eq!((&card["spec"], &card["sha256"]), (&model["spec"], &model["sha256"]));
+    assert_eq!(card["dataset"], json!({"id": job["dataset"], "name": "dataset"}));
+    assert_eq!(card["whereof_version"], env!("CARGO_PKG_VERSION"));
     let records = &card["records"];
     assert_eq!(records["train"], 140);
     assert_eq!(card["labels"].as_array().unwrap().len(), 2);
@@ -119,8 +123,19 @@ async fn a_model_moves_to_another_server_and_answers_the_same() {
     let moved = there.post("/v1/models/imported/score", &texts).await.value();
     assert_eq!(original["results"], moved["results"]);
     assert_eq!(original["model"], job["model"]);
-    let card = there.get("/v1/models/imported/card").await;
-    assert_eq!(card, here.get("/v1/models/sentiment/card").await);
+    // The card moves along; only what it is called is each server's own.
+    let mut cards =
+        [there.get("/v1/models/imported/card").await, here.get("/v1/models/sentiment/card").await];
+    assert!(cards[0]["dataset"]["name"].is_null(), "the dataset is not stored there");
+    assert_ne!(cards[0]["id"], cards[1]["id"]);
+    for card in &mut cards {
+        let card = card.as_object_mut().unwrap();
+        for own in ["id", "name", "created_at"] {
+            assert!(card.remove(own).is_some(), "{own}");
+        }
+        card["dataset"].as_object_mut().unwrap().remove("name");
+    }
+    assert_eq!(cards[0], cards[1]);
 }
 
 #[tokio::test]

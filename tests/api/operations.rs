@@ -141,6 +141,68 @@ async fn every_problem_that_is_answered_is_explained() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_write_is_not_ready() {
+    let server = Server::idle().await;
+    let scratch = server.folder.path().join("tmp");
+    std::fs::remove_dir_all(&scratch).unwrap();
+    let answer = server.send(Method::GET, "/readyz", &[], "").await;
+    refused(&answer, 503, "not-ready", "");
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(server.send(Method::GET, "/healthz", &[], "").await.status, 200);
+    std::fs::create_dir(&scratch).unwrap();
+    assert_eq!(server.send(Method::GET, "/readyz", &[], "").await.status, 200);
+    assert!(std::fs::read_dir(&scratch).unwrap().next().is_none(), "the probe left a file");
+}
+
+/// Whoever spreads requests over servers hears of the end before connections are refused.
+#[tokio::test]
+async fn a_draining_server_says_so_and_goes_on_serving() {
+    let settings = Settings { workers: Some(1), drain_seconds: Some(3), ..Settings::default() };
+    let server = Server::start_with(settings).await;
+    let dataset = server.upload(SIX).await;
+    let job = server.submit(&crate::harness::endless_request(&dataset)).await;
+    let id = job["id"].as_str().unwrap().to_owned();
+    server.until(&id, |job| job["phase"] == "training").await;
+    let base = server.client.base().to_owned();
+    let stopped = tokio::spawn(server.stop());
+    let ready = async || {
+        // A new connection each time, as a load balancer makes.
+        let client = whereof::client::Client::new(base.clone());
+        client.send(Method::GET, "/readyz", &[], "").await.unwrap()
+    };
+    let answer = loop {
+        let answer = ready().await;
+        if answer.status != 200 {
+            break answer;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    refused(&answer, 503, "shutting-down", "");
+    let client = whereof::client::Client::new(base.clone());
+    let path = format!("/v1/jobs/{id}");
+    assert_eq!(client.send(Method::GET, &path, &[], "").await.unwrap().status, 200);
+    stopped.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_works_only_where_a_server_was() {
+    let program = || std::process::Command::new(env!("CARGO_BIN_EXE_whereof"));
+    let folder = tempfile::tempdir().unwrap();
+    let mistyped = folder.path().join("wherof-data");
+    let output = program().args(["worker", "--data-dir"]).arg(&mistyped).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no database") && said.contains("--data-dir"), "{said}");
+    assert!(!mistyped.exists(), "the folder was made");
+    let help = program().args(["worker", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("--data-dir") && help.contains("--drain-seconds"), "{help}");
+    for foreign in ["--listen", "--api-key", "--cors-origin", "--scoring-threads", "--max-queued"] {
+        assert!(!help.contains(foreign), "{foreign}");
+    }
+}
+
+#[tokio::test]
 async fn a_stopping_server_lets_its_followers_go() {
     let server = Server::idle().await;
     let dataset = server.upload(SIX).await;

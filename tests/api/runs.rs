@@ -1,5 +1,7 @@
 //! Runs and metrics: what a training did, step by step.
 
+use std::path::Path;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -19,6 +21,14 @@ async fn a_run_records_what_it_takes_to_repeat_it() {
     let environment = &run["environment"];
     assert_eq!(environment["whereof_version"], env!("CARGO_PKG_VERSION"));
     assert_eq!((&environment["device"], &environment["threads"]), (&json!("cpu"), &json!(1)));
+    // This checkout has a commit; a tree without git has none, and says nothing.
+    let git = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/.git");
+    if let Some(output) = git.ok().filter(|o| o.status.success() && Path::new(own).exists()) {
+        let head = String::from_utf8(output.stdout).unwrap();
+        let commit = environment["commit"].as_str().unwrap();
+        assert_eq!(commit.trim_end_matches("-altered"), head.trim());
+    }
     assert_eq!(environment["seed"], run["spec"]["training"]["seed"]);
     assert!(environment["cpu_features"].is_array() && environment["platform"].is_string());
     assert_eq!((&run["epochs"], &run["end_reason"]), (&json!(4), &json!("epochs")));
