@@ -25,12 +25,21 @@ impl Process {
     }
 
     /// The same where no file can grow beyond `blocks` of 512 bytes, as on a disk that is full.
-    pub async fn start_with_file_limit(folder: &Path, blocks: u32) -> Self {
+    pub async fn start_with_file_limit(folder: &Path, blocks: u32, arguments: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         // The signal is ignored, so that writes fail instead of ending the process.
-        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_whereof")]);
-        Self::launch(shell, folder, &[]).await
+        Self::launch(shell, folder, arguments).await
+    }
+
+    /// Lets files grow again, as on a disk that has space again.
+    #[cfg(target_os = "linux")]
+    pub fn lift_file_limit(&self) {
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let limit = Rlimit { current: maximum, maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).unwrap();
     }
 
     async fn launch(mut command: Command, folder: &Path, arguments: &[&str]) -> Self {
