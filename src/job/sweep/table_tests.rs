@@ -34,7 +34,7 @@ fn run(trial: usize, status: TrialStatus, values: &[f64]) -> TrialRun {
                      "checkpoint_seconds": 30},
         "split": {"train": 0.8, "validation": 0.2, "calibration": 0.0, "test": 0.0, "seed": 1},
     });
-    let batch = if trial % 2 == 0 { 8 } else { 16 };
+    let batch = if trial.is_multiple_of(2) { 8 } else { 16 };
     let parameters = json!({
         "optimizer.learning_rate": 0.001 * 1.2f64.powi(trial as i32), "training.batch_size": batch,
     });
