@@ -1,7 +1,7 @@
 //! Generators: datasets that are made from a few numbers, so that an experiment needs no file.
 //!
-//! A new one is a file here that implements [`Generator`], a variant of [`GeneratorSpec`] and a line
-//! in [`GeneratorSpec::generator`]. The same spec gives the same records, bit for bit.
+//! A new one is a file here that implements `Generator`, a variant of [`GeneratorSpec`] and a line
+//! in `GeneratorSpec::generator`. The same spec gives the same records, bit for bit.
 
 mod blobs;
 mod circles;

@@ -1,7 +1,7 @@
 //! Initial parameters. Each parameter draws from a stream of its own name, so that neither the order
 //! of layers nor another layer changes it.
 //!
-//! A new initialiser is a variant of [`InitSpec`] and its line in [`InitSpec::draw`]; one that is no
+//! A new initialiser is a variant of [`InitSpec`] and its line in `InitSpec::draw`; one that is no
 //! plain distribution is a file here too, as `orthogonal`.
 
 mod draw;

@@ -1,7 +1,7 @@
 //! Losses, each the mean over a batch, with a gradient of our own: candle's binary cross-entropy is
 //! NaN at large logits, and one pass is cheaper than five operations.
 //!
-//! Weights, smoothing and focus are in the general forms [`softmax`] and [`sigmoid`]; without them the
+//! Weights, smoothing and focus are in the general forms `softmax` and `sigmoid`; without them the
 //! plain ones, which are faster, give the same but for rounding.
 
 mod binary_cross_entropy;

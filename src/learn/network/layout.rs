@@ -87,7 +87,7 @@ impl Slot {
 /// The parameters of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// Rows and columns of the embedding table, where there is one. Its name is [`TABLE`].
+    /// Rows and columns of the embedding table, where there is one. Its name is `TABLE`.
     pub table: Option<(usize, usize)>,
     /// The others, in the order in which they are used.
     pub slots: Vec<Slot>,

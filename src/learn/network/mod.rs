@@ -1,7 +1,7 @@
 //! Networks: what is trained ([`Network`]) and what remains of it for scoring ([`Frozen`]).
 //!
 //! A network is a stem, which turns a record into a vector, and dense layers from there to the
-//! outputs. A new kind is a file here that implements [`Stem`], a variant of [`NetworkSpec`] and a
+//! outputs. A new kind is a file here that implements `Stem`, a variant of [`NetworkSpec`] and a
 //! line in its `stem`.
 
 mod activation;

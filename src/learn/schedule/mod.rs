@@ -1,7 +1,7 @@
 //! Learning-rate schedules: a factor on the optimiser's rate for every step.
 //!
 //! A new one is a file here that implements [`Shape`], a variant of [`ScheduleSpec`] and a line in
-//! [`ScheduleSpec::shape`].
+//! `ScheduleSpec::shape`.
 
 mod constant;
 mod cosine;
