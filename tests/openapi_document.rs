@@ -154,8 +154,9 @@ fn offences(document: &Value) -> Vec<String> {
             used.insert(reference.as_str().unwrap_or("").to_owned());
         }
         let kinds = ["array", "boolean", "integer", "null", "number", "object", "string"];
-        // The word is a name among examples and properties.
-        let schema = !place.contains("/example") && !place.ends_with("/properties");
+        // The word is a name among examples, defaults and properties.
+        let example = place.contains("/example") || place.contains("/default");
+        let schema = !example && !place.ends_with("/properties");
         if let Some(kind) = value.get("type").filter(|_| schema && place.contains("chema")) {
             let names: Vec<&Value> = kind.as_array().map_or(vec![kind], |k| k.iter().collect());
             let known = names.iter().all(|n| n.as_str().is_some_and(|n| kinds.contains(&n)));

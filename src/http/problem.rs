@@ -1,12 +1,12 @@
 //! Problems on the wire: `application/problem+json`, with the request's id and `Retry-After`.
 
 use axum::Json;
+use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::Path;
 use crate::problem::{Code, Problem};
 
 /// What handlers fail with: anything that becomes a [`Problem`].

@@ -1,13 +1,14 @@
 //! Runs beside one another: what differs in their specs, their metrics with intervals, paired tests on
 //! the same test records, and means over seeds.
 
+mod pairs;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::compare_pairs::{PairedDifference, paired};
 use super::{JobStatus, Run};
 use crate::eval::bootstrap::{mean_interval, percentile_interval};
 use crate::eval::groups::{self, Mean, MeanDifference};
@@ -16,6 +17,7 @@ use crate::learn::stopping::StoppingMetric;
 use crate::model::card::Unavailable;
 use crate::model::test_results::{Results, TestResults};
 use crate::task::MetricsReport;
+use pairs::{PairedDifference, paired};
 
 /// Draws of every interval and test, so that the same runs give the same answer.
 pub(super) const SEED: u64 = 1;

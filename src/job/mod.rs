@@ -1,7 +1,6 @@
 //! Jobs and runs: what is asked for, what state it is in, what it left.
 
 pub mod compare;
-mod compare_pairs;
 pub mod execute;
 pub mod history;
 pub mod sweep;

@@ -1,5 +1,8 @@
 //! One attempt at a job, from claim to finish.
 
+mod sweep;
+mod trial;
+
 use std::io::BufReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,7 +13,6 @@ use tokio::sync::{mpsc, watch};
 use super::Stage;
 use super::launcher::Launcher;
 use super::recorder::{self, Message, Position};
-use super::sweep;
 use crate::arrays::{Arrays, ArraysError};
 use crate::compute;
 use crate::data::profile::Column;

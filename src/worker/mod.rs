@@ -4,10 +4,8 @@
 mod attempt;
 mod launcher;
 mod recorder;
-mod sweep;
 #[cfg(test)]
 mod tests;
-mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;

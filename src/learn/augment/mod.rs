@@ -13,7 +13,6 @@ use tabular::mix;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::network::InputShape;
 use super::rows::DenseRows;
 use crate::random::keyed;
 
@@ -53,16 +52,15 @@ impl Augmentation {
         Self { image, tabular }
     }
 
-    /// The records of a batch, changed.
+    /// The records of a batch, changed. `shape` is that of images; rows have none.
     pub(super) fn apply(
         &self,
         rows: &DenseRows,
         records: &[usize],
-        input: InputShape,
+        shape: Option<ImageShape>,
     ) -> Augmented {
-        match (input, &self.image, &self.tabular) {
-            (InputShape::Image { channels, height, width }, Some(augmentation), _) => {
-                let shape = ImageShape { channels, height, width };
+        match (shape, &self.image, &self.tabular) {
+            (Some(shape), Some(augmentation), _) => {
                 let (mut values, mut image) = (Vec::new(), Vec::new());
                 for &record in records {
                     augmentation.apply(record, rows.row(record), shape, &mut image);
@@ -70,9 +68,7 @@ impl Augmentation {
                 }
                 Augmented { values, partners: None }
             }
-            (InputShape::Vector { .. }, _, Some(augmentation)) => {
-                rows_of(augmentation, rows, records)
-            }
+            (None, _, Some(augmentation)) => rows_of(augmentation, rows, records),
             _ => Augmented { values: rows.batch(records), partners: None },
         }
     }

@@ -34,6 +34,7 @@ pub use text_cnn::TextCnnSpec;
 pub(super) use training::tests::networks;
 pub use training::{Network, Noise, StepOutcome};
 
+use super::augment::ImageShape;
 use pass::Pass;
 
 /// Which network, with its settings.
@@ -104,6 +105,14 @@ impl InputShape {
             Self::Image { channels, height, width } => {
                 channels.saturating_mul(height).saturating_mul(width)
             }
+        }
+    }
+
+    /// The shape of an image, if it is one.
+    fn image(self) -> Option<ImageShape> {
+        match self {
+            Self::Image { channels, height, width } => Some(ImageShape { channels, height, width }),
+            Self::Bag { .. } | Self::Vector { .. } => None,
         }
     }
 

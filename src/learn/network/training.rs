@@ -214,7 +214,7 @@ impl Network {
         let x = match (&leaf, features) {
             (None, Features::Dense(rows)) => {
                 let Augmented { values, partners: mixed } =
-                    noise.augmentation.apply(rows, records, self.input);
+                    noise.augmentation.apply(rows, records, self.input.image());
                 partners = mixed;
                 self.gather(values, records.len())?
             }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-use super::attempt::{Control, Reason};
-use super::recorder::series;
+use super::super::recorder::series;
+use super::{Control, Reason};
 use crate::arrays::Arrays;
 use crate::clock::{SharedClock, Timestamp};
 use crate::job::MetricPoint;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::attempt::{Control, Failure, Reason, environment};
 use super::trial::{Checkpoint, TrialReporter, load};
+use super::{Control, Failure, Reason, environment};
 use crate::clock::Timestamp;
 use crate::compute::{self, ComputeError};
 use crate::job::Seconds;

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Run;
-use super::compare::{IntervalMethod, SEED, errors, lack, micro_f1};
+use super::{IntervalMethod, Run, SEED, errors, lack, micro_f1};
 use crate::eval::bootstrap::{MIN_RECORDS, mean_interval, percentile_interval};
 use crate::eval::paired::{holm, mcnemar_mid_p, share_difference_interval, sign_flip_p, swap_p};
 use crate::learn::stopping::StoppingMetric;
