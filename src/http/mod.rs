@@ -16,6 +16,7 @@ pub mod models;
 pub mod observe;
 pub mod page;
 pub mod problem;
+pub mod problems;
 pub mod query;
 pub mod runs;
 pub mod schema;
@@ -115,8 +116,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
-        .routes(routes!(problem::list))
-        .routes(routes!(problem::explain))
+        .routes(routes!(problems::list))
+        .routes(routes!(problems::explain))
 }
 
 /// The service.
