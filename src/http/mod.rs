@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod compare;
 pub mod datasets;
 mod document;
+pub mod evaluate;
 pub mod extract;
 pub mod follow;
 pub mod generate;
@@ -110,7 +111,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(models::card))
         .routes(routes!(models::download))
         .routes(routes!(score::score))
-        .routes(routes!(score::evaluate))
+        .routes(routes!(evaluate::evaluate))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))
         .routes(routes!(health::live))

@@ -67,16 +67,23 @@ fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
     }
 }
 
-/// Learns how to read the records and reads those that train and steer.
-pub(super) fn prepare(
+/// Records with what is to be learnt of them, and the part that each is in.
+pub(super) struct Divided {
+    output: Output,
+    outcomes: Outcomes,
+    pub records: Records,
+    weights: Option<Vec<f64>>,
+    pub parts: Parts,
+}
+
+/// Decides which records train, validate, calibrate and test.
+pub(super) fn divide(
     spec: &TrainSpec,
     table: TrainingTable,
     warnings: &mut Vec<Warning>,
-    monitor: &mut dyn FitMonitor,
-) -> Result<Prepared, FitError> {
-    monitor.phase(Phase::Vectorizing);
+) -> Result<Divided, FitError> {
     let lacking = lacking(&spec.task, &table)?;
-    let (mut output, outcomes) = spec.task.learn_outcomes(&table.wanted, &lacking)?;
+    let (output, outcomes) = spec.task.learn_outcomes(&table.wanted, &lacking)?;
     let weights = weights(&spec.task, table.weights.as_deref(), &lacking)?;
     let records = Records::new(spec.task.input(), table.inputs);
     let placing = Placing {
@@ -86,6 +93,18 @@ pub(super) fn prepare(
         lacking: &lacking,
     };
     let parts = splits::parts(&spec.split, &placing, table.splits.as_deref(), warnings)?;
+    Ok(Divided { output, outcomes, records, weights, parts })
+}
+
+/// Learns how to read the records and reads those that train and steer.
+pub(super) fn prepare(
+    spec: &TrainSpec,
+    table: TrainingTable,
+    warnings: &mut Vec<Warning>,
+    monitor: &mut dyn FitMonitor,
+) -> Result<Prepared, FitError> {
+    monitor.phase(Phase::Vectorizing);
+    let Divided { mut output, outcomes, records, weights, parts } = divide(spec, table, warnings)?;
     check_parts(&parts, &output, &outcomes)?;
     output.fit_scale(&outcomes, &parts.train);
 

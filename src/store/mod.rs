@@ -18,6 +18,7 @@ pub mod queue;
 pub mod runs;
 pub mod signals;
 pub mod sweeps;
+pub mod training_table;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 mod sweep;
 mod trial;
 
-use std::io::BufReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -15,19 +14,16 @@ use super::launcher::Launcher;
 use super::recorder::{self, Message, Position};
 use crate::arrays::{Arrays, ArraysError};
 use crate::compute;
-use crate::data::profile::Column;
-use crate::data::{Cell, records};
 use crate::job::execute::{Event, Inputs, Output, RangeOutput, Reporter, Trained};
 use crate::job::{EndRequest, Environment, Job, JobStatus};
 use crate::learn::stopping::EndReason;
 use crate::learn::trainer::{self, Interrupt};
-use crate::model::encoder::InputColumn;
 use crate::model::fit::TrainingTable;
-use crate::model::spec::{SplitSpec, TrainSpec};
-use crate::problem::{Code, Problem};
+use crate::model::spec::TrainSpec;
+use crate::problem::Problem;
 use crate::store::models::NewModel;
 use crate::store::queue::{Claimed, Ending, LEASE};
-use crate::store::{Artifacts, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Events that may wait for the recorder; then the training waits.
 const WAITING_EVENTS: usize = 4_096;
@@ -235,47 +231,10 @@ fn checkpoint(bytes: &[u8]) -> Result<(Arrays, Position), ArraysError> {
 
 /// Reads the columns that a spec names.
 pub(super) async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTable, Failure> {
-    let profile = store.dataset(&spec.dataset).await?.profile();
-    let find = |name: &str| {
-        profile.column(name).ok_or_else(|| {
-            let detail = format!("the dataset has no column {name:?}");
-            Failure::Problem(Problem::new(Code::InvalidSpec, detail))
-        })
-    };
-    let position = |name: &str| find(name).map(|(position, _)| position);
-    let inputs = spec.task.input_columns();
-    let inputs: Vec<_> = inputs.into_iter().map(find).collect::<Result<_, _>>()?;
-    let (_, names) = spec.task.wanted_columns();
-    let mut wanted: Vec<usize> = inputs.iter().map(|(position, _)| *position).collect();
-    for name in &names {
-        wanted.push(position(name)?);
-    }
-    let weight = spec.task.weight().map(position).transpose()?;
-    wanted.extend(weight);
-    if let SplitSpec::Column { column, .. } = &spec.split {
-        wanted.push(position(column)?);
-    }
-    let file = store.artifacts.file(&Artifacts::dataset_key(&spec.dataset)).await?;
-    let read = move || {
-        let input = BufReader::with_capacity(1 << 20, std::fs::File::open(file.path())?);
-        records::read_columns(input, &wanted)
-    };
-    let columns = compute::run_apart("load", 1, read)
-        .await
-        .map_err(|error| Failure::Problem(error.into()))?
-        .map_err(|error| Failure::Problem(error.into()))?;
-    let mut columns = columns.into_iter();
-    let input = |((_, column), cells): (&(usize, &Column), Vec<Cell>)| InputColumn {
-        name: column.name.clone(),
-        kind: column.kind,
-        cells,
-    };
-    Ok(TrainingTable {
-        inputs: inputs.iter().zip(columns.by_ref()).map(input).collect(),
-        wanted: columns.by_ref().take(names.len()).collect(),
-        weights: weight.and_then(|_| columns.next()),
-        splits: columns.next(),
-    })
+    let stored = store.training_table(spec).await?;
+    let read = compute::run_apart("load", 1, move || stored.read()).await;
+    read.map_err(|error| Failure::Problem(error.into()))?
+        .map_err(|error| Failure::Problem(error.into()))
 }
 
 pub(super) fn environment(spec: &TrainSpec, threads: usize) -> Environment {

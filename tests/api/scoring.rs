@@ -216,6 +216,58 @@ async fn an_evaluation_shows_accuracy_beside_coverage() {
 }
 
 #[tokio::test]
+async fn an_evaluation_on_training_records_says_so() {
+    let server = Server::start().await;
+    let dataset = reviews_model(&server).await;
+    let card = server.get("/v1/models/sentiment/card").await;
+    let evaluate = async |body: Value| {
+        let answer = server.post("/v1/models/sentiment/evaluate", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.value());
+        answer.value()
+    };
+    let whole = evaluate(json!({"dataset": dataset["id"]})).await;
+    for part in ["train", "validation", "calibration", "test"] {
+        assert_eq!(whole["seen"][part], card["records"][part], "{part}");
+    }
+    assert_eq!(whole["warnings"][0]["code"], "seen_records");
+    let message = whole["warnings"][0]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{} trained it", card["records"]["train"])), "{message}");
+    // The test records alone are nothing that it has seen.
+    let only = json!({"column": "split", "value": "test"});
+    let test = evaluate(json!({"dataset": dataset["id"], "only": only})).await;
+    assert_eq!((&test["warnings"], &test["seen"]["test"]), (&json!([]), &json!(96)));
+    assert_eq!((&test["seen"]["train"], &test["seen"]["calibration"]), (&json!(0), &json!(0)));
+    let telescopes = server.upload(include_str!("../../demo/telescopes.csv")).await;
+    let other = evaluate(json!({"dataset": telescopes["id"]})).await;
+    assert!(other["seen"].is_null() && other["warnings"] == json!([]), "{other}");
+
+    // Shares are drawn again in the same way.
+    server.small_model("sentiment").await;
+    let card = server.get("/v1/models/sentiment/card").await;
+    let shares = evaluate(json!({"dataset": card["dataset"]["id"]})).await;
+    for part in ["train", "validation", "calibration", "test"] {
+        assert_eq!(shares["seen"][part], card["records"][part], "{part}");
+    }
+}
+
+#[tokio::test]
+async fn an_evaluation_without_any_known_label_is_refused() {
+    let server = Server::start().await;
+    server.small_model("sentiment").await;
+    let dataset = server.upload("text,sentiment\nlovely,good\nawful,bad\n").await;
+    let body = json!({"dataset": dataset["id"]});
+    let answer = server.post("/v1/models/sentiment/evaluate", &body).await;
+    let error = refused(&answer, 422, "invalid-request", "label");
+    assert!(error["message"].as_str().unwrap().contains("\"good\""), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("negative, positive"), "{error}");
+    // One known label is enough: the others count as errors.
+    let some = server.upload("text,sentiment\nlovely,positive\nawful,bad\n").await;
+    let answer =
+        server.post("/v1/models/sentiment/evaluate", &json!({"dataset": some["id"]})).await;
+    assert_eq!(answer.status, 200, "{}", answer.value());
+}
+
+#[tokio::test]
 async fn an_evaluation_names_what_does_not_fit() {
     let server = Server::start().await;
     let dataset = reviews_model(&server).await;
