@@ -2,13 +2,13 @@
 //! and while every core trains. `cargo bench --bench latency`. Prints and asserts nothing: figures
 //! depend on the machine.
 
-use std::error::Error;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+mod support;
+
 use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use support::{Failure, Server};
 use whereof::client::Client;
 use whereof::clock::SystemClock;
 use whereof::compute::cores;
@@ -17,55 +17,6 @@ const REVIEWS: &str = include_str!("../demo/reviews.csv");
 const CONNECTIONS: usize = 4;
 const REQUESTS: usize = 1_000;
 const WARM_UP: usize = 50;
-
-type Failure = Box<dyn Error + Send + Sync>;
-
-/// The server, in a process of its own as in the field.
-struct Server {
-    child: Child,
-    client: Client,
-    _folder: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Result<Self, Failure> {
-        let folder = tempfile::tempdir()?;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_whereof"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--drain-seconds", "1", "--data-dir"])
-            .arg(folder.path())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let log = child.stderr.take().ok_or("no log")?;
-        let address = BufReader::new(log).lines().map_while(Result::ok).find_map(|line| {
-            line.split_once("address=").map(|(_, address)| address.trim().to_owned())
-        });
-        let base = format!("http://{}", address.ok_or("the server does not listen")?);
-        Ok(Self { child, client: Client::new(base), _folder: folder })
-    }
-
-    async fn submit(&self, request: &Value) -> Result<Value, Failure> {
-        Ok(self.client.post("/v1/jobs", request).await?)
-    }
-
-    /// The job, once its status is another than these.
-    async fn past(&self, job: &Value, statuses: &[&str]) -> Result<Value, Failure> {
-        let id = job["id"].as_str().ok_or("no id")?;
-        loop {
-            let job: Value = self.client.get(&format!("/v1/jobs/{id}?wait=30")).await?;
-            if !statuses.iter().any(|status| job["status"] == **status) {
-                return Ok(job);
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The folder goes too, so nothing needs to be drained.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
 
 /// What is asked again and again.
 #[derive(Clone)]
@@ -125,7 +76,7 @@ async fn measure_all(base: &str, questions: &[Question]) -> Result<Vec<Latencies
 }
 
 async fn run() -> Result<(), Failure> {
-    let server = Server::start()?;
+    let server = Server::start(&["--drain-seconds", "1"])?;
     let base = server.client.base().to_owned();
     let dataset = server.client.post_as("/v1/datasets", "text/csv", REVIEWS).await?;
     let dataset: Value = dataset.json()?;
@@ -133,11 +84,7 @@ async fn run() -> Result<(), Failure> {
         json!({"kind": "train", "dataset": dataset["id"], "model_name": name, "training": training,
                "task": {"type": "text_classification", "text": "text", "label": "sentiment"}})
     };
-    let job = server.submit(&train(Some("bench"), json!({}))).await?;
-    let job = server.past(&job, &["queued", "running"]).await?;
-    if job["status"] != "succeeded" {
-        return Err(format!("the job has not succeeded: {job}").into());
-    }
+    server.succeeded(&train(Some("bench"), json!({}))).await?;
     let questions = [
         Question { method: Method::GET, path: "/healthz", body: String::new() },
         Question {

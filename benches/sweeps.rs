@@ -3,71 +3,14 @@
 //! -- FOLDER`, where the folder has `general_train.csv` and `general_test.csv` with the columns `text`
 //! and `sentiment`. Prints the table that stands in `REPORT.md`.
 
-use std::error::Error;
-use std::io::{BufRead, BufReader};
+mod support;
+
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use whereof::client::Client;
+use support::{Failure, Server};
 use whereof::clock::SystemClock;
 use whereof::compute::cores;
-
-type Failure = Box<dyn Error + Send + Sync>;
-
-/// The server, in a process of its own as in the field.
-struct Server {
-    child: Child,
-    client: Client,
-    _folder: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Result<Self, Failure> {
-        let folder = tempfile::tempdir()?;
-        let threads = cores().to_string();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_whereof"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--threads-per-job"])
-            .args([threads.as_str(), "--data-dir"])
-            .arg(folder.path())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let log = child.stderr.take().ok_or("no log")?;
-        let address = BufReader::new(log).lines().map_while(Result::ok).find_map(|line| {
-            line.split_once("address=").map(|(_, address)| address.trim().to_owned())
-        });
-        let base = format!("http://{}", address.ok_or("the server does not listen")?);
-        Ok(Self { child, client: Client::new(base), _folder: folder })
-    }
-
-    async fn upload(&self, path: PathBuf) -> Result<Value, Failure> {
-        let answer = self.client.post_as("/v1/datasets", "text/csv", std::fs::read(path)?).await?;
-        Ok(answer.json()?)
-    }
-
-    /// Runs a sweep; returns its table.
-    async fn sweep(&self, request: &Value) -> Result<Value, Failure> {
-        let job: Value = self.client.post("/v1/jobs", request).await?;
-        let id = job["id"].as_str().ok_or("no id")?.to_owned();
-        loop {
-            let job: Value = self.client.get(&format!("/v1/jobs/{id}?wait=30")).await?;
-            if job["finished_at"].is_string() {
-                if job["status"] != "succeeded" {
-                    return Err(format!("the sweep has not succeeded: {job}").into());
-                }
-                return Ok(self.client.get(&format!("/v1/jobs/{id}/sweep")).await?);
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The folder goes too, so nothing needs to be drained.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
 
 /// A sweep of 72 possible settings, nine epochs at most each.
 fn request(dataset: &Value, strategy: &Value) -> Value {
@@ -91,9 +34,13 @@ fn request(dataset: &Value, strategy: &Value) -> Value {
 
 async fn run(folder: PathBuf) -> Result<(), Failure> {
     let clock = SystemClock::shared();
-    let server = Server::start()?;
-    let train = server.upload(folder.join("general_train.csv")).await?;
-    let test = server.upload(folder.join("general_test.csv")).await?;
+    let threads = cores().to_string();
+    let server = Server::start(&["--workers", "1", "--threads-per-job", &threads])?;
+    let upload = async |name: &str| -> Result<Value, Failure> {
+        let bytes = std::fs::read(folder.join(name))?;
+        Ok(server.client.post_as("/v1/datasets", "text/csv", bytes).await?.json()?)
+    };
+    let (train, test) = (upload("general_train.csv").await?, upload("general_test.csv").await?);
     let strategies = [
         ("full grid", json!({"type": "grid"})),
         ("successive halving", json!({"type": "successive_halving", "trials": 60})),
@@ -105,7 +52,9 @@ async fn run(folder: PathBuf) -> Result<(), Failure> {
     let mut tables = Vec::new();
     for (name, strategy) in &strategies {
         let began = clock.monotonic();
-        let table = server.sweep(&request(&train, strategy)).await?;
+        let job = server.succeeded(&request(&train, strategy)).await?;
+        let id = job["id"].as_str().ok_or("no id")?;
+        let table: Value = server.client.get(&format!("/v1/jobs/{id}/sweep")).await?;
         let seconds = (clock.monotonic() - began).as_secs();
         let model = table["model"].as_str().ok_or("no model")?;
         let path = format!("/v1/models/{model}/evaluate");

@@ -55,6 +55,7 @@ codes! {
     NotReady 503 "not-ready" "The server cannot do its work" "The database or the data folder does not answer; the server's log says why.";
     StorageFull 507 "storage-full" "No space is left in the data folder" "Free disk space, then try again. What was stored before is intact.";
     TrainingDiverged 422 "training-diverged" "Training diverged" "The loss or a parameter became infinite or undefined before there was an epoch to keep. Lower the learning rate.";
+    DeviceMemory 507 "device-memory" "The device has no memory left" "The GPU could not hold what the training needs. Make training.batch_size or the network smaller, wait until other jobs have ended, or train on the cpu.";
     AttemptsSpent 500 "attempts-spent" "The job's process died too often" "Each attempt ended with the death of its process, which often means that memory ran out.";
     ArtifactMissing 500 "artifact-missing" "A stored file is missing or damaged" "A dataset or model that the database knows has no readable file in the data folder.";
     Panicked 500 "panicked" "The job hit a defect of Whereof" "A thread panicked. The other jobs go on. Report it with the request id and the server's log.";

@@ -11,6 +11,7 @@ use super::extract::schemas;
 use super::schema::Schemas;
 use crate::data::generator::GeneratorSpec;
 use crate::eval::detector::DetectorKind;
+use crate::learn::device::DeviceName;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::range_test::RangeTestSpec;
@@ -38,6 +39,9 @@ pub struct Catalog {
     pub training: Choice,
     /// `range_test`, of a job of that kind.
     pub range_test: Choice,
+    /// Where it can be trained: values of `device`.
+    #[schema(example = json!(["cpu"]))]
+    pub devices: Vec<String>,
     /// Detectors that each model is fitted with, in the order in which they are combined.
     pub detectors: Vec<Choice>,
     /// `generator` of a dataset.
@@ -74,6 +78,7 @@ pub async fn catalog() -> Json<Catalog> {
         ),
         training: choice(schemas, "TrainingRequest", &Value::Null),
         range_test: choice(schemas, "RangeTestSpec", &json_of(&RangeTestSpec::default())),
+        devices: DeviceName::available().iter().map(DeviceName::to_string).collect(),
         detectors: DetectorKind::ALL.iter().map(|kind| detector(schemas, *kind)).collect(),
         generators: variants::<GeneratorSpec>(schemas, "GeneratorSpec"),
     })

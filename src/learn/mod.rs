@@ -6,6 +6,7 @@
 pub mod augment;
 pub mod average;
 pub mod checkpoint;
+pub mod device;
 pub mod gradient;
 pub mod init;
 pub mod kernels;
@@ -39,11 +40,42 @@ pub enum LearnError {
     /// Training was told to drop everything.
     #[error("training was interrupted")]
     Interrupted,
+    /// A device had no memory left.
+    #[error("the device ran out of memory: {0}")]
+    OutOfMemory(String),
     /// The tensor library failed.
     #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(candle_core::Error),
 }
 
+impl From<candle_core::Error> for LearnError {
+    fn from(error: candle_core::Error) -> Self {
+        let message = error.to_string();
+        // The driver's name for it, and those of its libraries.
+        match ["OUT_OF_MEMORY", "ALLOC_FAILED"].iter().any(|name| message.contains(name)) {
+            true => Self::OutOfMemory(message),
+            false => Self::Tensor(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod error_tests {
+    use super::LearnError;
+
+    #[test]
+    fn a_full_device_is_told_from_other_failures() {
+        for message in [
+            "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
+            "CUBLAS_STATUS_ALLOC_FAILED",
+        ] {
+            let error = LearnError::from(candle_core::Error::Cuda(message.into()));
+            assert!(matches!(error, LearnError::OutOfMemory(_)), "{error}");
+        }
+        let other = LearnError::from(candle_core::Error::Cuda("CUDA_ERROR_ILLEGAL_ADDRESS".into()));
+        assert!(matches!(other, LearnError::Tensor(_)), "{other}");
+    }
+}
 #[cfg(test)]
 mod resume_tests;
 #[cfg(test)]

@@ -121,7 +121,7 @@ pub fn range_test(
     monitor: &mut dyn RangeMonitor,
 ) -> Result<RangeTested, LearnError> {
     let network = Network::new(&spec.network, input, targets.outputs(), spec.seed)?;
-    let mut network = network.with_loss(spec.loss.clone());
+    let mut network = network.with_loss(spec.loss.clone()).on(spec.device)?;
     let mut optimizer = spec.optimizer.build(&network.parameter_lengths());
     let per_step = spec.gradient.batch_size.saturating_mul(spec.accumulate);
     let key = random::keyed(spec.seed ^ 0x006e_6f69_7365);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::learn::augment::AugmentationSpec;
+use crate::learn::device::DeviceName;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::{Loss, LossSpec};
 use crate::learn::network::{DenseSpec, MlpSpec, NetworkSpec, View};
@@ -31,6 +32,7 @@ fn line(scale: f32) -> (Features, Targets) {
 fn spec(batch_size: usize, loss: Loss, hidden: &[usize]) -> TrainerSpec {
     let sgd = SgdSpec { momentum: 0.0, ..SgdSpec::default() };
     TrainerSpec {
+        device: DeviceName::Cpu,
         network: NetworkSpec::Mlp(MlpSpec { dense: DenseSpec::hidden(hidden) }),
         optimizer: OptimizerSpec::Sgd(sgd),
         schedule: ScheduleSpec::Constant(ConstantSchedule::default()),

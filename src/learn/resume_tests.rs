@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::augment::AugmentationSpec;
+use super::device::DeviceName;
 use super::gradient::GradientSpec;
 use super::loss::Loss;
 use super::network::{InputShape, NetworkSpec, View, networks};
@@ -59,6 +60,7 @@ fn with_dropout(mut network: NetworkSpec) -> NetworkSpec {
 
 fn spec(network: NetworkSpec, optimizer: OptimizerSpec, schedule: ScheduleSpec) -> TrainerSpec {
     TrainerSpec {
+        device: DeviceName::Cpu,
         network: with_dropout(network),
         optimizer,
         schedule,
@@ -294,3 +296,7 @@ fn time_before_a_kill_counts() {
     let outcome = train(&spec, data, input, clock.as_ref(), &mut ticking, Some(&state)).unwrap();
     assert_eq!((outcome.reason, outcome.steps, outcome.epochs), (EndReason::MaxSeconds, 5, 1));
 }
+
+#[cfg(feature = "cuda")]
+#[path = "device_tests.rs"]
+mod on_gpus;

@@ -8,6 +8,7 @@ use super::augment::{Augmentation, AugmentationSpec};
 use super::average::Averaged;
 pub use super::checkpoint::CheckpointSpec;
 use super::checkpoint::{Kept, Progress};
+use super::device::DeviceName;
 use super::gradient::GradientSpec;
 use super::loss::Loss;
 use super::network::{Frozen, InputShape, Network, NetworkSpec, Noise, StepOutcome, View};
@@ -26,6 +27,7 @@ const PREPARE_EVERY: Duration = Duration::from_secs(1);
 /// Everything the loop needs to know.
 #[derive(Debug, Clone)]
 pub struct TrainerSpec {
+    pub device: DeviceName,
     pub network: NetworkSpec,
     pub optimizer: OptimizerSpec,
     pub schedule: ScheduleSpec,
@@ -149,7 +151,7 @@ pub fn train(
             (network, Progress::default())
         }
     };
-    network = network.with_loss(spec.loss.clone());
+    network = network.with_loss(spec.loss.clone()).on(spec.device)?;
     let lengths = network.parameter_lengths();
     let mut optimizer = Averaged::new(spec.optimizer.build(&lengths), spec.ema_decay, &lengths);
     if let Some(state) = resume {

@@ -27,6 +27,7 @@ fn spec(epochs: usize) -> TrainerSpec {
     let dense = DenseSpec { dropout: 0.1, ..DenseSpec::hidden(&[4]) };
     let bag = EmbeddingBagSpec { dimension: 8, dense, ..EmbeddingBagSpec::default() };
     TrainerSpec {
+        device: DeviceName::Cpu,
         network: NetworkSpec::EmbeddingBag(bag),
         optimizer: OptimizerSpec::default(),
         schedule: ScheduleSpec::default(),

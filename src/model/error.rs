@@ -139,6 +139,10 @@ impl From<FitError> for Problem {
                 Problem::new(Code::TrainingDiverged, message)
                     .hint("lower optimizer.learning_rate by a factor of ten")
             }
+            FitError::Learn(LearnError::OutOfMemory(_)) => {
+                let hint = "make training.batch_size or the network smaller, or set device to cpu";
+                Problem::new(Code::DeviceMemory, message).hint(hint)
+            }
             FitError::Interrupted | FitError::Learn(LearnError::Interrupted) => {
                 Problem::new(Code::Conflict, message)
             }

@@ -271,6 +271,7 @@ fn check_parts(parts: &Parts, output: &Output, outcomes: &Outcomes) -> Result<()
 
 pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
     TrainerSpec {
+        device: spec.device,
         network: spec.network.clone(),
         optimizer: spec.optimizer.clone(),
         schedule: spec.schedule.clone(),

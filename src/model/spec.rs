@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::image::ImageSpec;
 use crate::learn::augment::AugmentationSpec;
+use crate::learn::device::DeviceName;
 use crate::learn::loss::LossSpec;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
@@ -71,7 +72,9 @@ pub struct TrainRequest {
     /// Which records train, steer, calibrate and test.
     #[serde(default)]
     pub split: Option<SplitRequest>,
-    /// Where to compute: `auto` or `cpu`.
+    /// Where to train: `cpu`, `cuda:N` (an NVIDIA GPU, by number), or `auto`, which is `cpu` so far:
+    /// the kernels are written for it, and on a GPU only matrix products are faster. Devices that
+    /// are there: `GET /v1/catalog`. Scoring runs on the processor.
     #[serde(default)]
     #[schema(max_length = 20, example = "auto")]
     pub device: Option<String>,
@@ -245,8 +248,9 @@ pub struct TrainSpec {
     pub training: TrainingSpec,
     /// Which records train, steer, calibrate and test.
     pub split: SplitSpec,
-    /// Where it is computed.
-    pub device: String,
+    /// Where it is trained.
+    #[schema(value_type = String, example = "cpu")]
+    pub device: DeviceName,
     /// The rates to go through, where this is a range test and not a training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range_test: Option<RangeTestSpec>,

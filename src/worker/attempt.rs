@@ -242,7 +242,7 @@ pub(super) fn environment(spec: &TrainSpec, threads: usize) -> Environment {
         whereof_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("WHEREOF_COMMIT").map(str::to_owned),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
-        device: spec.device.clone(),
+        device: spec.device.to_string(),
         threads,
         cpu_features: crate::learn::kernels::cpu_features(),
         seed: spec.training.seed,

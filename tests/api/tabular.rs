@@ -4,56 +4,6 @@ use serde_json::{Value, json};
 
 use crate::harness::{Server, refused, shared};
 
-/// 100 points of the sine on [0, 10], evenly spaced, ends included.
-pub fn sine() -> String {
-    let row = |i: usize| {
-        let x = 10.0 * i as f64 / 99.0;
-        format!("{x},{}\n", x.sin())
-    };
-    std::iter::once("x,y\n".to_owned()).chain((0..100).map(row)).collect()
-}
-
-/// The textbook's training of it: batches of 10, Adam at 0.01, 1,000 epochs.
-fn sine_request(dataset: &Value, hidden: &[usize], seed: u64) -> Value {
-    json!({
-        "kind": "train", "dataset": dataset["id"],
-        "task": {"type": "tabular_regression", "features": ["x"], "target": "y"},
-        "network": {"type": "mlp", "hidden": hidden, "activation": "relu"},
-        "optimizer": {"type": "adam", "learning_rate": 0.01},
-        "schedule": {"type": "constant"},
-        "loss": {"type": "mse"},
-        "training": {"epochs": 1000, "batch_size": 10, "seed": seed, "early_stopping": null},
-        "split": {"train": 1.0},
-    })
-}
-
-/// PyTorch on the same data: 0.4394 to 0.4406 linear; 0.0104, 0.0013, 0.0095 with hidden layers.
-#[tokio::test]
-async fn a_line_cannot_follow_a_sine_and_two_hidden_layers_can() {
-    let server = Server::start().await;
-    let dataset = server.upload(sine()).await;
-    let mut mse = Vec::new();
-    for (hidden, seed) in [
-        (&[][..], 1),
-        (&[10, 10], 1),
-        (&[10, 10], 2),
-        (&[10, 10], 3),
-        (&[10, 10], 4),
-        (&[10, 10], 5),
-    ] {
-        let job = server.train(&sine_request(&dataset, hidden, seed)).await;
-        let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
-        let train = &run["metrics"]["train"];
-        assert_eq!(train["per_target"][0]["target"], "y", "{run}");
-        mse.push(train["mse"].as_f64().unwrap());
-    }
-    println!("MSE: linear {:.4}; 1-10-10-1 {:.4?}", mse[0], &mse[1..]);
-    assert!((mse[0] - 0.44).abs() < 0.01, "linear: {}", mse[0]);
-    // Now and then a start leaves too few units alive; most do well, and all beat the line.
-    let well = mse[1..].iter().filter(|mse| **mse < 0.05).count();
-    assert!(well >= 3 && mse[1..].iter().all(|mse| *mse < 0.3), "{mse:?}");
-}
-
 #[tokio::test]
 async fn a_number_outside_the_training_range_is_told_apart() {
     let server = Server::start().await;

@@ -14,6 +14,8 @@ impl CustomOp1 for BinaryCrossEntropy {
         "binary-cross-entropy"
     }
 
+    crate::learn::device::cuda_on_host!();
+
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let logits = contiguous(storage, layout)?;
         let mut sum = 0.0f64;

@@ -13,6 +13,8 @@ impl CustomOp1 for CrossEntropy {
         "cross-entropy"
     }
 
+    crate::learn::device::cuda_on_host!();
+
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let logits = contiguous(storage, layout)?;
         let classes = logits.len() / self.wanted.len();

@@ -28,6 +28,8 @@ impl CustomOp1 for OfNumbers {
         "error-loss"
     }
 
+    crate::learn::device::cuda_on_host!();
+
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let outputs = contiguous(storage, layout)?;
         let mut sum = 0.0;

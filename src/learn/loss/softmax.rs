@@ -58,6 +58,8 @@ impl CustomOp1 for Softmax {
         "weighted-focal-cross-entropy"
     }
 
+    crate::learn::device::cuda_on_host!();
+
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let logits = contiguous(storage, layout)?;
         let mut sum = 0.0;

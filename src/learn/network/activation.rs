@@ -45,6 +45,8 @@ impl Activation {
     /// On a tensor, with a gradient.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
+            Self::Relu if x.device().is_cuda() => rectify(x, 0.0),
+            Self::LeakyRelu if x.device().is_cuda() => rectify(x, LEAK),
             // candle's ReLU has derivative 1 at 0.
             Self::Relu => x.contiguous()?.apply_op1(Rectifier { slope: 0.0 }),
             Self::LeakyRelu => x.contiguous()?.apply_op1(Rectifier { slope: LEAK }),
@@ -67,6 +69,12 @@ impl Activation {
     }
 }
 
+/// [`Rectifier`] in operations that every device has.
+fn rectify(x: &Tensor, slope: f32) -> Result<Tensor> {
+    let above = x.gt(0f32)?.to_dtype(x.dtype())?;
+    x.mul(&above.affine(f64::from(1.0 - slope), f64::from(slope))?.detach())
+}
+
 fn rectified(x: f32, slope: f32) -> f32 {
     if x > 0.0 { x } else { slope * x }
 }
@@ -85,6 +93,8 @@ impl CustomOp1 for Rectifier {
     fn name(&self) -> &'static str {
         "rectifier"
     }
+
+    crate::learn::device::cuda_on_host!();
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets())
@@ -106,6 +116,21 @@ impl CustomOp1 for Rectifier {
 mod tests {
     use super::*;
     use candle_core::{Device, Var};
+
+    /// What GPUs compute a rectifier by.
+    #[test]
+    fn both_rectifiers_are_the_same() {
+        let x = Var::from_slice(&[-3f32, -0.0, 0.0, 1e-20, 2.0], 5, &Device::Cpu).unwrap();
+        for slope in [0.0, LEAK] {
+            let both = [rectify(&x, slope), x.apply_op1(Rectifier { slope })].map(|y| {
+                let y = y.unwrap();
+                let gradients = y.sum_all().unwrap().backward().unwrap();
+                let gradient = gradients.get(&x).unwrap().to_vec1::<f32>().unwrap();
+                (y.to_vec1::<f32>().unwrap(), gradient)
+            });
+            assert_eq!(both[0], both[1]);
+        }
+    }
 
     #[test]
     fn training_and_scoring_agree_and_gradients_are_right() {

@@ -3,13 +3,16 @@
 //! The embedding table has no dense gradient. A step pools the rows that a batch uses into a leaf of
 //! candle's graph, and takes the leaf's gradient back to just those rows.
 
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout as TensorLayout, Tensor, Var};
+use candle_core::{
+    CpuStorage, CudaStorage, Device, InplaceOp1, Layout as TensorLayout, Tensor, Var,
+};
 
 use super::layout::{TABLE, initial_table};
 use super::pass::Pass;
 use super::{Frozen, InputShape, Layout, NetworkSpec, Pooling, TextForm, View};
 use crate::learn::LearnError;
 use crate::learn::augment::{Augmentation, Augmented};
+use crate::learn::device::{DeviceName, on_host_in_place};
 use crate::learn::gradient::{Gradient, GradientSpec};
 use crate::learn::kernels;
 use crate::learn::loss::{Loss, mean_loss, weighted_loss};
@@ -24,6 +27,7 @@ pub struct Network {
     input: InputShape,
     outputs: usize,
     layout: Layout,
+    device: Device,
     table: Vec<f32>,
     /// One for each slot of the layout; those that are not trained are only held here.
     values: Vec<Var>,
@@ -112,7 +116,18 @@ impl Network {
             loss: Loss::default(),
             batch: Batch::default(),
             layout,
+            device: Device::Cpu,
         })
+    }
+
+    /// The same network on another device. The embedding table and the optimiser stay on the
+    /// processor.
+    pub fn on(mut self, device: DeviceName) -> Result<Self, LearnError> {
+        self.device = device.open()?;
+        for value in &mut self.values {
+            *value = Var::from_tensor(&value.to_device(&self.device)?)?;
+        }
+        Ok(self)
     }
 
     /// The same network with another loss.
@@ -200,12 +215,12 @@ impl Network {
                 TextForm::Bag(pooling) => {
                     self.pool(rows, records, noise.ngrams, pooling);
                     let shape = (records.len(), self.layout.dimension());
-                    Var::from_slice(&self.batch.pooled, shape, &Device::Cpu)?
+                    Var::from_slice(&self.batch.pooled, shape, &self.device)?
                 }
                 TextForm::Words { max, min } => {
                     let words = self.words(rows, records, noise.ngrams, (min, max));
                     let shape = (records.len(), words, self.layout.dimension());
-                    Var::from_slice(&self.batch.pooled, shape, &Device::Cpu)?
+                    Var::from_slice(&self.batch.pooled, shape, &self.device)?
                 }
             }),
             Features::Dense(_) => None,
@@ -275,9 +290,9 @@ impl Network {
     fn gather(&self, values: Vec<f32>, records: usize) -> candle_core::Result<Tensor> {
         match self.input {
             InputShape::Image { channels, height, width } => {
-                Tensor::from_vec(values, (records, channels, height, width), &Device::Cpu)
+                Tensor::from_vec(values, (records, channels, height, width), &self.device)
             }
-            input => Tensor::from_vec(values, (records, input.width()), &Device::Cpu),
+            input => Tensor::from_vec(values, (records, input.width()), &self.device),
         }
     }
 
@@ -365,6 +380,10 @@ impl InplaceOp1 for Update<'_> {
         let mut optimizer = self.optimizer.lock().unwrap_or_else(|e| e.into_inner());
         optimizer.update(self.parameter, &mut values[start..end], self.gradient);
         Ok(())
+    }
+
+    fn cuda_fwd(&self, values: &mut CudaStorage, layout: &TensorLayout) -> candle_core::Result<()> {
+        on_host_in_place(self, values, layout)
     }
 }
 

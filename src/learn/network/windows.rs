@@ -69,6 +69,8 @@ impl CustomOp1 for Patches {
         "patches"
     }
 
+    crate::learn::device::cuda_on_host!();
+
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let images = contiguous(storage, layout)?;
         let positions = self.size.height * self.size.width;
@@ -141,6 +143,8 @@ impl CustomOp1 for Reduce {
     fn name(&self) -> &'static str {
         "reduce"
     }
+
+    crate::learn::device::cuda_on_host!();
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let values = contiguous(storage, layout)?;
@@ -223,6 +227,8 @@ impl CustomOp1 for Runs {
     fn name(&self) -> &'static str {
         "runs"
     }
+
+    crate::learn::device::cuda_on_host!();
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let values = contiguous(storage, layout)?;

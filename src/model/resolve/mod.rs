@@ -57,15 +57,7 @@ pub fn resolve(
     let network = network(request, &mut errors);
     let loss = loss(request, &mut errors);
     let split = parts::split(request.split.as_ref(), profile, &mut errors, &mut warnings);
-    let device = match request.device.as_deref().unwrap_or("auto") {
-        "auto" | "cpu" => "cpu".to_owned(),
-        other => {
-            let message = format!("the device {other:?} is not there");
-            let hint = "this build computes on \"cpu\"; use that, or \"auto\"";
-            errors.push(FieldError::new("device", message).hint(hint));
-            String::new()
-        }
-    };
+    let device = parts::device(request.device.as_deref(), &mut errors);
     check_validation(request, &split, &mut errors);
     let train_records = parts::train_records(&split, profile);
     let training = training(request, train_records, &mut errors);

@@ -4,6 +4,7 @@ use super::SMALL_DATASET;
 use super::columns::column;
 use crate::data::profile::Profile;
 use crate::data::split::Split;
+use crate::learn::device::DeviceName;
 use crate::model::spec::{SplitRequest, SplitSpec, Warning};
 use crate::problem::FieldError;
 
@@ -135,4 +136,22 @@ pub(super) fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
         }
     };
     (records.round() as usize).max(1)
+}
+
+/// The device, if it is there.
+pub fn device(name: Option<&str>, errors: &mut Vec<FieldError>) -> DeviceName {
+    let Some(name) = name.filter(|name| *name != "auto") else { return DeviceName::Cpu };
+    let available = DeviceName::available();
+    match name.parse() {
+        Ok(device) if available.contains(&device) => return device,
+        _ => {}
+    }
+    let names: Vec<String> = available.iter().map(|device| format!("\"{device}\"")).collect();
+    let hint = format!(
+        "there are {}; use one of them, or \"auto\"; {}",
+        names.join(", "),
+        DeviceName::requirement()
+    );
+    errors.push(FieldError::new("device", format!("the device {name:?} is not there")).hint(hint));
+    DeviceName::Cpu
 }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::data::Cell;
 use crate::data::profile::Profiler;
+use crate::learn::device::DeviceName;
 use crate::learn::stopping::StoppingMetric;
 use crate::model::spec::SplitSpec;
 
@@ -155,6 +156,9 @@ fn numbers_that_fit_no_training() {
     only(sgd(json!({"nesterov": true, "momentum": 0.0})), 100, "optimizer.nesterov");
     spec(sgd(json!({"nesterov": true, "weight_decay": 0.5})), 100);
     only(json!({"device": "cuda"}), 100, "device");
+    only(json!({"device": "cuda:99"}), 100, "device");
+    let hint = errors(json!({"device": "cuda:99"}), 100)[0].hint.clone().unwrap();
+    assert!(hint.starts_with("there are \"cpu\"") && hint.contains("CUDA toolkit"), "{hint}");
     spec(adamw(0.5, 1.9), 100);
 }
 
@@ -367,7 +371,7 @@ fn defaults_are_those_that_the_request_documents() {
     let asked = json!({"training": {"epochs": 7, "early_stopping": {"metric": "accuracy"}}});
     let stop = spec(asked, 100).training.early_stopping.unwrap();
     assert_eq!((stop.metric, stop.patience), (StoppingMetric::Accuracy, 3));
-    assert_eq!(spec(json!({"device": "auto"}), 100).device, "cpu");
+    assert_eq!(spec(json!({"device": "auto"}), 100).device, DeviceName::Cpu);
 }
 
 #[test]
