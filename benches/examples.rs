@@ -80,6 +80,7 @@ async fn sine(server: &Server) -> Result<(), Failure> {
                 "task": {"type": "tabular_regression", "features": ["x"], "target": "y"},
                 "network": {"type": "mlp", "hidden": hidden, "activation": "relu"},
                 "optimizer": {"type": "adam", "learning_rate": 0.01},
+                "schedule": {"type": "constant"},
                 "training":
                     {"epochs": 1000, "batch_size": 10, "seed": seed, "early_stopping": null},
                 "split": {"train": 1.0},
@@ -129,6 +130,7 @@ async fn classification(server: &Server) -> Result<(), Failure> {
                 "task": {"type": "tabular_classification", "features": features, "label": "label"},
                 "network": {"type": "mlp", "hidden": hidden, "activation": "relu"},
                 "optimizer": {"type": "adam", "learning_rate": 0.001},
+                "schedule": {"type": "constant"},
                 "regularization": {"l2": 0.0001},
                 "training": {"epochs": epochs, "batch_size": 200, "seed": seed,
                              "early_stopping": stop},
@@ -137,7 +139,7 @@ async fn classification(server: &Server) -> Result<(), Failure> {
         };
         Setting { name, seeds: 10, request: Box::new(request) }
     };
-    let stop = json!({"metric": "accuracy", "patience": 10, "min_delta": 0.0001});
+    let stop = json!({"metric": "log_loss", "patience": 10, "min_delta": 0.0001});
     let settings = [
         setting("10 units, 100 epochs", &[10], 100, "few", Value::Null),
         setting("50-50, 300 epochs, early stopping", &[50, 50], 300, "more", stop),
@@ -167,8 +169,8 @@ fn peer(records: &str) -> Result<(), Failure> {
 }
 
 async fn shapes(server: &Server) -> Result<(), Failure> {
-    println!("## Images of up to three shapes: 1,000 of 24 × 24, 15 epochs\n");
-    let generator = json!({"type": "shapes", "images": 1000, "size": 24});
+    println!("## Images of up to three shapes: 600 of 16 × 16, 15 epochs\n");
+    let generator = json!({"type": "shapes", "images": 600, "size": 16});
     let dataset = generate(server, &generator).await?["id"].clone();
     let setting = |name, filters: &'static [usize], normalization: &'static str| {
         let dataset = dataset.clone();
@@ -180,7 +182,7 @@ async fn shapes(server: &Server) -> Result<(), Failure> {
                 "network":
                     {"type": "image_cnn", "filters": filters, "normalization": normalization},
                 "optimizer": {"type": "adam", "learning_rate": 0.005},
-                "training": {"epochs": 15, "batch_size": 20, "seed": seed, "early_stopping": null},
+                "training": {"epochs": 15, "batch_size": 10, "seed": seed, "early_stopping": null},
                 "split": {"train": 0.7, "validation": 0.0, "calibration": 0.0, "test": 0.3},
             })
         };
@@ -188,7 +190,7 @@ async fn shapes(server: &Server) -> Result<(), Failure> {
     };
     let settings = [
         setting("one block of 4 filters", &[4], "none"),
-        setting("blocks of 16, 32 and 64, batch normalisation", &[16, 32, 64], "batch"),
+        setting("blocks of 8, 16 and 32, batch normalisation", &[8, 16, 32], "batch"),
     ];
     example(server, ("test", "micro_f1"), &settings).await
 }

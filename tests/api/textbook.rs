@@ -56,6 +56,7 @@ async fn a_line_cannot_follow_a_sine_and_two_hidden_layers_can() {
             "task": {"type": "tabular_regression", "features": ["x"], "target": "y"},
             "network": {"type": "mlp", "hidden": hidden, "activation": "relu"},
             "optimizer": {"type": "adam", "learning_rate": 0.01},
+            "schedule": {"type": "constant"},
             "loss": {"type": "mse"},
             "training": {"epochs": 1000, "batch_size": 10, "seed": seed, "early_stopping": null},
             "split": {"train": 1.0},
@@ -87,6 +88,7 @@ async fn ten_units_and_a_hundred_epochs_are_too_few() {
             "task": {"type": "tabular_classification", "label": "label"},
             "network": {"type": "mlp", "hidden": hidden, "activation": "relu"},
             "optimizer": {"type": "adam", "learning_rate": 0.001},
+            "schedule": {"type": "constant"},
             "training":
                 {"epochs": epochs, "batch_size": 200, "seed": seed, "early_stopping": stop},
             "split": {"train": 0.72, "validation": 0.08, "test": 0.2},
