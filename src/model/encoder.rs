@@ -128,7 +128,10 @@ impl Encoder {
                     TabularEncoder::fit(&spec.tabular, &columns).map_err(|e| {
                         FitError::unreadable(training[e.row], RecordError::Cells(vec![e.error]))
                     })?;
-                warnings.extend(findings.into_iter().map(|f| Warning::new("column", f.message)));
+                warnings.extend(findings.into_iter().map(|found| {
+                    let message = format!("the column {:?}: {}", found.column, found.message);
+                    Warning::new("column", message)
+                }));
                 if encoder.width() == 0 {
                     return Err(FitError::NoFeature);
                 }
@@ -317,7 +320,7 @@ pub fn text_of(cell: Cell) -> String {
 }
 
 /// A cell as the encoder of tables takes it.
-fn value(cell: &Cell) -> Value<'_> {
+pub(super) fn value(cell: &Cell) -> Value<'_> {
     match cell {
         Cell::Null | Cell::List(_) => Value::Missing,
         Cell::Bool(true) => Value::Text("true"),

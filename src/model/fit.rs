@@ -11,7 +11,7 @@ use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
 use super::steering::Steering;
 use super::test_results::TestResults;
-use super::{FitError, Model, Reading, calibrate, describe};
+use super::{FitError, Model, Reading, calibrate, describe, leaks};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::data::Cell;
@@ -90,6 +90,7 @@ pub(super) fn prepare(
     output.fit_scale(&outcomes, &parts.train);
 
     let encoder = Encoder::fit(spec, &records, &parts.train, warnings)?;
+    warnings.extend(leaks::warnings(&records, &parts.train, &output, &outcomes));
     go_on(monitor)?;
     let form = spec.network.text_form();
     let shape = encoder.shape(form);

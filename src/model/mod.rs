@@ -10,6 +10,7 @@ pub mod error;
 pub mod estimate;
 pub mod evaluate;
 pub mod fit;
+mod leaks;
 pub mod monitor;
 pub mod range_test;
 pub mod resolve;
