@@ -45,6 +45,8 @@ pub enum LearnError {
 }
 
 #[cfg(test)]
+mod conformance_tests;
+#[cfg(test)]
 mod resume_tests;
 #[cfg(test)]
 mod vector_tests;

@@ -72,15 +72,7 @@ impl Encoded {
     /// As a network takes it.
     pub fn row(&self, form: TextForm) -> Row<'_> {
         match self {
-            Self::Text(text) => {
-                let text::Encoded { ids, weights, ngrams, words, .. } = text;
-                match form {
-                    TextForm::Bag(_) => Row::Sparse(SparseRow { ids, weights, size: *ngrams }),
-                    TextForm::Words { .. } => {
-                        Row::Sparse(SparseRow { ids: words, weights: &[], size: *ngrams })
-                    }
-                }
-            }
+            Self::Text(text) => Row::Sparse(text_row(text, form)),
             Self::Row(row) => Row::Dense(&row.features),
             Self::Image(pixels) => Row::Dense(pixels),
         }
@@ -298,16 +290,31 @@ pub fn features(
     let mut dense = DenseRows::new(shape.width()).with_numbers(encoder.numbers());
     for record in encoded {
         match record.row(form) {
-            Row::Sparse(row) if row.weights.is_empty() => {
-                sparse.push(row.ids, &vec![1.0; row.ids.len()], row.size);
-            }
-            Row::Sparse(row) => sparse.push(row.ids, row.weights, row.size),
+            Row::Sparse(row) => push(&mut sparse, row),
             Row::Dense(values) => dense.push(values),
         }
     }
     match shape {
         InputShape::Bag { .. } => Features::Sparse(sparse),
         InputShape::Vector { .. } | InputShape::Image { .. } => Features::Dense(dense),
+    }
+}
+
+/// A text as a network takes it.
+pub(super) fn text_row(text: &text::Encoded, form: TextForm) -> SparseRow<'_> {
+    let text::Encoded { ids, weights, ngrams, words, .. } = text;
+    match form {
+        TextForm::Bag(_) => SparseRow { ids, weights, size: *ngrams },
+        TextForm::Words { .. } => SparseRow { ids: words, weights: &[], size: *ngrams },
+    }
+}
+
+/// Adds the row of a text. Words in their order weigh 1 each.
+pub(super) fn push(rows: &mut SparseRows, row: SparseRow<'_>) {
+    if row.weights.is_empty() {
+        rows.push(row.ids, &vec![1.0; row.ids.len()], row.size);
+    } else {
+        rows.push(row.ids, row.weights, row.size);
     }
 }
 

@@ -2,6 +2,7 @@
 //! and the one code path by which it scores.
 
 pub mod artifact;
+pub mod augmentation;
 mod calibrate;
 pub mod card;
 mod describe;

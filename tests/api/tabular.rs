@@ -125,6 +125,12 @@ async fn tables_that_cannot_be_learnt_are_refused_with_the_field() {
     refuse(y(), json!({"network": {"type": "embedding_bag"}}), "network.type").await;
     let stopping = json!({"training": {"early_stopping": {"metric": "accuracy"}}});
     refuse(y(), stopping, "training.early_stopping.metric").await;
+    let precise = json!({"training": {"target": {"metric": "mean_average_precision", "value": 1}}});
+    refuse(named(json!(["a"])), precise, "training.target.metric").await;
+    for (kind, setting) in [("text", json!({"typos": 0.1})), ("image", json!({"flip": 0.5}))] {
+        let other = json!({"augmentation": {kind: setting, "tabular": {"noise": 0.1}}});
+        refuse(y(), other, &format!("augmentation.{kind}")).await;
+    }
     refuse(named(json!(["a"])), json!({"loss": {"type": "mae"}}), "loss.type").await;
     let weighted = json!({"type": "tabular_regression", "target": "y", "weight": "b"});
     refuse(weighted, json!({}), "task.weight").await;
@@ -233,8 +239,8 @@ async fn a_column_that_tells_the_target_is_warned_of() {
         "features": ["x", "noise", "grown", "reason", "same"]});
     let job = trained(numbers.clone(), "train").await;
     assert_eq!(leaks(&job), ["grown"], "{}", job["warnings"]);
-    let model = server.get(&format!("/v1/models/{}", job["model"].as_str().unwrap())).await;
-    assert_eq!(model["card"]["warnings"], job["warnings"]);
+    let card = server.get(&format!("/v1/models/{}/card", job["model"].as_str().unwrap())).await;
+    assert_eq!(card["warnings"], job["warnings"]);
     // What else is said of a column names it too.
     let constant = |w: &&Value| w["code"] == "column";
     let constant = job["warnings"].as_array().unwrap().iter().find(constant).unwrap();
