@@ -345,6 +345,7 @@ pub fn input_kind(kind: ColumnKind) -> InputKind {
         ColumnKind::Datetime => InputKind::Date,
         ColumnKind::Boolean
         | ColumnKind::Category
+        | ColumnKind::Image
         | ColumnKind::Text
         | ColumnKind::List
         | ColumnKind::Empty => InputKind::Categorical,
