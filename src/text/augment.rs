@@ -13,8 +13,8 @@ use super::tokenizer::{Token, TokenKind};
 use crate::random::{Rng, keyed, stream};
 
 /// What is done to the texts that train; nothing by default. First come the typos, then words are
-/// left out, then words are swapped; punctuation stays where it is. N-grams, vocabulary and unknown
-/// words then follow from the changed words.
+/// left out, then words are swapped; punctuation stays where it is. N-grams and unknown words
+/// follow from the changed words; the vocabulary is that of the texts as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct TextAugmentationSpec {

@@ -101,7 +101,8 @@ fn every_kind_of_typo_occurs_and_new_characters_are_of_the_text() {
         let mut before: Vec<char> = "дом".chars().collect();
         let mut word: Vec<char> = after[0].chars().collect();
         let length = word.len();
-        (before.sort_unstable(), word.sort_unstable());
+        before.sort_unstable();
+        word.sort_unstable();
         seen.insert((length, before == word));
     }
     // Taken out, replaced, changed places, put in.
