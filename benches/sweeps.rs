@@ -24,7 +24,7 @@ fn request(dataset: &Value, strategy: &Value) -> Value {
         },
         "space": {
             "optimizer.learning_rate": {"choice": [0.0003, 0.002, 0.01]},
-            "network.dimension": {"choice": [8, 32, 128]},
+            "network.dimension": {"choice": [8, 24, 64]},
             "training.batch_size": {"choice": [32, 128]},
             "regularization.ngram_dropout": {"choice": [0.0, 0.3]},
             "vectorizer.character_ngrams": {"choice": [null, {"min": 3, "max": 5}]},

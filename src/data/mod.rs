@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod generator;
+pub mod image_header;
 pub mod profile;
 pub mod reader;
 pub mod records;

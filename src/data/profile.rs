@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Cell;
+use super::image_header::{self, ImageSizes};
 use crate::random::fnv1a;
 
 /// Values that are counted one by one; a column with more distinct values lists none.
@@ -31,6 +32,8 @@ pub enum ColumnKind {
     Datetime,
     /// At most 1,000 distinct texts that repeat: at least twice as many records as distinct values.
     Category,
+    /// Images: PNG or JPEG files as base64.
+    Image,
     /// Other text.
     Text,
     /// Lists of texts.
@@ -92,6 +95,9 @@ pub struct Column {
     /// Smallest, mean and largest value, where the column holds numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
+    /// Files and their sizes, where the column holds images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageSizes>,
     /// How often each value occurs, most frequent first; absent beyond 1,000 distinct values, or
     /// where one is longer than 256 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +171,8 @@ struct Tally {
     not_number: bool,
     not_datetime: bool,
     lists: u64,
+    images: ImageSizes,
+    not_image: bool,
     characters: (u64, u64, u64),
     /// Smallest, mean and largest number.
     numbers: (f64, f64, f64),
@@ -188,6 +196,13 @@ impl Tally {
         self.not_integer |= self.not_number || text.parse::<i64>().is_err();
         self.not_number |= parsed.is_none();
         self.not_datetime |= !is_datetime(&text);
+        // Once a text is none, the others are not looked at.
+        if !self.not_image {
+            match image_header::look(&text) {
+                Some((file, size)) => self.images.add(file, size),
+                None => self.not_image = true,
+            }
+        }
         let first = self.present == 1;
         if let Some(number) = parsed {
             let (min, mean, max) = self.numbers;
@@ -229,6 +244,8 @@ impl Tally {
             ColumnKind::Number
         } else if !self.not_datetime {
             ColumnKind::Datetime
+        } else if !self.not_image {
+            ColumnKind::Image
         } else if !self.too_many_values && self.values.len() as u64 * 2 <= self.present {
             ColumnKind::Category
         } else {
@@ -243,7 +260,7 @@ impl Tally {
         let lengths = Lengths { min: shortest, mean, max: longest };
         let (min, mean, max) = self.numbers;
         let numeric = matches!(kind, ColumnKind::Integer | ColumnKind::Number);
-        let textual = matches!(kind, ColumnKind::Text | ColumnKind::Category);
+        let textual = matches!(kind, ColumnKind::Text | ColumnKind::Category | ColumnKind::Image);
         let mut values: Vec<ValueCount> =
             self.values.into_iter().map(|(value, count)| ValueCount { value, count }).collect();
         values.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
@@ -257,6 +274,7 @@ impl Tally {
             duplicates: self.repeats,
             characters: textual.then_some(lengths),
             range: numeric.then_some(Range { min, mean, max }),
+            images: (kind == ColumnKind::Image).then_some(self.images),
             values: (!self.too_many_values && kind != ColumnKind::Empty).then_some(values),
         }
     }
@@ -290,6 +308,11 @@ mod tests {
         assert_eq!(column(&["2026-11-23", "2026-01-01"]).kind, ColumnKind::Datetime);
         assert_eq!(column(&["a", "b", "a", "b"]).kind, ColumnKind::Category);
         assert_eq!(column(&["one text", "another"]).kind, ColumnKind::Text);
+        let image = column(&["iVBORw0KGgo=", "", "iVBORw0KGgo=", "iVBORw0KGgo="]);
+        let sizes = ImageSizes { png: 3, damaged: 3, ..ImageSizes::default() };
+        assert_eq!((image.kind, image.images), (ColumnKind::Image, Some(sizes)));
+        let mixed = column(&["iVBORw0KGgo=", "a text"]);
+        assert_eq!((mixed.kind, mixed.images), (ColumnKind::Text, None));
         assert_eq!(column(&["", ""]).kind, ColumnKind::Empty);
         assert_eq!(column(&["1e999", "1"]).kind, ColumnKind::Text);
     }

@@ -17,6 +17,7 @@ use crate::learn::optimizer::OptimizerSpec;
 use crate::learn::range_test::RangeTestSpec;
 use crate::learn::regularize::RegularizationSpec;
 use crate::learn::schedule::ScheduleSpec;
+use crate::model::augmentation::AugmentationSpec;
 use crate::task::TaskSpec;
 use crate::text::VectorizerSpec;
 
@@ -35,6 +36,8 @@ pub struct Catalog {
     pub vectorizer: Choice,
     /// `regularization`.
     pub regularization: Choice,
+    /// `augmentation`: for each kind of input.
+    pub augmentation: Vec<Choice>,
     /// `training`.
     pub training: Choice,
     /// `range_test`, of a job of that kind.
@@ -76,6 +79,7 @@ pub async fn catalog() -> Json<Catalog> {
             "RegularizationSpec",
             &json_of(&RegularizationSpec::default()),
         ),
+        augmentation: augmentation(schemas),
         training: choice(schemas, "TrainingRequest", &Value::Null),
         range_test: choice(schemas, "RangeTestSpec", &json_of(&RangeTestSpec::default())),
         devices: DeviceName::available().iter().map(DeviceName::to_string).collect(),
@@ -113,6 +117,19 @@ fn choice(schemas: &Schemas, name: &str, default: &Value) -> Choice {
         description: description(schemas, schema),
         fields: fields(schemas, schema, default),
     }
+}
+
+fn augmentation(schemas: &Schemas) -> Vec<Choice> {
+    let default = json_of(&AugmentationSpec::default());
+    let of = |name: &str, schema: &str| Choice {
+        name: name.to_owned(),
+        ..choice(schemas, schema, &default[name])
+    };
+    vec![
+        of("text", "TextAugmentationSpec"),
+        of("image", "ImageAugmentationSpec"),
+        of("tabular", "TabularAugmentationSpec"),
+    ]
 }
 
 fn snake_case(name: &str) -> String {

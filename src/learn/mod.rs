@@ -77,6 +77,8 @@ mod error_tests {
     }
 }
 #[cfg(test)]
+mod conformance_tests;
+#[cfg(test)]
 mod resume_tests;
 #[cfg(test)]
 mod vector_tests;

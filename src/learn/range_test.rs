@@ -18,7 +18,7 @@ use super::LearnError;
 use super::augment::Augmentation;
 use super::network::{InputShape, Network, Noise};
 use super::regularize::NgramDropout;
-use super::rows::{Features, Targets};
+use super::rows::{Source, Targets};
 use super::trainer::{Interrupt, StepReport, TrainerSpec, order};
 use crate::clock::Clock;
 use crate::random;
@@ -115,7 +115,7 @@ pub struct RangeTested {
 /// Schedule, averages, epochs and limits have no part in it.
 pub fn range_test(
     (spec, range): (&TrainerSpec, &RangeTestSpec),
-    (rows, targets): (&Features, &Targets),
+    (source, targets): (&dyn Source, &Targets),
     input: InputShape,
     clock: &dyn Clock,
     monitor: &mut dyn RangeMonitor,
@@ -130,6 +130,7 @@ pub fn range_test(
     'test: loop {
         let dropout = NgramDropout::new(spec.regularization.ngram_dropout, spec.seed, epoch);
         let augmentation = Augmentation::new(&spec.augmentation, spec.seed, epoch);
+        let rows = source.epoch(epoch);
         for records in order(rows.len(), spec.seed, epoch).chunks(per_step) {
             let done = curve.points.len();
             if done == range.steps {
@@ -148,7 +149,7 @@ pub fn range_test(
             optimizer.begin_step(rate as f32);
             let key = key ^ done as u64;
             let noise = Noise { ngrams: &dropout, augmentation: &augmentation, key };
-            let data = (rows, targets);
+            let data = (&*rows, targets);
             let outcome = network.step(data, records, noise, &spec.gradient, optimizer.as_mut())?;
             let seconds = (clock.monotonic() - before).as_secs_f64();
             steps += 1;

@@ -7,7 +7,7 @@ use crate::learn::loss::{Loss, LossSpec};
 use crate::learn::network::{DenseSpec, MlpSpec, NetworkSpec, View};
 use crate::learn::optimizer::{OptimizerSpec, SgdSpec};
 use crate::learn::regularize::RegularizationSpec;
-use crate::learn::rows::DenseRows;
+use crate::learn::rows::{DenseRows, Features};
 use crate::learn::schedule::{ConstantSchedule, ScheduleSpec};
 use crate::learn::stopping::Limits;
 use crate::learn::trainer::{CheckpointSpec, EpochReport, Measured, Monitor, train};
@@ -61,7 +61,7 @@ fn test_of(
 ) -> RangeTestReport {
     let clock = ManualClock::at(0);
     let mut watch = Watch { seen: 0, ends: None };
-    let data = (rows, targets);
+    let data: (&dyn Source, &Targets) = (rows, targets);
     let tested = range_test((spec, range), data, INPUT, clock.as_ref(), &mut watch).unwrap();
     assert_eq!((tested.steps, tested.stopped), (watch.seen, false));
     tested.report
@@ -236,7 +236,7 @@ fn a_test_that_is_stopped_has_the_curve_so_far() {
     let (clock, range) = (ManualClock::at(0), RangeTestSpec::default());
     let run = |what: Interrupt| {
         let mut watch = Watch { seen: 0, ends: Some((7, what)) };
-        let data = (&data.0, &data.1);
+        let data: (&dyn Source, &Targets) = (&data.0, &data.1);
         range_test((&spec, &range), data, INPUT, clock.as_ref(), &mut watch)
     };
     let RangeTested { report, steps, stopped } = run(Interrupt::Stop).unwrap();

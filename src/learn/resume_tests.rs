@@ -1,6 +1,7 @@
 //! A training that was killed, again and again, ends bit for bit like one that was not: every
 //! network with every optimiser, and every schedule with both.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::augment::AugmentationSpec;
@@ -10,7 +11,7 @@ use super::loss::Loss;
 use super::network::{InputShape, NetworkSpec, View, networks};
 use super::optimizer::tests::every_setting;
 use super::regularize::RegularizationSpec;
-use super::rows::{DenseRows, Features, SparseRows, Targets};
+use super::rows::{DenseRows, Features, Source, SparseRows, Targets};
 use super::schedule::conformance_tests::every_schedule;
 use super::schedule::{ScheduleSpec, Warmup};
 use super::stopping::{EarlyStopping, EndReason, Limits, StoppingMetric};
@@ -149,19 +150,29 @@ impl Monitor for Witness {
 
 fn run(
     spec: &TrainerSpec,
-    input: InputShape,
+    (input, source): (InputShape, &dyn Source),
     witness: &mut Witness,
 ) -> Result<Outcome, LearnError> {
-    let (rows, targets) = data(input);
+    let (_, targets) = data(input);
     let resume = witness.last.as_ref().map(|bytes| Arrays::from_bytes(bytes).unwrap());
     let clock = ManualClock::at(0);
-    train(spec, (&rows, &targets), input, clock.as_ref(), witness, resume.as_ref())
+    train(spec, (source, &targets), input, clock.as_ref(), witness, resume.as_ref())
 }
 
 /// Kills a training at random steps until it ends; compares it with one that was left alone.
 fn survives(spec: &TrainerSpec, input: InputShape, values: &[f64], draw: &mut impl Rng) {
+    survives_on(spec, (input, &data(input).0), values, draw);
+}
+
+/// The same on records of a source.
+fn survives_on(
+    spec: &TrainerSpec,
+    (input, source): (InputShape, &dyn Source),
+    values: &[f64],
+    draw: &mut impl Rng,
+) -> Outcome {
     let mut whole = Witness::new(input, values);
-    let expected = run(spec, input, &mut whole).unwrap();
+    let expected = run(spec, (input, source), &mut whole).unwrap();
     let mut killed = Witness::new(input, values);
     let mut kills = 0;
     let outcome = loop {
@@ -170,7 +181,8 @@ fn survives(spec: &TrainerSpec, input: InputShape, values: &[f64], draw: &mut im
         // At least one checkpoint further.
         killed.dies_after = Some((every + draw.next_u64() % 8) as usize);
         killed.seen = 0;
-        match run(&TrainerSpec { checkpoints, ..spec.clone() }, input, &mut killed) {
+        let spec = TrainerSpec { checkpoints, ..spec.clone() };
+        match run(&spec, (input, source), &mut killed) {
             Ok(outcome) => break outcome,
             Err(LearnError::Interrupted) => kills += 1,
             Err(other) => panic!("{other}: {spec:?}"),
@@ -184,6 +196,44 @@ fn survives(spec: &TrainerSpec, input: InputShape, values: &[f64], draw: &mut im
     );
     assert_eq!(killed.steps, whole.steps, "{spec:?}");
     assert_eq!(killed.epochs, whole.epochs, "{spec:?}");
+    outcome
+}
+
+/// Records that are others in every epoch, as texts are that are changed before they become features.
+struct Anew(InputShape);
+
+impl Source for Anew {
+    fn records(&self) -> usize {
+        RECORDS
+    }
+
+    fn epoch(&self, epoch: usize) -> Cow<'_, Features> {
+        let mut rows = SparseRows::default();
+        for i in 0..RECORDS {
+            let id = (i * (epoch + 1)) % self.0.width();
+            rows.push(&[id as u32], &[0.5 + epoch as f32], 1 + epoch as u32);
+        }
+        Cow::Owned(Features::Sparse(rows))
+    }
+}
+
+#[test]
+fn every_network_of_texts_that_are_read_anew_in_every_epoch() {
+    let mut draw = random::stream(3, "kills");
+    let texts = |(_, input): &(NetworkSpec, InputShape)| matches!(input, InputShape::Bag { .. });
+    let mut seen = 0;
+    for (network, input) in networks().into_iter().filter(texts) {
+        let spec = spec(network, OptimizerSpec::default(), ScheduleSpec::default());
+        let values = [3.0, 2.0, 1.5, 1.0];
+        for spec in [spec.clone(), shaped(spec)] {
+            let anew = survives_on(&spec, (input, &Anew(input)), &values, &mut draw);
+            let first = Anew(input).epoch(0).into_owned();
+            let plain = survives_on(&spec, (input, &first), &values, &mut draw);
+            assert_ne!(anew.network, plain.network, "the first epoch's records trained all");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 2);
 }
 
 #[test]
@@ -286,7 +336,7 @@ fn time_before_a_kill_counts() {
     }
     let witness = Witness { dies_after: Some(3), ..Witness::new(input, &[]) };
     let mut ticking = Ticking(witness, &clock);
-    let data = (&rows, &targets);
+    let data: (&dyn Source, &Targets) = (&rows, &targets);
     let killed = train(&spec, data, input, clock.as_ref(), &mut ticking, None);
     assert!(matches!(killed, Err(LearnError::Interrupted)));
     let state = Arrays::from_bytes(&ticking.0.last.take().unwrap()).unwrap();

@@ -1,5 +1,7 @@
 //! What a network learns from: weighted bags of feature ids or vectors of numbers, and targets.
 
+use std::borrow::Cow;
+
 /// Stands for a word without a row in the table.
 pub const NO_ROW: u32 = u32::MAX;
 
@@ -118,6 +120,26 @@ pub enum Features {
     Sparse(SparseRows),
     /// Vectors: rows of a table, or pixels.
     Dense(DenseRows),
+}
+
+/// Where a training takes its records from: the same in every epoch, or read anew for each where
+/// records are changed before they become features.
+pub trait Source {
+    /// Records.
+    fn records(&self) -> usize;
+    /// The records in an epoch, counted from 0: as many and in the same order every time, and a
+    /// function of the epoch alone, so that a training can be resumed within it.
+    fn epoch(&self, epoch: usize) -> Cow<'_, Features>;
+}
+
+impl Source for Features {
+    fn records(&self) -> usize {
+        self.len()
+    }
+
+    fn epoch(&self, _: usize) -> Cow<'_, Features> {
+        Cow::Borrowed(self)
+    }
 }
 
 /// One record.

@@ -18,7 +18,7 @@ pub struct EarlyStopping {
     pub min_delta: f64,
 }
 
-/// A validation metric that can steer training: the first six of labels, the others of numbers.
+/// A validation metric that can steer training: the last three of numbers, the others of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppingMetric {
@@ -30,6 +30,9 @@ pub enum StoppingMetric {
     MacroF1,
     /// F1 of all decisions together; higher is better.
     MicroF1,
+    /// Unweighted mean of the labels' average precision; higher is better. Only of tasks with several
+    /// labels a record.
+    MeanAveragePrecision,
     /// Brier score of the probabilities before calibration; lower is better.
     Brier,
     /// Expected calibration error of the probabilities before calibration; lower is better. A model
@@ -46,11 +49,12 @@ pub enum StoppingMetric {
 
 impl StoppingMetric {
     /// Every one of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::LogLoss,
         Self::Accuracy,
         Self::MacroF1,
         Self::MicroF1,
+        Self::MeanAveragePrecision,
         Self::Brier,
         Self::Ece,
         Self::Mse,
@@ -67,7 +71,11 @@ impl StoppingMetric {
     pub fn lower_is_better(self) -> bool {
         match self {
             Self::LogLoss | Self::Brier | Self::Ece | Self::Mse | Self::Mae => true,
-            Self::Accuracy | Self::MacroF1 | Self::MicroF1 | Self::R2 => false,
+            Self::Accuracy
+            | Self::MacroF1
+            | Self::MicroF1
+            | Self::MeanAveragePrecision
+            | Self::R2 => false,
         }
     }
 

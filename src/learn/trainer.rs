@@ -14,7 +14,7 @@ use super::loss::Loss;
 use super::network::{Frozen, InputShape, Network, NetworkSpec, Noise, StepOutcome, View};
 use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
-use super::rows::{Features, Targets};
+use super::rows::{Source, Targets};
 use super::schedule::ScheduleSpec;
 use super::stopping::{EarlyStopping, EndReason, Limits};
 use crate::arrays::{Arrays, ArraysError};
@@ -137,7 +137,7 @@ pub struct Outcome {
 /// had never ended, bit for bit.
 pub fn train(
     spec: &TrainerSpec,
-    (rows, targets): (&Features, &Targets),
+    (source, targets): (&dyn Source, &Targets),
     input: InputShape,
     clock: &dyn Clock,
     monitor: &mut dyn Monitor,
@@ -158,7 +158,7 @@ pub fn train(
         optimizer.restore(state)?;
     }
     let per_step = spec.gradient.batch_size.saturating_mul(spec.accumulate);
-    let steps_per_epoch = rows.len().div_ceil(per_step) as u64;
+    let steps_per_epoch = source.records().div_ceil(per_step) as u64;
     let total = spec.epochs as u64 * steps_per_epoch;
     let total = spec.limits.max_steps.map_or(total, |most| total.min(most));
     let mut schedule = spec.schedule.start(total, steps_per_epoch);
@@ -179,6 +179,7 @@ pub fn train(
         let (started, before) = (clock.monotonic(), progress.place_seconds);
         let of_epoch = || before + (clock.monotonic() - started).as_secs_f64();
         let mut ended = None;
+        let rows = source.epoch(epoch);
         let order = order(rows.len(), spec.seed, epoch);
         for records in order.chunks(per_step).skip(progress.place as usize) {
             ended = asked(monitor, &progress)?
@@ -189,7 +190,7 @@ pub fn train(
             let before = clock.monotonic();
             let rate = spec.optimizer.learning_rate() * schedule.factor(progress.step);
             optimizer.begin_step(rate as f32);
-            let data = (rows, targets);
+            let data = (&*rows, targets);
             let key = key ^ progress.step;
             let noise = Noise { ngrams: &dropout, augmentation: &augmentation, key };
             let outcome = network.step(data, records, noise, &spec.gradient, &mut optimizer)?;

@@ -5,7 +5,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::learn::network::{DenseSpec, EmbeddingBagSpec};
 use crate::learn::optimizer::AdamSpec;
-use crate::learn::rows::{Row, SparseRow, SparseRows};
+use crate::learn::rows::{Features, Row, SparseRow, SparseRows};
 use crate::learn::stopping::StoppingMetric;
 
 /// Two classes that single features give away, with some noise features.

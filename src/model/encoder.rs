@@ -72,15 +72,7 @@ impl Encoded {
     /// As a network takes it.
     pub fn row(&self, form: TextForm) -> Row<'_> {
         match self {
-            Self::Text(text) => {
-                let text::Encoded { ids, weights, ngrams, words, .. } = text;
-                match form {
-                    TextForm::Bag(_) => Row::Sparse(SparseRow { ids, weights, size: *ngrams }),
-                    TextForm::Words { .. } => {
-                        Row::Sparse(SparseRow { ids: words, weights: &[], size: *ngrams })
-                    }
-                }
-            }
+            Self::Text(text) => Row::Sparse(text_row(text, form)),
             Self::Row(row) => Row::Dense(&row.features),
             Self::Image(pixels) => Row::Dense(pixels),
         }
@@ -128,7 +120,10 @@ impl Encoder {
                     TabularEncoder::fit(&spec.tabular, &columns).map_err(|e| {
                         FitError::unreadable(training[e.row], RecordError::Cells(vec![e.error]))
                     })?;
-                warnings.extend(findings.into_iter().map(|f| Warning::new("column", f.message)));
+                warnings.extend(findings.into_iter().map(|found| {
+                    let message = format!("the column {:?}: {}", found.column, found.message);
+                    Warning::new("column", message)
+                }));
                 if encoder.width() == 0 {
                     return Err(FitError::NoFeature);
                 }
@@ -295,16 +290,31 @@ pub fn features(
     let mut dense = DenseRows::new(shape.width()).with_numbers(encoder.numbers());
     for record in encoded {
         match record.row(form) {
-            Row::Sparse(row) if row.weights.is_empty() => {
-                sparse.push(row.ids, &vec![1.0; row.ids.len()], row.size);
-            }
-            Row::Sparse(row) => sparse.push(row.ids, row.weights, row.size),
+            Row::Sparse(row) => push(&mut sparse, row),
             Row::Dense(values) => dense.push(values),
         }
     }
     match shape {
         InputShape::Bag { .. } => Features::Sparse(sparse),
         InputShape::Vector { .. } | InputShape::Image { .. } => Features::Dense(dense),
+    }
+}
+
+/// A text as a network takes it.
+pub(super) fn text_row(text: &text::Encoded, form: TextForm) -> SparseRow<'_> {
+    let text::Encoded { ids, weights, ngrams, words, .. } = text;
+    match form {
+        TextForm::Bag(_) => SparseRow { ids, weights, size: *ngrams },
+        TextForm::Words { .. } => SparseRow { ids: words, weights: &[], size: *ngrams },
+    }
+}
+
+/// Adds the row of a text. Words in their order weigh 1 each.
+pub(super) fn push(rows: &mut SparseRows, row: SparseRow<'_>) {
+    if row.weights.is_empty() {
+        rows.push(row.ids, &vec![1.0; row.ids.len()], row.size);
+    } else {
+        rows.push(row.ids, row.weights, row.size);
     }
 }
 
@@ -317,7 +327,7 @@ pub fn text_of(cell: Cell) -> String {
 }
 
 /// A cell as the encoder of tables takes it.
-fn value(cell: &Cell) -> Value<'_> {
+pub(super) fn value(cell: &Cell) -> Value<'_> {
     match cell {
         Cell::Null | Cell::List(_) => Value::Missing,
         Cell::Bool(true) => Value::Text("true"),
@@ -335,6 +345,7 @@ pub fn input_kind(kind: ColumnKind) -> InputKind {
         ColumnKind::Datetime => InputKind::Date,
         ColumnKind::Boolean
         | ColumnKind::Category
+        | ColumnKind::Image
         | ColumnKind::Text
         | ColumnKind::List
         | ColumnKind::Empty => InputKind::Categorical,

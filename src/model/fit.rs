@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::augmentation::ChangedTexts;
 use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
 use super::steering::Steering;
 use super::test_results::TestResults;
-use super::{FitError, Model, Reading, calibrate, describe};
+use super::{FitError, Model, Reading, calibrate, describe, leaks};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::data::Cell;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
-use crate::learn::rows::{Features, Targets};
+use crate::learn::rows::{Features, Source, Targets};
 use crate::learn::stopping::{EndReason, Limits};
 use crate::learn::trainer::{self, CheckpointSpec, Interrupt, TrainerSpec};
 use crate::task::{Input, Outcomes, Output, TaskSpec, ValueError};
@@ -109,6 +110,7 @@ pub(super) fn prepare(
     output.fit_scale(&outcomes, &parts.train);
 
     let encoder = Encoder::fit(spec, &records, &parts.train, warnings)?;
+    warnings.extend(leaks::warnings(&records, &parts.train, &output, &outcomes));
     go_on(monitor)?;
     let form = spec.network.text_form();
     let shape = encoder.shape(form);
@@ -169,9 +171,11 @@ pub fn fit(
         records: &parts.validation,
         outcomes: &outcomes,
     };
+    let changed = ChangedTexts::new(spec, &encoder, &records, &parts.train);
+    let source = changed.as_ref().map_or(&rows as &dyn Source, |changed| changed);
     let outcome = trainer::train(
         &trainer_spec(spec, loss),
-        (&rows, &targets),
+        (source, &targets),
         encoder.shape(spec.network.text_form()),
         clock,
         &mut steering,
@@ -277,7 +281,7 @@ pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
         schedule: spec.schedule.clone(),
         loss,
         regularization: spec.regularization.clone(),
-        augmentation: spec.augmentation.clone(),
+        augmentation: spec.augmentation.of_features(),
         epochs: spec.training.epochs,
         gradient: GradientSpec {
             batch_size: spec.training.batch_size,

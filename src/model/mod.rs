@@ -2,6 +2,7 @@
 //! and the one code path by which it scores.
 
 pub mod artifact;
+pub mod augmentation;
 mod calibrate;
 pub mod card;
 mod describe;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod estimate;
 pub mod evaluate;
 pub mod fit;
+mod leaks;
 pub mod membership;
 pub mod monitor;
 pub mod range_test;

@@ -1,11 +1,13 @@
 //! From records and a resolved spec to a learning rate: as much of a training as that takes.
 
 use super::FitError;
+use super::augmentation::ChangedTexts;
 use super::fit::{TrainingTable, prepare, trainer_spec};
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use crate::clock::Clock;
 use crate::learn::range_test::{self, RangeMonitor, RangeTestSpec, RangeTested};
+use crate::learn::rows::Source;
 use crate::learn::trainer::{Interrupt, StepReport};
 
 /// Runs a range test of a training, on its training records. Adds to `warnings` what the user should
@@ -21,7 +23,10 @@ pub fn range_test(
     monitor.phase(Phase::Training);
     let shape = prepared.encoder.shape(spec.network.text_form());
     let trainer = trainer_spec(spec, prepared.loss);
-    let data = (&prepared.rows, &prepared.targets);
+    let changed =
+        ChangedTexts::new(spec, &prepared.encoder, &prepared.records, &prepared.parts.train);
+    let source = changed.as_ref().map_or(&prepared.rows as &dyn Source, |changed| changed);
+    let data = (source, &prepared.targets);
     let mut watch = Watch(monitor);
     Ok(range_test::range_test((&trainer, range), data, shape, clock, &mut watch)?)
 }

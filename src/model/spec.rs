@@ -5,8 +5,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::augmentation::AugmentationSpec;
 use crate::image::ImageSpec;
-use crate::learn::augment::AugmentationSpec;
 use crate::learn::device::DeviceName;
 use crate::learn::loss::LossSpec;
 use crate::learn::network::NetworkSpec;

@@ -11,6 +11,8 @@ use crate::random::keyed;
 pub const LEAKAGE_THRESHOLD: f64 = 0.98;
 /// Fewer records than this say nothing.
 const MIN_RECORDS: usize = 20;
+/// Nor do fewer than this outside the largest class: a good column may get all of so few right.
+const MIN_OPEN: usize = 10;
 const FOLDS: usize = 5;
 
 /// The target of each record.
@@ -32,7 +34,8 @@ pub struct Leakage {
 }
 
 /// Measures what one column alone says about the target, on records that the guess was not made
-/// from. `None` where there are fewer than 20 records, or nothing to tell.
+/// from. `None` where there are fewer than 20 records, of classes fewer than 10 outside the largest
+/// one, or nothing to tell.
 ///
 /// - Classes: each fold's records get the commonest class among the other folds' records with the
 ///   same category, or with the nearest number or date. With accuracy a and the largest class's
@@ -152,7 +155,7 @@ fn settled(classes: &[u32], guesses: impl Fn(usize) -> Vec<Option<u32>>) -> Opti
     let mut counts: HashMap<u32, usize> = HashMap::new();
     classes.iter().for_each(|class| *counts.entry(*class).or_default() += 1);
     let open = classes.len() - counts.values().max()?;
-    if open == 0 {
+    if open < MIN_OPEN {
         return None;
     }
     let wrong: usize = (0..FOLDS)

@@ -79,6 +79,9 @@ fn dates_are_told_by_their_nearest() {
 
 #[test]
 fn nothing_is_said_where_there_is_nothing_to_tell() {
+    let rare: Vec<u32> = (0..40).map(|record| u32::from(record < 9)).collect();
+    let copy: Vec<f64> = rare.iter().map(|&class| f64::from(class)).collect();
+    assert_eq!(leakage(InputKind::Numeric, &numbers_of(&copy), Target::Classes(&rare)), None);
     let few = numbers_of(&[1.0; 19]);
     assert_eq!(leakage(InputKind::Numeric, &few, Target::Classes(&[0; 19])), None);
     let many = numbers_of(&[1.0; 40]);

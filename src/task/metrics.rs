@@ -1,5 +1,6 @@
 //! The metrics of a classification, as they are reported.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -7,8 +8,8 @@ use super::{Head, LabelSet};
 use crate::eval::argmax;
 use crate::eval::interval::wilson;
 use crate::eval::metric::{
-    ClassScores, Confusion, MultiLabelCounts, brier, expected_calibration_error, log_loss,
-    multi_label_brier, multi_label_log_loss,
+    ClassScores, Confusion, MultiLabelCounts, average_precision, brier, expected_calibration_error,
+    log_loss, multi_label_brier, multi_label_log_loss,
 };
 
 /// Bins of the expected calibration error.
@@ -39,6 +40,11 @@ pub struct ClassificationReport {
     pub macro_f1: f64,
     /// F1 of all decisions together, in \[0, 1\]; equals the accuracy where a record has one label.
     pub micro_f1: f64,
+    /// Mean average precision (mAP): the unweighted mean over the labels that some record has, in
+    /// \[0, 1\]; higher is better. For tasks with several labels a record; absent where no record has
+    /// a label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_average_precision: Option<f64>,
     /// Mean negative log probability of the true label, at least 0; lower is better. Absent where a
     /// record's label is not one of the model's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +90,12 @@ pub struct ClassReport {
     pub recall: f64,
     /// Harmonic mean of both.
     pub f1: f64,
+    /// Average precision Σ (Rₙ − Rₙ₋₁) Pₙ over the thresholds of the label's probability, records of
+    /// one probability counted together, as in scikit-learn: how well it puts the records with this
+    /// label first, whatever the threshold. Chance gives the share of records with the label. For
+    /// tasks with several labels a record; absent where no record has this label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_precision: Option<f64>,
     /// Records that have this label.
     pub support: u64,
 }
@@ -138,11 +150,12 @@ fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationReport 
         accuracy_interval: [low, high],
         macro_f1: confusion.macro_f1(),
         micro_f1: accuracy,
+        mean_average_precision: None,
         log_loss: raw.log_loss,
         brier: raw.brier,
         ece: raw.ece,
         calibrated: calibrated(records).then(|| scores(&calibrated_or_raw)),
-        per_class: per_class(labels, |class| confusion.class(class)),
+        per_class: per_class(labels, &vec![None; labels.len()], |class| confusion.class(class)),
         confusion_matrix: Some(ConfusionReport {
             labels: labels.names().to_vec(),
             rows: confusion.rows(),
@@ -176,17 +189,28 @@ fn multiple(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationRepor
     let exact = pairs().filter(|(truth, predicted)| truth == predicted).count() as u64;
     let (low, high) = wilson(exact, records.len() as u64);
     let raw = scores(&|r| r.raw.clone());
+    let precisions: Vec<Option<f64>> = (0..labels.len())
+        .into_par_iter()
+        .map(|label| {
+            let scores: Vec<f64> = records.iter().map(|record| record.raw[label]).collect();
+            let positive: Vec<bool> = truth.iter().map(|truth| truth[label]).collect();
+            positive.contains(&true).then(|| average_precision(&scores, &positive))
+        })
+        .collect();
+    let measured: Vec<f64> = precisions.iter().copied().flatten().collect();
+    let mean = || measured.iter().sum::<f64>() / measured.len() as f64;
     ClassificationReport {
         records: records.len() as u64,
         accuracy: counts.subset_accuracy(),
         accuracy_interval: [low, high],
         macro_f1: counts.macro_f1(),
         micro_f1: counts.micro_f1(),
+        mean_average_precision: (!measured.is_empty()).then(mean),
         log_loss: raw.log_loss,
         brier: raw.brier,
         ece: raw.ece,
         calibrated: calibrated(records).then(|| scores(&calibrated_or_raw)),
-        per_class: per_class(labels, |label| counts.label(label)),
+        per_class: per_class(labels, &precisions, |label| counts.label(label)),
         confusion_matrix: None,
     }
 }
@@ -199,10 +223,15 @@ fn calibrated_or_raw(record: &Evaluated<'_>) -> Vec<f64> {
     record.calibrated.clone().unwrap_or_else(|| record.raw.clone())
 }
 
-fn per_class(labels: &LabelSet, scores: impl Fn(usize) -> ClassScores) -> Vec<ClassReport> {
+fn per_class(
+    labels: &LabelSet,
+    average_precisions: &[Option<f64>],
+    scores: impl Fn(usize) -> ClassScores,
+) -> Vec<ClassReport> {
     let report = |(class, label): (usize, &String)| {
         let ClassScores { precision, recall, f1, support } = scores(class);
-        ClassReport { label: label.clone(), precision, recall, f1, support }
+        let average_precision = average_precisions[class];
+        ClassReport { label: label.clone(), precision, recall, f1, average_precision, support }
     };
     labels.names().iter().enumerate().map(report).collect()
 }
@@ -250,6 +279,32 @@ mod tests {
         assert!((report.accuracy - 2.0 / 3.0).abs() < 1e-12);
         assert!((report.micro_f1 - 0.8).abs() < 1e-12);
         assert_eq!(report.confusion_matrix, None);
+    }
+
+    /// By hand. Label a: ranks 0.9 (yes), 0.8 (no), 0.5 twice (one yes), so that at the tie 2 of 4
+    /// are found: ½ · 1 + ½ · 2/4. Label b: the one record that has it is second: ½. Nothing has c.
+    #[test]
+    fn each_label_has_its_average_precision() {
+        let record =
+            |truth, raw: [f64; 3]| Evaluated { truth, raw: raw.to_vec(), calibrated: None };
+        let records = [
+            record(&[0], [0.5, 0.1, 0.2]),
+            record(&[], [0.8, 0.9, 0.1]),
+            record(&[0, 1], [0.9, 0.7, 0.1]),
+            record(&[], [0.5, 0.3, 0.3]),
+        ];
+        let labels = labels(&["a", "b", "c"]);
+        let measured = report(Head::MultiLabel, &labels, &records).unwrap();
+        let of_labels: Vec<_> = measured.per_class.iter().map(|c| c.average_precision).collect();
+        assert_eq!(of_labels, [Some(0.75), Some(0.5), None]);
+        assert_eq!(measured.mean_average_precision, Some(0.625));
+        let json = serde_json::to_value(&measured).unwrap();
+        assert!(json["per_class"][2].get("average_precision").is_none(), "{json}");
+        let none = report(Head::MultiLabel, &labels, &records[1..2]).unwrap();
+        assert_eq!(none.mean_average_precision, None);
+        let one = Evaluated { truth: &[0], raw: vec![0.9, 0.1], calibrated: None };
+        let one = report(Head::Binary, &LabelSet::new(vec!["a".into(), "b".into()]), &[one]);
+        assert_eq!(one.unwrap().mean_average_precision, None);
     }
 
     #[test]

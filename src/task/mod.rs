@@ -22,6 +22,7 @@ pub use regression::{Predicted, RegressionReport, TargetReport};
 
 use crate::eval::Link;
 use crate::learn::rows::Targets;
+use crate::learn::stopping::StoppingMetric;
 
 /// What to learn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -210,6 +211,17 @@ impl TaskSpec {
     /// Whether numbers are predicted, not labels.
     pub fn is_regression(&self) -> bool {
         matches!(self.wanted(), Wanted::Values(_))
+    }
+
+    /// Whether a metric is measured in it.
+    pub fn measures(&self, metric: StoppingMetric) -> bool {
+        match self.wanted() {
+            Wanted::Values(_) => metric.is_of_numbers(),
+            Wanted::Labels(labels) => {
+                !metric.is_of_numbers()
+                    && (labels.multi_label || metric != StoppingMetric::MeanAveragePrecision)
+            }
+        }
     }
 
     /// Its name in JSON.

@@ -257,6 +257,7 @@ impl MetricsReport {
                 StoppingMetric::Accuracy => Some(report.accuracy),
                 StoppingMetric::MacroF1 => Some(report.macro_f1),
                 StoppingMetric::MicroF1 => Some(report.micro_f1),
+                StoppingMetric::MeanAveragePrecision => report.mean_average_precision,
                 StoppingMetric::Brier => report.brier,
                 StoppingMetric::Ece => Some(report.ece),
                 StoppingMetric::Mse | StoppingMetric::Mae | StoppingMetric::R2 => None,

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::augment::TextAugmentation;
 use super::ngrams;
-use super::tokenizer::{self, TokenKind};
+use super::tokenizer::{self, Token, TokenKind};
 use super::vocabulary::{Frequency, Keep, KeyMap, Vocabulary, bucket};
 
 /// Stands for a token that the vocabulary does not hold.
@@ -170,10 +171,26 @@ impl Vectorizer {
 
     /// The features of a text.
     pub fn encode(&self, text: &str) -> Encoded {
+        self.encode_tokens(&mut tokenizer::tokens(text, self.spec.case_folding))
+    }
+
+    /// The features of a text in an epoch of training: of its tokens, changed.
+    pub fn encode_changed(
+        &self,
+        text: &str,
+        record: usize,
+        augmentation: &TextAugmentation,
+    ) -> Encoded {
+        let mut tokens = tokenizer::tokens(text, self.spec.case_folding).collect();
+        augmentation.apply(record, &mut tokens);
+        self.encode_tokens(&mut tokens.into_iter())
+    }
+
+    fn encode_tokens<'a>(&self, tokens: &mut dyn Iterator<Item = Token<'a>>) -> Encoded {
         let mut bag = Bag::default();
         let mut encoded = Encoded::default();
         let mut keys = Vec::new();
-        for token in tokenizer::tokens(text, self.spec.case_folding) {
+        for token in tokens {
             let key = ngrams::word(&token.text);
             keys.push(key);
             let id = self.vocabulary.word(key);

@@ -33,6 +33,7 @@ pub fn series(metric: StoppingMetric) -> &'static str {
         StoppingMetric::Accuracy => "validation.accuracy",
         StoppingMetric::MacroF1 => "validation.macro_f1",
         StoppingMetric::MicroF1 => "validation.micro_f1",
+        StoppingMetric::MeanAveragePrecision => "validation.mean_average_precision",
         StoppingMetric::Brier => "validation.brier",
         StoppingMetric::Ece => "validation.ece",
         StoppingMetric::Mse => "validation.mse",

@@ -31,6 +31,9 @@ async fn images_come_in_a_zip_archive_or_as_text() {
     let dataset = answer.value();
     assert_eq!(answer.status, 201, "{dataset}");
     assert_eq!((&dataset["rows"], &dataset["format"]), (&json!(2), &json!("zip")));
+    let column = &dataset["columns"][1];
+    assert_eq!((&column["name"], &column["kind"]), (&json!("image"), &json!("image")));
+    assert_eq!((&column["images"]["png"], &column["images"]["damaged"]), (&json!(2), &json!(2)));
     let id = dataset["id"].as_str().unwrap();
     let records = server.get(&format!("/v1/datasets/{id}/records")).await;
     assert_eq!(records["items"][0], json!({"label": "cat", "image": PNG_TEXT}));
@@ -51,6 +54,26 @@ async fn images_come_in_a_zip_archive_or_as_text() {
     );
     let same = server.post_as("/v1/datasets", "application/x-ndjson", lines).await;
     assert_eq!((same.status.as_u16(), &same.value()["id"]), (200, &dataset["id"]));
+}
+
+#[tokio::test]
+async fn the_profile_of_images_tells_their_sizes() {
+    let server = Server::idle().await;
+    let generator = json!({"type": "shapes", "images": 30, "size": 24});
+    let dataset = server.post("/v1/datasets", &json!({ "generator": generator })).await.value();
+    let columns = dataset["columns"].as_array().unwrap();
+    let image = columns.iter().find(|column| column["name"] == "image").unwrap();
+    assert_eq!(image["kind"], "image");
+    let sizes = json!({"png": 30, "jpeg": 0, "damaged": 0, "width": [24, 24], "height": [24, 24]});
+    assert_eq!(image["images"], sizes);
+    assert!(columns.iter().all(|c| c["name"] == "image" || c.get("images").is_none()));
+    let request = json!({
+        "kind": "train", "dataset": dataset["id"],
+        "task": {"type": "text_classification", "text": "image", "label": "labels",
+            "multi_label": true},
+    });
+    let error = refused(&server.post("/v1/jobs", &request).await, 422, "invalid-spec", "task.text");
+    assert!(error["hint"].as_str().unwrap().contains("image_classification"), "{error}");
 }
 
 #[tokio::test]

@@ -135,6 +135,24 @@ async fn a_run_killed_within_an_epoch_ends_with_the_same_bits() {
     ends_with_the_same_bits(crate::stopping::line(5_000), request).await;
 }
 
+/// Texts that are changed in every epoch are changed the same way again, for both forms of texts.
+#[tokio::test]
+async fn a_run_killed_within_an_epoch_of_changed_texts_ends_with_the_same_bits() {
+    for network in [
+        json!({"type": "embedding_bag"}),
+        json!({"type": "text_cnn", "dimension": 16, "filters": 8}),
+    ] {
+        let request = json!({
+            "kind": "train", "network": network,
+            "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
+            "augmentation": {"text": {"word_dropout": 0.2, "swap": 0.2, "typos": 0.2}},
+            "training": {"epochs": 3, "batch_size": 1, "early_stopping": null,
+                "checkpoint_steps": 50, "checkpoint_seconds": 3600},
+        });
+        ends_with_the_same_bits(crate::harness::REVIEWS.to_owned(), request).await;
+    }
+}
+
 /// A run that was killed goes on from its checkpoint and ends with the very same model.
 async fn ends_with_the_same_bits(data: String, mut request: Value) {
     let folder = tempfile::tempdir().unwrap();

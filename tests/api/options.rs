@@ -51,6 +51,9 @@ fn changes() -> Vec<Value> {
         json!({"network": {"type": "text_cnn", "dimension": 8, "filters": 4}}),
         json!({"network": {"type": "text_cnn", "dimension": 8, "filters": 4, "widths": [1]}}),
         json!({"network": {"type": "text_cnn", "dimension": 8, "filters": 4, "max_words": 3}}),
+        json!({"augmentation": {"text": {"word_dropout": 0.2}}}),
+        json!({"augmentation": {"text": {"swap": 0.5}}}),
+        json!({"augmentation": {"text": {"typos": 0.1}}}),
         json!({"regularization": {"ngram_dropout": 0.0}}),
         json!({"regularization": {"l1": 0.0001}}),
         json!({"regularization": {"l2": 0.001}}),
@@ -153,4 +156,67 @@ async fn early_stopping_ends_a_training_that_no_longer_improves() {
     let least = losses.iter().map(|p| p["value"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
     let kept = run["metrics"]["validation"]["log_loss"].as_f64().unwrap();
     assert!((kept - least).abs() < 1e-9, "{kept} against {least}");
+}
+
+/// Texts are changed for both networks of texts, by every setting that the catalogue lists; the same
+/// again gives the same bits, and what validates and tests stays as it is.
+#[tokio::test]
+async fn every_augmentation_of_texts_changes_every_network_of_texts() {
+    let server = Server::start().await;
+    let dataset = server.upload(small_reviews()).await;
+    let catalog = server.get("/v1/catalog").await;
+    let text = catalog["augmentation"].as_array().unwrap().iter().find(|c| c["name"] == "text");
+    let settings = text.unwrap()["fields"].as_object().unwrap().clone();
+    assert_eq!(settings.keys().collect::<Vec<_>>(), ["swap", "typos", "word_dropout"]);
+    assert!(settings.values().all(|field| field["default"] == 0.0));
+    for network in [
+        json!({"type": "embedding_bag"}),
+        json!({"type": "text_cnn", "dimension": 8, "filters": 4}),
+    ] {
+        let mut request = train_request(&dataset, None);
+        request["network"] = network.clone();
+        let trained = async |text: Value| {
+            let mut request = request.clone();
+            request["augmentation"] = json!({ "text": text });
+            let job = server.train(&request).await;
+            let model = format!("/v1/models/{}", job["model"].as_str().unwrap());
+            let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+            let sha = server.get(&model).await["sha256"].as_str().unwrap().to_owned();
+            (sha, run["metrics"]["train"]["log_loss"].as_f64().unwrap(), run)
+        };
+        let (_, plain, whole) = trained(json!({})).await;
+        let mut seen = vec![plain];
+        for name in settings.keys() {
+            let (sha, loss, run) = trained(json!({ name: 0.3 })).await;
+            assert!(!seen.contains(&loss), "{name} changes nothing in a {network}");
+            assert_eq!(sha, trained(json!({ name: 0.3 })).await.0, "{name} {network}");
+            for part in ["train", "validation", "test"] {
+                let count = |run: &Value| run["metrics"][part]["records"].clone();
+                assert_eq!(count(&run), count(&whole));
+            }
+            seen.push(loss);
+        }
+        // Nothing is measured on changed texts: a step of no size leaves every epoch as it was.
+        request["optimizer"] = json!({"type": "sgd", "learning_rate": 1e-30});
+        let still = async |text: Value| {
+            let mut request = request.clone();
+            request["augmentation"] = json!({ "text": text });
+            let job = server.train(&request).await;
+            let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+            run["metrics"].clone()
+        };
+        let all = json!({"word_dropout": 0.5, "swap": 1.0, "typos": 1.0});
+        assert_eq!(still(all).await, still(json!({})).await);
+        // A range test goes through the same texts.
+        request["kind"] = json!("range_test");
+        let curve = async |text: Value| {
+            let mut request = request.clone();
+            request["augmentation"] = json!({ "text": text });
+            let job = server.train(&request).await;
+            let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
+            run["range_test"]["curve"][3]["loss"].clone()
+        };
+        let changed = curve(json!({"word_dropout": 0.5})).await;
+        assert!(changed.is_number() && changed != curve(json!({})).await);
+    }
 }

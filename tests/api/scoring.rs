@@ -302,11 +302,25 @@ async fn a_multi_label_model_gives_each_label_its_own_answer() {
         "kind": "train", "dataset": dataset["id"], "model_name": "sentiment",
         "task": {"type": "text_classification", "text": "text", "label": "fruits",
                  "multi_label": true},
-        "training": {"epochs": 30},
+        "training": {"epochs": 200,
+            "early_stopping": {"metric": "mean_average_precision", "patience": 25}},
     });
     let job = server.train(&request).await;
     let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
-    assert!(run["metrics"]["test"]["micro_f1"].as_f64().unwrap() > 0.95, "{}", run["metrics"]);
+    let test = &run["metrics"]["test"];
+    assert!(test["micro_f1"].as_f64().unwrap() > 0.95, "{test}");
+    let precisions = test["per_class"].as_array().unwrap().iter();
+    let precisions: Vec<f64> =
+        precisions.map(|label| label["average_precision"].as_f64().unwrap()).collect();
+    let mean = test["mean_average_precision"].as_f64().unwrap();
+    assert!((mean - precisions.iter().sum::<f64>() / 3.0).abs() < 1e-12 && mean > 0.95, "{test}");
+    assert_eq!(run["end_reason"], "early_stopping", "{run}");
+    let history = format!(
+        "/v1/runs/{}/metrics?name=validation.mean_average_precision",
+        job["run"].as_str().unwrap()
+    );
+    let history = server.get(&history).await["metrics"][0]["points"].clone();
+    assert_eq!(history.as_array().unwrap().len(), run["epochs"].as_u64().unwrap() as usize);
     let response = score(&server, json!({"texts": ["basket with apple and cherry"]})).await;
     let first = &response["results"][0];
     assert_eq!((&first["labels"], &first["label"]), (&json!(["apple", "cherry"]), &Value::Null));

@@ -75,6 +75,12 @@ async fn tables_that_cannot_be_learnt_are_refused_with_the_field() {
     refuse(y(), json!({"network": {"type": "embedding_bag"}}), "network.type").await;
     let stopping = json!({"training": {"early_stopping": {"metric": "accuracy"}}});
     refuse(y(), stopping, "training.early_stopping.metric").await;
+    let precise = json!({"training": {"target": {"metric": "mean_average_precision", "value": 1}}});
+    refuse(named(json!(["a"])), precise, "training.target.metric").await;
+    for (kind, setting) in [("text", json!({"typos": 0.1})), ("image", json!({"flip": 0.5}))] {
+        let other = json!({"augmentation": {kind: setting, "tabular": {"noise": 0.1}}});
+        refuse(y(), other, &format!("augmentation.{kind}")).await;
+    }
     refuse(named(json!(["a"])), json!({"loss": {"type": "mae"}}), "loss.type").await;
     let weighted = json!({"type": "tabular_regression", "target": "y", "weight": "b"});
     refuse(weighted, json!({}), "task.weight").await;
@@ -150,6 +156,59 @@ async fn every_option_of_a_table_changes_the_model() {
     assert_eq!(sha(json!({})).await, seen[0], "the same again gives the same bits");
 }
 
+/// The columns that a job's warnings say tell the target.
+fn leaks(job: &Value) -> Vec<&str> {
+    let warnings = job["warnings"].as_array().unwrap().iter();
+    let leaks = warnings.filter(|warning| warning["code"] == "target_leakage");
+    leaks.map(|w| w["message"].as_str().unwrap().split('"').nth(1).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_column_that_tells_the_target_is_warned_of() {
+    let server = Server::start().await;
+    let row = |i: usize| {
+        let x = (i * 7_919 % 1_000) as f64 / 1_000.0;
+        let noise = (i * 104_729 % 997) as f64 / 997.0;
+        let y = 5.0 * x + noise;
+        let label = ["low", "high"][usize::from(y > 3.0)];
+        let reason = if label == "high" { ["b", "c"][i % 2] } else { "a" };
+        let tags = if i.is_multiple_of(3) { "red;blue" } else { "blue" };
+        let red = i.is_multiple_of(3);
+        format!("{x},{noise},{y},{},{label},{reason},7,{tags},{red}\n", (y / 2.0).exp())
+    };
+    let head = "x,noise,y,grown,label,reason,same,tags,red\n".to_owned();
+    let csv: String = std::iter::once(head).chain((0..600).map(row)).collect();
+    let dataset = server.upload(csv).await;
+    let trained = async |task: Value, kind: &str| {
+        let training = json!({"epochs": 1});
+        let request =
+            json!({"kind": kind, "dataset": dataset["id"], "task": task, "training": training});
+        server.train(&request).await
+    };
+    let numbers = json!({"type": "tabular_regression", "target": "y",
+        "features": ["x", "noise", "grown", "reason", "same"]});
+    let job = trained(numbers.clone(), "train").await;
+    assert_eq!(leaks(&job), ["grown"], "{}", job["warnings"]);
+    let card = server.get(&format!("/v1/models/{}/card", job["model"].as_str().unwrap())).await;
+    assert_eq!(card["warnings"], job["warnings"]);
+    // What else is said of a column names it too.
+    let constant = |w: &&Value| w["code"] == "column";
+    let constant = job["warnings"].as_array().unwrap().iter().find(constant).unwrap();
+    assert!(constant["message"].as_str().unwrap().starts_with("the column \"same\""), "{constant}");
+    let job = trained(numbers, "range_test").await;
+    assert_eq!(leaks(&job), ["grown"], "{}", job["warnings"]);
+
+    let labels = json!({"type": "tabular_classification", "label": "label",
+        "features": ["x", "noise", "y", "grown", "reason", "same"]});
+    let job = trained(labels, "train").await;
+    assert_eq!(leaks(&job), ["y", "grown", "reason"], "{}", job["warnings"]);
+    let several = json!({"type": "tabular_classification", "label": "tags", "multi_label": true,
+        "label_separator": ";", "features": ["x", "red", "reason"]});
+    let job = trained(several, "train").await;
+    assert_eq!(leaks(&job), ["red"], "{}", job["warnings"]);
+    assert!(job["warnings"].to_string().contains("alone tells \\\"red\\\""), "{}", job["warnings"]);
+}
+
 /// The mean, worst and best of what defaults reach is not tuned here: the data only judge.
 #[tokio::test]
 async fn wine_and_adult_are_learnt_with_defaults() {
@@ -167,6 +226,7 @@ async fn wine_and_adult_are_learnt_with_defaults() {
     let r2 = run["metrics"]["test"]["r2"].as_f64().unwrap();
     let model = server.get(&format!("/v1/models/{}", job["model"].as_str().unwrap())).await;
     println!("wine_white: R² {r2:.3}; {}", model["card"]["calibration"]["intervals"]);
+    assert_eq!(leaks(&job), [""; 0], "{}", job["warnings"]);
     assert!(r2 >= 0.35, "{r2}");
 
     let mut csv = String::new();
@@ -190,5 +250,6 @@ async fn wine_and_adult_are_learnt_with_defaults() {
     let run = server.get(&format!("/v1/runs/{}", job["run"].as_str().unwrap())).await;
     let accuracy = run["metrics"]["test"]["accuracy"].as_f64().unwrap();
     println!("adult: accuracy {accuracy:.4}, {} s", run["seconds"]["total"]);
+    assert_eq!(leaks(&job), [""; 0], "{}", job["warnings"]);
     assert!(accuracy >= 0.85, "{accuracy}");
 }

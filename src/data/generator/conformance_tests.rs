@@ -101,7 +101,7 @@ fn columns_are_recognised_for_what_they_are() {
         for column in &profile.columns {
             let expected = match column.name.as_str() {
                 "label" => ColumnKind::Integer,
-                "image" => ColumnKind::Text,
+                "image" => ColumnKind::Image,
                 "labels" => ColumnKind::List,
                 _ => ColumnKind::Number,
             };

@@ -153,7 +153,7 @@ fn check(
         let message = format!("varies {} fields", request.space.len());
         fail("space", message, "name 1 to 20 fields, each with its range");
     }
-    if metric.is_of_numbers() != base.task.is_regression() {
+    if !base.task.measures(metric) {
         let message = format!("is not measured in a {}", base.task.name());
         fail("metric", message, "leave it out, or choose one of the task's metrics");
     }

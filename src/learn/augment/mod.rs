@@ -10,16 +10,12 @@ pub use tabular::{TabularAugmentation, TabularAugmentationSpec};
 
 use tabular::mix;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::rows::DenseRows;
 use crate::random::keyed;
 
-/// What is done to training records in every epoch, never to those of validation, calibration or
-/// test; nothing by default. N-grams of texts are left out by `regularization.ngram_dropout`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
+/// What is done to the features of training records in every epoch. Texts are changed before they
+/// become features, by the [`Source`](super::rows::Source) of a training.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AugmentationSpec {
     /// Of images.
     pub image: ImageAugmentationSpec,

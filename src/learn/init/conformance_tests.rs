@@ -8,7 +8,7 @@ use super::*;
 
 const ALL: [Nonlinearity; 6] = [Linear, Relu, LeakyRelu(0.2), Gelu, Tanh, Sigmoid];
 
-fn every_kind() -> Vec<InitSpec> {
+pub(in crate::learn) fn every_kind() -> Vec<InitSpec> {
     let schema = serde_json::to_value(InitSpec::schema()).unwrap();
     let tag = |variant: &Value| {
         let parts = variant["allOf"].as_array().cloned().unwrap_or_else(|| vec![variant.clone()]);

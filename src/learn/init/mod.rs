@@ -219,4 +219,4 @@ impl BiasInit {
 
 #[cfg(test)]
 #[path = "conformance_tests.rs"]
-mod tests;
+pub(super) mod tests;

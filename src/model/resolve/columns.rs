@@ -77,6 +77,11 @@ fn check_text(
         let message = format!("the column {text:?} holds {}, not text", holds(column.kind));
         let error = FieldError::new(field, message).hint(textual_columns(profile));
         findings.errors.push(error.at(None, Some(text)));
+    } else if column.kind == ColumnKind::Image && matches!(task.input(), Input::Text(_)) {
+        let message = format!("the column {text:?} holds images, not text");
+        let hint =
+            "take image_classification or image_regression, and name the column in task.image";
+        findings.errors.push(FieldError::new(field, message).hint(hint).at(None, Some(text)));
     } else {
         check_missing(field, task, column, profile, findings);
     }
@@ -95,7 +100,8 @@ fn features_of(
         let used = |name: &str| {
             wanted.contains(&name) || task.weight() == Some(name) || split == Some(name)
         };
-        let usable = |c: &&Column| !used(&c.name) && c.kind != ColumnKind::List;
+        let is_table = |c: &Column| !matches!(c.kind, ColumnKind::List | ColumnKind::Image);
+        let usable = |c: &&Column| !used(&c.name) && is_table(c);
         let names: Vec<String> =
             profile.columns.iter().filter(usable).map(|c| c.name.clone()).collect();
         if names.is_empty() {
@@ -288,6 +294,7 @@ fn holds(kind: ColumnKind) -> &'static str {
         ColumnKind::Integer | ColumnKind::Number => "numbers",
         ColumnKind::Datetime => "dates",
         ColumnKind::List => "lists",
+        ColumnKind::Image => "images",
         ColumnKind::Category | ColumnKind::Text => "text",
     }
 }

@@ -4,6 +4,7 @@ mod columns;
 mod numbers;
 mod parts;
 
+use super::augmentation::AugmentationSpec;
 use super::estimate::{self, Estimate};
 use super::spec::{
     EarlyStoppingRequest, RangeTestRequest, SplitSpec, TrainRequest, TrainSpec, TrainingSpec,
@@ -59,6 +60,7 @@ pub fn resolve(
     let split = parts::split(request.split.as_ref(), profile, &mut errors, &mut warnings);
     let device = parts::device(request.device.as_deref(), &mut errors);
     check_validation(request, &split, &mut errors);
+    check_augmentation(request, &mut errors);
     let train_records = parts::train_records(&split, profile);
     let training = training(request, train_records, &mut errors);
     if !errors.is_empty() {
@@ -184,11 +186,11 @@ fn training(request: &TrainRequest, records: usize, errors: &mut Vec<FieldError>
         min_delta: asked.min_delta,
     };
     if let Some(Some(EarlyStoppingRequest { metric: Some(metric), .. })) = &asked.early_stopping
-        && metric.is_of_numbers() != request.task.is_regression()
+        && !request.task.measures(*metric)
     {
         errors.push(foreign_metric("training.early_stopping.metric", &request.task));
     }
-    if asked.target.is_some_and(|t| t.metric.is_of_numbers() != request.task.is_regression()) {
+    if asked.target.is_some_and(|target| !request.task.measures(target.metric)) {
         errors.push(foreign_metric("training.target.metric", &request.task));
     }
     TrainingSpec {
@@ -216,10 +218,31 @@ fn foreign_metric(field: &str, task: &TaskSpec) -> FieldError {
     let hint = if task.is_regression() {
         "choose mse, mae or r2"
     } else {
-        "choose log_loss, accuracy, macro_f1, micro_f1, brier or ece"
+        "choose log_loss, accuracy, macro_f1, micro_f1, brier or ece; where a record may have several \
+         labels, mean_average_precision too"
     };
     let message = format!("is not measured in a {}", task.name());
     FieldError::new(field, message).hint(hint)
+}
+
+/// What would change records that the task does not have.
+fn check_augmentation(request: &TrainRequest, errors: &mut Vec<FieldError>) {
+    let AugmentationSpec { text, image, tabular } = &request.augmentation;
+    let own = match request.task.input() {
+        Input::Text(_) => "text",
+        Input::Table(_) => "tabular",
+        Input::Image(_) => "image",
+    };
+    let set = [
+        ("text", *text != Default::default()),
+        ("image", *image != Default::default()),
+        ("tabular", *tabular != Default::default()),
+    ];
+    for (name, _) in set.iter().filter(|(name, set)| *set && *name != own) {
+        let message = format!("changes nothing in a {}", request.task.name());
+        let hint = format!("leave it out; here it is augmentation.{own}");
+        errors.push(FieldError::new(format!("augmentation.{name}"), message).hint(hint));
+    }
 }
 
 /// What hears the validation split where there is none.

@@ -1,0 +1,105 @@
+//! Columns of a table that tell the target by themselves: warned of, since what is known only after
+//! the target makes a model look good that is of no use.
+
+use rayon::prelude::*;
+
+use super::encoder::{InputColumn, Records, input_kind, value};
+use super::spec::Warning;
+use crate::random::keyed;
+use crate::tabular::{LEAKAGE_THRESHOLD, Target, Value, leakage};
+use crate::task::{Head, Outcomes, Output};
+
+/// Training records that are looked at.
+const RECORDS: usize = 20_000;
+/// Fewer than this are not enough to look at where there are more.
+const FEWEST: usize = 1_000;
+/// Cells that are looked at, over all columns and targets: some seconds' work.
+const CELLS: usize = 10_000_000;
+
+/// Warns of each column that alone tells a target, judged by the records at `training`.
+pub(super) fn warnings(
+    records: &Records,
+    training: &[usize],
+    output: &Output,
+    outcomes: &Outcomes,
+) -> Vec<Warning> {
+    let Records::Rows(columns) = records else { return Vec::new() };
+    let targets = match output {
+        Output::Labels { head: Head::MultiLabel, labels } => labels.len(),
+        Output::Labels { .. } => 1,
+        Output::Values { names, .. } => names.len(),
+    };
+    let wanted = (CELLS / columns.len().saturating_mul(targets).max(1)).min(RECORDS);
+    if wanted < FEWEST && wanted < training.len() {
+        let message = format!(
+            "{} columns and {targets} targets are too many to see whether one alone tells another; \
+             look yourself whether a column is known only after the target",
+            columns.len()
+        );
+        return vec![Warning::new("leakage_not_checked", message)];
+    }
+    let sample = sample(training, wanted);
+    let check = |column: &InputColumn| {
+        let values: Vec<Value<'_>> = sample.iter().map(|&i| value(&column.cells[i])).collect();
+        let kind = input_kind(column.kind);
+        let of = |target: Target<'_>, name: Option<&String>| {
+            let share = leakage(kind, &values, target)?.share;
+            (share >= LEAKAGE_THRESHOLD).then(|| warning(&column.name, name, share, target))
+        };
+        match (output, outcomes) {
+            (Output::Labels { head: Head::MultiLabel, labels }, _) => {
+                let leaks = labels.names().iter().enumerate().filter_map(|(label, name)| {
+                    let holds = |&i: &usize| outcomes.labels_of(i).contains(&(label as u32));
+                    let classes: Vec<u32> = sample.iter().map(|i| u32::from(holds(i))).collect();
+                    of(Target::Classes(&classes), Some(name))
+                });
+                leaks.collect()
+            }
+            (Output::Labels { .. }, _) => {
+                let classes: Vec<u32> =
+                    sample.iter().filter_map(|&i| outcomes.labels_of(i).first().copied()).collect();
+                Vec::from_iter(of(Target::Classes(&classes), None))
+            }
+            (Output::Values { names, .. }, _) => {
+                let leaks = names.iter().enumerate().filter_map(|(target, name)| {
+                    let numbers: Vec<f64> =
+                        sample.iter().map(|&i| outcomes.values_of(i)[target]).collect();
+                    of(Target::Numbers(&numbers), (names.len() > 1).then_some(name))
+                });
+                leaks.collect::<Vec<Warning>>()
+            }
+        }
+    };
+    columns.par_iter().flat_map_iter(check).collect()
+}
+
+/// At most `wanted` of the records, drawn without regard to their order in the file; the same every
+/// time.
+fn sample(training: &[usize], wanted: usize) -> Vec<usize> {
+    let mut drawn = training.to_vec();
+    if drawn.len() > wanted {
+        drawn.sort_by_cached_key(|&record| keyed(record as u64 ^ 0x6c65_616b));
+        drawn.truncate(wanted);
+        drawn.sort_unstable();
+    }
+    drawn
+}
+
+fn warning(column: &str, target: Option<&String>, share: f64, of: Target<'_>) -> Warning {
+    let percent = (1_000.0 * share).floor() / 10.0;
+    let target = target.map_or_else(|| "the target".to_owned(), |name| format!("{name:?}"));
+    let what = match of {
+        Target::Classes(_) => "of the records outside the most frequent class",
+        Target::Numbers(_) => "of the variance",
+    };
+    let message = format!(
+        "the column {column:?} alone tells {target}: it settles {percent} % {what}. It may be a copy, \
+         or known only afterwards; if records to be scored will not have it, leave it out of \
+         task.features and train again"
+    );
+    Warning::new("target_leakage", message)
+}
+
+#[cfg(test)]
+#[path = "leaks_tests.rs"]
+mod tests;
