@@ -18,6 +18,7 @@ pub mod page;
 pub mod problem;
 pub mod problems;
 pub mod query;
+pub mod resume;
 pub mod runs;
 pub mod schema;
 pub mod score;
@@ -105,6 +106,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::get))
         .routes(routes!(compare::compare))
         .routes(routes!(runs::metrics))
+        .routes(routes!(resume::resume))
         .routes(routes!(models::list, models::import))
         .routes(routes!(models::get, models::rename, models::delete))
         .routes(routes!(models::card))

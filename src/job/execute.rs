@@ -59,6 +59,8 @@ pub struct Trained {
     pub test: Option<TestResults>,
     /// Steps done.
     pub steps: u64,
+    /// The state to go on from, if it is to be kept.
+    pub last: Option<Arrays>,
     /// Time spent.
     pub seconds: Seconds,
 }
@@ -148,6 +150,7 @@ pub fn execute(
         card: fitted.model.card,
         test: fitted.test,
         steps: fitted.steps,
+        last: fitted.last,
         seconds: Seconds { total, phases: listener.phases },
     })))
 }

@@ -129,6 +129,9 @@ pub struct Outcome {
     pub steps: u64,
     /// Why it ended.
     pub reason: EndReason,
+    /// The state to go on from, if it is to be kept: as a training that has not ended would have left
+    /// it, within an epoch too. None of one that diverged.
+    pub last: Option<Arrays>,
 }
 
 /// Trains. `resume` is a state that [`Monitor::checkpoint`] was given; the run then goes on as if it
@@ -167,6 +170,7 @@ pub fn train(
     let earlier = progress.earlier;
     let elapsed = || earlier + (clock.monotonic() - began);
     let mut last_checkpoint = began;
+    let mut last = None;
     let reason = loop {
         if progress.epoch >= spec.epochs {
             break EndReason::Epochs;
@@ -217,6 +221,12 @@ pub fn train(
             Some(EndReason::Diverged) => break EndReason::Diverged,
             // Between two epochs there is nothing new to measure.
             Some(reason) if progress.place == 0 => break reason,
+            Some(_) if spec.checkpoints.keep_last => {
+                // What follows would count the part of the epoch as a whole one.
+                let state =
+                    progress.save(&network, &optimizer, &schedule, elapsed(), of_epoch())?;
+                last = Some(state);
+            }
             _ => {}
         }
         let seconds = of_epoch();
@@ -259,6 +269,15 @@ pub fn train(
             last_checkpoint = clock.monotonic();
         }
     };
+    if reason == EndReason::Diverged {
+        last = None;
+    } else if last.is_none() && spec.checkpoints.keep_last {
+        if reason == EndReason::EarlyStopping {
+            // Whoever goes on from here wants more than one epoch: patience begins anew.
+            progress.waited = 0;
+        }
+        last = Some(progress.save(&network, &optimizer, &schedule, elapsed(), 0.0)?);
+    }
     let Progress { epoch: epochs, step: steps, kept, .. } = progress;
     let (best_epoch, network) = match kept {
         Some(Kept { epoch, value, network }) => {
@@ -268,7 +287,7 @@ pub fn train(
         None if reason == EndReason::Diverged => return Err(LearnError::Diverged { step: steps }),
         None => (None, optimizer.freeze(&network)?),
     };
-    Ok(Outcome { network, best_epoch, epochs, steps, reason })
+    Ok(Outcome { network, best_epoch, epochs, steps, reason, last })
 }
 
 /// Whether training was asked to end.

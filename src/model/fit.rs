@@ -41,6 +41,8 @@ pub struct Fitted {
     pub model: Model,
     /// Steps done.
     pub steps: u64,
+    /// The state to go on from, if it is to be kept.
+    pub last: Option<Arrays>,
     /// What it gave for each test record, if there are any.
     pub test: Option<TestResults>,
 }
@@ -150,7 +152,7 @@ pub fn fit(
         records: &parts.validation,
         outcomes: &outcomes,
     };
-    let outcome = trainer::train(
+    let mut outcome = trainer::train(
         &trainer_spec(spec, loss),
         (&rows, &targets),
         encoder.shape(spec.network.text_form()),
@@ -183,7 +185,7 @@ pub fn fit(
     let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
     let test = TestResults::of(&reader, &data);
     let model = Model { spec: spec.clone(), reader, calibration, card };
-    Ok(Fitted { model, steps: outcome.steps, test })
+    Ok(Fitted { model, steps: outcome.steps, last: outcome.last.take(), test })
 }
 
 /// The records to leave out, unless there are too many.
@@ -278,6 +280,7 @@ pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
         checkpoints: CheckpointSpec {
             every: Duration::from_secs(spec.training.checkpoint_seconds),
             steps: spec.training.checkpoint_steps,
+            keep_last: spec.training.keep_state,
         },
     }
 }

@@ -152,6 +152,10 @@ pub struct TrainingRequest {
     /// Steps between checkpoints, besides those by time. Default: `null`, none.
     #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     pub checkpoint_steps: Option<u64>,
+    /// Whether the state that training ends in is kept, so that `POST /v1/runs/{id}/resume` can extend
+    /// the run: two to four times the size of the model on disk, until the model or the dataset is
+    /// deleted. A sweep keeps none. Default: true.
+    pub keep_state: Option<bool>,
 }
 
 /// Tells a field that is `null` from one that is absent.
@@ -292,6 +296,9 @@ pub struct TrainingSpec {
     /// Steps between checkpoints.
     #[serde(default)]
     pub checkpoint_steps: Option<u64>,
+    /// Whether the state that training ends in is kept.
+    #[serde(default)]
+    pub keep_state: bool,
 }
 
 impl TrainingSpec {

@@ -24,3 +24,4 @@ mod six_sentences;
 mod stopping;
 mod sweeps;
 mod tabular;
+mod transfer;

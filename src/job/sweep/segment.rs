@@ -66,7 +66,9 @@ pub fn run(
     let table = TrainingTable::clone(&table);
     let inputs = Inputs { spec, table, warnings, resume };
     match execute(inputs, clock, &mut gate) {
-        Ok(Output::Model(trained)) => {
+        Ok(Output::Model(mut trained)) => {
+            // A sweep keeps only what its stages go on from.
+            trained.last = None;
             let validation = trained.card.metrics.validation.as_ref();
             let value = validation.and_then(|report| report.value(metric));
             Ok(Segment::Finished { trained, value })

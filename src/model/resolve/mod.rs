@@ -1,6 +1,7 @@
 //! From a request to a checked spec: every problem is found at once, each with its field.
 
 mod columns;
+pub mod extend;
 mod numbers;
 mod parts;
 
@@ -217,6 +218,7 @@ fn training(request: &TrainRequest, records: usize, errors: &mut Vec<FieldError>
         divergence_factor: asked.divergence_factor.unwrap_or(Some(DIVERGENCE_FACTOR)),
         checkpoint_seconds: asked.checkpoint_seconds.unwrap_or(30),
         checkpoint_steps: asked.checkpoint_steps,
+        keep_state: asked.keep_state.unwrap_or(true),
     }
 }
 

@@ -296,7 +296,7 @@ impl Sweep<'_> {
                 self.store.record_trial(self.claimed, run, chunks, None).await?;
             }
             Ok(Ok(Segment::Finished { trained, value })) => {
-                let Trained { artifact, card, test, steps, seconds } = *trained;
+                let Trained { artifact, card, test, steps, seconds, .. } = *trained;
                 self.store.artifacts.put(&model_key(&run.run), artifact).await?;
                 run.status = TrialStatus::Finished;
                 // A model that is made anew has its value already.
@@ -415,6 +415,7 @@ impl Sweep<'_> {
             card: model.card,
             test: self.store.test_results(&id).await?,
             steps: trial.steps,
+            last: None,
             seconds: Seconds { total, ..Seconds::default() },
         };
         Ok(Winner { trained, trial, stopped })
