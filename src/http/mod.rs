@@ -22,6 +22,7 @@ pub mod resume;
 pub mod runs;
 pub mod schema;
 pub mod score;
+mod sources;
 pub mod state;
 pub mod sweeps;
 pub mod upload;

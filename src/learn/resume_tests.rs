@@ -77,6 +77,7 @@ fn spec(network: NetworkSpec, optimizer: OptimizerSpec, schedule: ScheduleSpec) 
             steps: Some(1),
             keep_last: true,
         },
+        start: None,
     }
 }
 

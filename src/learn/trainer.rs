@@ -1,6 +1,7 @@
 //! The training loop: epochs of shuffled batches, limits, early stopping on whatever the monitor
 //! measures, the best epoch's parameters kept, checkpoints after epochs and within.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::LearnError;
@@ -15,6 +16,7 @@ use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
 use super::rows::{Features, Targets};
 use super::schedule::ScheduleSpec;
+use super::start::{self, Start};
 use super::stopping::{EarlyStopping, EndReason, Limits};
 use crate::arrays::{Arrays, ArraysError};
 use crate::clock::Clock;
@@ -42,6 +44,24 @@ pub struct TrainerSpec {
     pub early_stopping: Option<EarlyStopping>,
     pub limits: Limits,
     pub checkpoints: CheckpointSpec,
+    /// What to start from; `None` starts from fresh parameters.
+    pub start: Option<Arc<Start>>,
+}
+
+impl TrainerSpec {
+    /// The network that training begins with.
+    pub(super) fn first_network(
+        &self,
+        input: InputShape,
+        outputs: usize,
+    ) -> Result<Network, LearnError> {
+        start::network(self.start.as_deref(), (&self.network, self.seed), input, outputs)
+    }
+
+    /// The optimiser of a network in training.
+    pub(super) fn optimizer(&self, network: &Network) -> Box<dyn Optimizer> {
+        start::optimizer(self.start.as_deref(), &self.optimizer, network)
+    }
 }
 
 /// What whoever asked for the training wants of the loop right now.
@@ -146,15 +166,16 @@ pub fn train(
 ) -> Result<Outcome, LearnError> {
     let began = clock.monotonic();
     let (mut network, mut progress) = match resume {
-        Some(state) => Progress::restore(&spec.network, input, targets.outputs(), state)?,
-        None => {
-            let network = Network::new(&spec.network, input, targets.outputs(), spec.seed)?;
-            (network, Progress::default())
+        Some(state) => {
+            let (network, progress) =
+                Progress::restore(&spec.network, input, targets.outputs(), state)?;
+            (spec.start.iter().fold(network, |network, start| start.hold(network)), progress)
         }
+        None => (spec.first_network(input, targets.outputs())?, Progress::default()),
     };
     network = network.with_loss(spec.loss.clone());
     let lengths = network.parameter_lengths();
-    let mut optimizer = Averaged::new(spec.optimizer.build(&lengths), spec.ema_decay, &lengths);
+    let mut optimizer = Averaged::new(spec.optimizer(&network), spec.ema_decay, &lengths);
     if let Some(state) = resume {
         optimizer.restore(state)?;
     }

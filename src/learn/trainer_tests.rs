@@ -41,6 +41,7 @@ fn spec(epochs: usize) -> TrainerSpec {
         early_stopping: None,
         limits: Limits::default(),
         checkpoints: CheckpointSpec::default(),
+        start: None,
     }
 }
 

@@ -1,23 +1,27 @@
 //! From records and a resolved spec to a model. Blocking, without any IO: what happens on the way is
 //! told to a [`FitMonitor`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::card::Card;
 use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
+use super::init_from::TransferReport;
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
 use super::steering::Steering;
 use super::test_results::TestResults;
-use super::{FitError, Model, Reading, calibrate, describe};
+use super::{FitError, Model, Reading, calibrate, describe, transfer};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::data::Cell;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
 use crate::learn::rows::{Features, Targets};
+use crate::learn::start::Start;
 use crate::learn::stopping::{EndReason, Limits};
 use crate::learn::trainer::{self, CheckpointSpec, Interrupt, TrainerSpec};
 use crate::task::{Input, Outcomes, Output, TaskSpec, ValueError};
@@ -60,6 +64,8 @@ pub(super) struct Prepared {
     pub validation_rows: Features,
     pub targets: Targets,
     pub loss: Loss,
+    /// What to start from, and what came along.
+    pub start: Option<(Arc<Start>, TransferReport)>,
 }
 
 fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
@@ -73,6 +79,7 @@ fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
 pub(super) fn prepare(
     spec: &TrainSpec,
     table: TrainingTable,
+    source: Option<&Model>,
     warnings: &mut Vec<Warning>,
     monitor: &mut dyn FitMonitor,
 ) -> Result<Prepared, FitError> {
@@ -91,7 +98,18 @@ pub(super) fn prepare(
     check_parts(&parts, &output, &outcomes)?;
     output.fit_scale(&outcomes, &parts.train);
 
-    let encoder = Encoder::fit(spec, &records, &parts.train, warnings)?;
+    let mut encoder = Encoder::fit(spec, &records, &parts.train, warnings)?;
+    let mut start = None;
+    if let Some(init) = &spec.init_from {
+        let source = source.ok_or_else(|| FitError::Transfer {
+            field: "init_from.model".to_owned(),
+            message: format!("the model {:?} is not at hand", init.model),
+            hint: "submit the job again with a model that is stored".to_owned(),
+        })?;
+        (encoder, output) = transfer::adapt(init, source, encoder, output);
+        let (first, report) = transfer::start((spec, init), source, (&encoder, &output))?;
+        start = Some((Arc::new(first), report));
+    }
     go_on(monitor)?;
     let form = spec.network.text_form();
     let shape = encoder.shape(form);
@@ -117,13 +135,14 @@ pub(super) fn prepare(
         validation_rows,
         targets,
         loss,
+        start,
     })
 }
 
 /// Trains a model. Runs on the current rayon pool; the result does not depend on its size.
 pub fn fit(
     spec: &TrainSpec,
-    table: TrainingTable,
+    (table, source): (TrainingTable, Option<&Model>),
     mut warnings: Vec<Warning>,
     clock: &dyn Clock,
     monitor: &mut dyn FitMonitor,
@@ -141,7 +160,9 @@ pub fn fit(
         validation_rows,
         targets,
         loss,
-    } = prepare(spec, table, &mut warnings, monitor)?;
+        start,
+    } = prepare(spec, table, source, &mut warnings, monitor)?;
+    let (start, transferred) = start.unzip();
     monitor.phase(Phase::Training);
     let mut steering = Steering {
         monitor,
@@ -153,7 +174,7 @@ pub fn fit(
         outcomes: &outcomes,
     };
     let mut outcome = trainer::train(
-        &trainer_spec(spec, loss),
+        &trainer_spec(spec, loss, start),
         (&rows, &targets),
         encoder.shape(spec.network.text_form()),
         clock,
@@ -183,6 +204,7 @@ pub fn fit(
     let calibration = calibrate::calibration(&reader, &data, &readings);
     go_on(monitor)?;
     let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
+    let card = Card { transfer: transferred, ..card };
     let test = TestResults::of(&reader, &data);
     let model = Model { spec: spec.clone(), reader, calibration, card };
     Ok(Fitted { model, steps: outcome.steps, last: outcome.last.take(), test })
@@ -252,7 +274,7 @@ fn check_parts(parts: &Parts, output: &Output, outcomes: &Outcomes) -> Result<()
     }
 }
 
-pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
+pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss, start: Option<Arc<Start>>) -> TrainerSpec {
     TrainerSpec {
         network: spec.network.clone(),
         optimizer: spec.optimizer.clone(),
@@ -282,5 +304,6 @@ pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
             steps: spec.training.checkpoint_steps,
             keep_last: spec.training.keep_state,
         },
+        start,
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod estimate;
 pub mod evaluate;
 pub mod fit;
+pub mod init_from;
 pub mod monitor;
 pub mod range_test;
 pub mod resolve;
@@ -18,6 +19,7 @@ pub mod spec;
 mod splits;
 mod steering;
 pub mod test_results;
+mod transfer;
 
 use crate::eval::calibrator::Calibrator;
 use crate::eval::combination::Combination;

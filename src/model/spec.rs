@@ -5,6 +5,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::init_from::{InitFrom, InitFromRequest};
 use crate::image::ImageSpec;
 use crate::learn::augment::AugmentationSpec;
 use crate::learn::loss::LossSpec;
@@ -71,6 +72,9 @@ pub struct TrainRequest {
     /// Which records train, steer, calibrate and test.
     #[serde(default)]
     pub split: Option<SplitRequest>,
+    /// Another model, from whose network training starts. Default: fresh parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFromRequest>,
     /// Where to compute: `auto` or `cpu`.
     #[serde(default)]
     #[schema(max_length = 20, example = "auto")]
@@ -249,6 +253,9 @@ pub struct TrainSpec {
     pub training: TrainingSpec,
     /// Which records train, steer, calibrate and test.
     pub split: SplitSpec,
+    /// The model from whose network training starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFrom>,
     /// Where it is computed.
     pub device: String,
     /// The rates to go through, where this is a range test and not a training.

@@ -1,5 +1,6 @@
 //! One attempt at a job, from claim to finish.
 
+mod source;
 mod sweep;
 mod trial;
 
@@ -121,9 +122,10 @@ async fn perform(
     let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
     let _heart = AbortOnDrop(heart);
     let table = table(store, &claimed.spec).await?;
+    let source = source::load(store, &claimed.spec).await?;
     if claimed.job.kind == "sweep" {
         let parallel = launcher.threads_per_job();
-        let won = sweep::perform(store, claimed, control, table, parallel).await?;
+        let won = sweep::perform(store, claimed, control, (table, source), parallel).await?;
         let sweep::Winner { trained, trial, stopped } = won;
         let made = Made { trained, run: trial.run, spec: trial.spec, stopped };
         return Ok(Done::Model(Box::new(made)));
@@ -133,6 +135,7 @@ async fn perform(
         spec: claimed.spec.clone(),
         table,
         warnings: claimed.job.warnings.clone(),
+        source,
         resume,
     };
     let (events, received) = mpsc::channel(WAITING_EVENTS);

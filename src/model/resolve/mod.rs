@@ -4,6 +4,7 @@ mod columns;
 pub mod extend;
 mod numbers;
 mod parts;
+pub mod source;
 
 use super::estimate::{self, Estimate};
 use super::spec::{
@@ -18,6 +19,7 @@ use crate::learn::stopping::EarlyStopping;
 use crate::problem::FieldError;
 use crate::task::{Input, TaskSpec};
 use columns::Findings;
+pub use source::{Source, resolve_from};
 
 /// Below this many records, all of them train unless the request says otherwise.
 const SMALL_DATASET: u64 = 50;
@@ -44,8 +46,17 @@ pub struct Allowance {
     pub memory_bytes: u64,
 }
 
-/// Checks a request against the dataset it names and fills in what it leaves open.
+/// Checks a request that starts from no other model against the dataset it names and fills in what
+/// it leaves open.
 pub fn resolve(
+    request: &TrainRequest,
+    profile: &Profile,
+    allowance: Allowance,
+) -> Result<Resolved, Vec<FieldError>> {
+    resolve_from(request, None, profile, allowance)
+}
+
+fn resolve_checked(
     request: &TrainRequest,
     profile: &Profile,
     allowance: Allowance,
@@ -88,6 +99,7 @@ pub fn resolve(
         augmentation: request.augmentation.clone(),
         training,
         split,
+        init_from: None,
         device,
         range_test: None,
     };
@@ -120,10 +132,11 @@ pub fn resolve(
 /// Checks a range test against the dataset it names and fills in what it leaves open.
 pub fn resolve_range_test(
     request: &RangeTestRequest,
+    source: Option<Source<'_>>,
     profile: &Profile,
     allowance: Allowance,
 ) -> Result<Resolved, Vec<FieldError>> {
-    let (resolved, mut errors) = match resolve(&request.train, profile, allowance) {
+    let (resolved, mut errors) = match resolve_from(&request.train, source, profile, allowance) {
         Ok(resolved) => (Some(resolved), Vec::new()),
         Err(errors) => (None, errors),
     };

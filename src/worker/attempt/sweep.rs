@@ -88,6 +88,7 @@ struct Sweep<'a> {
     spec: SweepSpec,
     runs: Vec<TrialRun>,
     table: Arc<TrainingTable>,
+    source: Option<Arc<Model>>,
     control: Arc<Control>,
     deadline: Option<Timestamp>,
     /// Epochs that each training is through.
@@ -102,7 +103,7 @@ pub async fn perform(
     store: &Store,
     claimed: &Claimed,
     control: Arc<Control>,
-    table: TrainingTable,
+    (table, source): (TrainingTable, Option<Arc<Model>>),
     parallel: usize,
 ) -> Result<Winner, Failure> {
     let spec = store.sweep(&claimed.job.id).await?;
@@ -115,6 +116,7 @@ pub async fn perform(
         claimed,
         runs,
         table: Arc::new(table),
+        source,
         control,
         deadline: limit.map(|limit| started.plus(limit)),
         epochs: Arc::new(epochs),
@@ -222,7 +224,8 @@ impl Sweep<'_> {
         self.store.record_trial(self.claimed, run, Vec::new(), None).await?;
         let run = run.clone();
         let store = self.store.clone();
-        let (table, metric) = (self.table.clone(), self.spec.metric);
+        let (table, source) = (self.table.clone(), self.source.clone());
+        let metric = self.spec.metric;
         let Part { state, until, wind_up } = part;
         let before = run.values.last().copied().flatten();
         let warnings = self.claimed.job.warnings.clone();
@@ -248,7 +251,8 @@ impl Sweep<'_> {
             let clock = store.clock.clone();
             let work = move || {
                 let TrialRun { spec, .. } = run;
-                let inputs = SegmentInputs { spec, table, warnings, resume, until, metric, before };
+                let inputs =
+                    SegmentInputs { spec, table, warnings, source, resume, until, metric, before };
                 let outcome = segment::run(inputs, clock.as_ref(), &mut reporter);
                 (outcome, reporter.chunks)
             };
