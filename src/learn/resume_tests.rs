@@ -238,6 +238,9 @@ fn extends(whole: &TrainerSpec, short: &TrainerSpec, input: InputShape, values: 
     assert_eq!(first.last.is_none(), first.reason == EndReason::Diverged, "{short:?}");
     let Some(state) = first.last else { return };
     assert!(first.steps < expected.steps, "{short:?}");
+    // A part of an epoch was measured as if it were whole; it is not, any more.
+    let (epochs, _) = super::trainer::position(&state).unwrap();
+    extended.epochs.truncate(epochs as usize);
     extended.last = Some(state.to_bytes().unwrap());
     let outcome = run(whole, input, &mut extended).unwrap();
     assert_eq!(outcome.network, expected.network, "{short:?}");
