@@ -120,7 +120,7 @@ CREATE TABLE runs (
     checkpoint TEXT,
     checkpoint_step INTEGER,
     created_at INTEGER NOT NULL
-, range_test TEXT);
+, range_test TEXT, continues TEXT, checkpoint_epoch INTEGER);
 
 CREATE INDEX runs_by_job ON runs (job);
 

@@ -168,6 +168,11 @@ impl Problem {
         Self::new(Code::NotFound, format!("no {what} named {name:?} is stored here"))
     }
 
+    /// Whether the same request may succeed another time: it failed for no fault of its own.
+    pub fn may_pass(&self) -> bool {
+        self.status >= 500
+    }
+
     /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -14,7 +14,7 @@ use super::problem::Failure;
 use super::query::{Path, Query};
 use super::state::AppState;
 use crate::job::{EndRequest, Job, JobRequest, JobStatus, Validated};
-use crate::model::resolve::{Allowance, Resolved, resolve, resolve_range_test};
+use crate::model::resolve::{Allowance, Resolved, resolve_from, resolve_range_test};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::StoreError;
 use crate::store::jobs::JobFilter;
@@ -34,6 +34,9 @@ pub struct SubmitQuery {
 /// A job of the kind `train` makes a model; one of the kind `range_test` finds a learning rate for
 /// it, which its run then tells. With `validate_only=true` it answers 200 with the resolved spec, the number of parameters, memory
 /// and time, and creates nothing.
+///
+/// With `init_from` a training starts from another model's network: with more data, or for a related
+/// task with other labels. Layers can stay as they are, and what came along can learn more slowly.
 ///
 /// A job of the kind `sweep` trains `base` many times, each time with other values of the fields that
 /// `space` names, and keeps the best model; `GET /v1/jobs/{id}/sweep` has the table.
@@ -85,10 +88,13 @@ pub async fn submit(
     })?;
     let allowance = Allowance { memory_bytes: state.config.job_memory_bytes };
     let profile = dataset.profile();
+    let held = super::sources::find(&state, request, &within("init_from.model")).await?;
+    let source = held.as_ref().map(|held| held.source());
     let resolved = match &body.value {
-        JobRequest::Train(request) => resolve(request, &profile, allowance),
-        JobRequest::RangeTest(request) => resolve_range_test(request, &profile, allowance),
-        JobRequest::Sweep(sweep) => resolve(&sweep.base, &profile, allowance),
+        JobRequest::RangeTest(request) => resolve_range_test(request, source, &profile, allowance),
+        JobRequest::Train(_) | JobRequest::Sweep(_) => {
+            resolve_from(request, source, &profile, allowance)
+        }
     };
     let resolved = resolved.map_err(|mut errors| {
         errors.iter_mut().for_each(|error| error.field = within(&error.field));
@@ -96,7 +102,9 @@ pub async fn submit(
     })?;
     let Resolved { spec, estimate, mut warnings } = resolved;
     let plan = match &body.value {
-        JobRequest::Sweep(sweep) => Some(super::sweeps::plan(sweep, &spec, &profile, allowance)?),
+        JobRequest::Sweep(sweep) => {
+            Some(super::sweeps::plan(sweep, &spec, source, &profile, allowance)?)
+        }
         _ => None,
     };
     warnings.extend(plan.iter().flat_map(|plan| plan.warnings.clone()));

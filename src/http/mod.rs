@@ -19,9 +19,11 @@ pub mod page;
 pub mod problem;
 pub mod problems;
 pub mod query;
+pub mod resume;
 pub mod runs;
 pub mod schema;
 pub mod score;
+mod sources;
 pub mod state;
 pub mod sweeps;
 pub mod upload;
@@ -106,6 +108,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::get))
         .routes(routes!(compare::compare))
         .routes(routes!(runs::metrics))
+        .routes(routes!(resume::resume))
         .routes(routes!(models::list, models::import))
         .routes(routes!(models::get, models::rename, models::delete))
         .routes(routes!(models::card))

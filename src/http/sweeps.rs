@@ -12,7 +12,7 @@ use crate::data::profile::Profile;
 use crate::job::sweep::SweepRequest;
 use crate::job::sweep::plan::{Plan, plan as plan_sweep};
 use crate::job::sweep::table::{SweepTable, table};
-use crate::model::resolve::{Allowance, resolve};
+use crate::model::resolve::{Allowance, Source, resolve_from};
 use crate::model::spec::{TrainRequest, TrainSpec};
 use crate::problem::{Code, FieldError, Problem};
 
@@ -20,6 +20,7 @@ use crate::problem::{Code, FieldError, Problem};
 pub fn plan(
     sweep: &SweepRequest,
     base: &TrainSpec,
+    source: Option<Source<'_>>,
     profile: &Profile,
     allowance: Allowance,
 ) -> Result<Plan, Problem> {
@@ -31,7 +32,7 @@ pub fn plan(
         let request: TrainRequest = serde_path_to_error::deserialize(request).map_err(|error| {
             vec![FieldError::new(error.path().to_string(), error.inner().to_string())]
         })?;
-        Ok(resolve(&request, profile, allowance)?.spec)
+        Ok(resolve_from(&request, source, profile, allowance)?.spec)
     };
     plan_sweep(sweep, base, profile, &resolver)
         .map_err(|errors| Problem::fields(Code::InvalidSpec, errors))

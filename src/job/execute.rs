@@ -2,13 +2,13 @@
 //! happens on the way is handed to a [`Reporter`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Seconds;
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::learn::range_test::RangeTested;
 use crate::learn::trainer::{EpochReport, Interrupt, StepReport};
-use crate::model::FitError;
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Card;
 use crate::model::fit::{TrainingTable, fit};
@@ -16,6 +16,7 @@ use crate::model::monitor::{FitMonitor, Phase};
 use crate::model::range_test::range_test;
 use crate::model::spec::{TrainSpec, Warning};
 use crate::model::test_results::TestResults;
+use crate::model::{FitError, Model};
 use crate::problem::{Code, Problem};
 use crate::task::MetricsReport;
 
@@ -27,6 +28,8 @@ pub struct Inputs {
     pub table: TrainingTable,
     /// Warnings of the submission.
     pub warnings: Vec<Warning>,
+    /// The model that the spec starts from, if it names one.
+    pub source: Option<Arc<Model>>,
     /// A checkpoint to go on from.
     pub resume: Option<Arrays>,
 }
@@ -59,6 +62,8 @@ pub struct Trained {
     pub test: Option<TestResults>,
     /// Steps done.
     pub steps: u64,
+    /// The state to go on from, if it is to be kept.
+    pub last: Option<Arrays>,
     /// Time spent.
     pub seconds: Seconds,
 }
@@ -130,16 +135,17 @@ pub fn execute(
 ) -> Result<Output, ExecuteError> {
     let started = clock.monotonic();
     let mut listener = Listener { reporter, clock, phases: BTreeMap::new(), current: None };
-    let Inputs { spec, table, mut warnings, resume } = inputs;
+    let Inputs { spec, table, mut warnings, source, resume } = inputs;
+    let source = source.as_deref();
     if let Some(range) = &spec.range_test {
         let of = (&spec, range);
-        let tested = range_test(of, table, &mut warnings, clock, &mut listener)?;
+        let tested = range_test(of, (table, source), &mut warnings, clock, &mut listener)?;
         listener.close();
         let total = (clock.monotonic() - started).as_secs_f64();
         let seconds = Seconds { total, phases: listener.phases };
         return Ok(Output::RangeTest(Box::new(RangeOutput { tested, warnings, seconds })));
     }
-    let fitted = fit(&spec, table, warnings, clock, &mut listener, resume.as_ref())?;
+    let fitted = fit(&spec, (table, source), warnings, clock, &mut listener, resume.as_ref())?;
     listener.close();
     let artifact = fitted.model.to_bytes()?;
     let total = (clock.monotonic() - started).as_secs_f64();
@@ -148,6 +154,7 @@ pub fn execute(
         card: fitted.model.card,
         test: fitted.test,
         steps: fitted.steps,
+        last: fitted.last,
         seconds: Seconds { total, phases: listener.phases },
     })))
 }

@@ -267,8 +267,24 @@ pub struct Run {
     /// The model it made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The run that it goes on from, whose history comes before its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
+    /// The last state that is kept. Once the run has ended, `POST /v1/runs/{id}/resume` goes on from
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Kept>,
     /// When it was accepted.
     pub created_at: Timestamp,
+}
+
+/// A state of a training that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Kept {
+    /// Whole epochs done.
+    pub epochs: u64,
+    /// Steps done.
+    pub steps: u64,
 }
 
 /// A value of a metric at a step.

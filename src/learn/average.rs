@@ -53,7 +53,7 @@ impl Averaged {
         let layout = frozen.layout();
         let mut averages = self.averages.iter_mut();
         let mut averaged_table = Vec::new();
-        if layout.table.is_some()
+        if network.trains_table()
             && let Some(Average { values, until, .. }) = averages.next()
         {
             let columns = layout.dimension();
@@ -62,12 +62,13 @@ impl Averaged {
                 catch_up(decay, self.step - std::mem::replace(until, self.step), average, row);
             }
             averaged_table.clone_from(values);
+        } else {
+            averaged_table = table.to_vec();
         }
         // What is measured and not trained stays as it is.
         let mut values = values.to_vec();
-        let trained = values.iter_mut().zip(&layout.slots).filter(|(_, slot)| slot.trainable());
-        for ((values, _), average) in trained.zip(averages) {
-            values.clone_from(&average.values);
+        for (&slot, average) in network.trained().iter().zip(averages) {
+            values[slot].clone_from(&average.values);
         }
         Ok(frozen.with(averaged_table, values))
     }
@@ -79,7 +80,8 @@ fn catch_up(decay: f64, steps: u64, average: &mut [f32], values: &[f32]) {
         return;
     }
     let rest = decay.powf(steps as f64) as f32;
-    for (average, value) in average.iter_mut().zip(values) {
+    // What equals its average stays so, the sign of a zero included.
+    for (average, value) in average.iter_mut().zip(values).filter(|(a, v)| a != v) {
         *average = value + rest * (*average - value);
     }
 }

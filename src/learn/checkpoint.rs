@@ -18,6 +18,8 @@ pub struct CheckpointSpec {
     pub every: Duration,
     /// Steps between two of them.
     pub steps: Option<u64>,
+    /// Whether training leaves the state that it ended in.
+    pub keep_last: bool,
 }
 
 impl CheckpointSpec {
@@ -158,12 +160,12 @@ mod tests {
         let second = Duration::from_secs(1);
         let zero = CheckpointSpec::default();
         assert!(zero.due(3, Duration::ZERO, true) && !zero.due(3, second, false));
-        let timed = CheckpointSpec { every: second, steps: None };
+        let timed = CheckpointSpec { every: second, ..zero };
         for after_epoch in [true, false] {
             assert!(timed.due(3, second, after_epoch));
             assert!(!timed.due(3, second / 2, after_epoch));
         }
-        let counted = CheckpointSpec { every: second, steps: Some(4) };
+        let counted = CheckpointSpec { steps: Some(4), ..timed };
         assert!(counted.due(8, Duration::ZERO, false) && !counted.due(9, Duration::ZERO, false));
         assert!(counted.due(9, second, false));
     }

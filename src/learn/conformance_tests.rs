@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use utoipa::PartialSchema;
 
 use super::augment::{AugmentationSpec, ImageAugmentationSpec, TabularAugmentationSpec};
+use super::device::DeviceName;
 use super::gradient::GradientSpec;
 use super::init::InitializationSpec;
 use super::init::tests::every_kind as every_initializer;
@@ -76,6 +77,8 @@ fn classes() -> Targets {
 
 fn plain(network: NetworkSpec) -> TrainerSpec {
     TrainerSpec {
+        device: DeviceName::Cpu,
+        start: None,
         network,
         optimizer: serde_json::from_value(json!({"type": "adam", "learning_rate": 0.02})).unwrap(),
         schedule: ScheduleSpec::Constant(ConstantSchedule { warmup: None }),
@@ -89,7 +92,10 @@ fn plain(network: NetworkSpec) -> TrainerSpec {
         seed: 5,
         early_stopping: None,
         limits: Limits::default(),
-        checkpoints: CheckpointSpec { every: Duration::from_secs(3_600), steps: None },
+        checkpoints: CheckpointSpec {
+            every: Duration::from_secs(3_600),
+            ..CheckpointSpec::default()
+        },
     }
 }
 

@@ -17,6 +17,7 @@ pub mod range_test;
 pub mod regularize;
 pub mod rows;
 pub mod schedule;
+pub mod start;
 pub mod stopping;
 pub mod trainer;
 

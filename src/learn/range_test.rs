@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::LearnError;
 use super::augment::Augmentation;
-use super::network::{InputShape, Network, Noise};
+use super::network::{InputShape, Noise};
 use super::regularize::NgramDropout;
 use super::rows::{Source, Targets};
 use super::trainer::{Interrupt, StepReport, TrainerSpec, order};
@@ -120,9 +120,9 @@ pub fn range_test(
     clock: &dyn Clock,
     monitor: &mut dyn RangeMonitor,
 ) -> Result<RangeTested, LearnError> {
-    let network = Network::new(&spec.network, input, targets.outputs(), spec.seed)?;
+    let network = spec.first_network(input, targets.outputs())?;
     let mut network = network.with_loss(spec.loss.clone()).on(spec.device)?;
-    let mut optimizer = spec.optimizer.build(&network.parameter_lengths());
+    let mut optimizer = spec.optimizer(&network);
     let per_step = spec.gradient.batch_size.saturating_mul(spec.accumulate);
     let key = random::keyed(spec.seed ^ 0x006e_6f69_7365);
     let mut curve = Curve::new(range);

@@ -47,6 +47,7 @@ fn spec(batch_size: usize, loss: Loss, hidden: &[usize]) -> TrainerSpec {
         early_stopping: None,
         limits: Limits::default(),
         checkpoints: CheckpointSpec::default(),
+        start: None,
     }
 }
 

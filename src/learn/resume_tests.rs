@@ -75,7 +75,12 @@ fn spec(network: NetworkSpec, optimizer: OptimizerSpec, schedule: ScheduleSpec) 
         seed: 7,
         early_stopping: None,
         limits: Limits::default(),
-        checkpoints: CheckpointSpec { every: Duration::from_secs(3_600), steps: Some(1) },
+        checkpoints: CheckpointSpec {
+            every: Duration::from_secs(3_600),
+            steps: Some(1),
+            keep_last: true,
+        },
+        start: None,
     }
 }
 
@@ -272,6 +277,69 @@ fn every_schedule_with_every_kind_of_end() {
             survives(&limited, input, &[3.0, 2.0, 1.0], &mut draw);
         }
     }
+}
+
+/// Trains to a shorter end, goes on from what that left, and compares with a training that went all
+/// the way.
+fn extends(whole: &TrainerSpec, short: &TrainerSpec, input: InputShape, values: &[f64]) {
+    let (rows, _) = data(input);
+    let given = (input, &rows as &dyn Source);
+    let mut longer = Witness::new(input, values);
+    let expected = run(whole, given, &mut longer).unwrap();
+    let mut extended = Witness::new(input, values);
+    let first = run(short, given, &mut extended).unwrap();
+    // Some settings are made to diverge; what did leaves no state.
+    assert_eq!(first.last.is_none(), first.reason == EndReason::Diverged, "{short:?}");
+    let Some(state) = first.last else { return };
+    assert!(first.steps < expected.steps, "{short:?}");
+    // A part of an epoch was measured as if it were whole; it is not, any more.
+    let (epochs, _) = super::trainer::position(&state).unwrap();
+    extended.epochs.truncate(epochs as usize);
+    extended.last = Some(state.to_bytes().unwrap());
+    let outcome = run(whole, given, &mut extended).unwrap();
+    assert_eq!(outcome.network, expected.network, "{short:?}");
+    assert_eq!((outcome.best_epoch, outcome.epochs), (expected.best_epoch, expected.epochs));
+    assert_eq!((outcome.steps, outcome.reason), (expected.steps, expected.reason));
+    assert_eq!((extended.steps, extended.epochs), (longer.steps, longer.epochs), "{short:?}");
+    let bytes = |last: Option<Arrays>| last.map(|state| state.to_bytes().unwrap());
+    assert!(bytes(outcome.last) == bytes(expected.last), "the state itself: {short:?}");
+}
+
+#[test]
+fn extended_trainings_end_like_longer_ones() {
+    let values = [3.0, 2.0, 2.5, 1.0];
+    let warmup = Warmup { steps: Some(5), ..Warmup::default() };
+    let of_steps = |schedule: &ScheduleSpec| !schedule.depends_on_length();
+    let mut schedules = every_schedule(Some(warmup)).into_iter().filter(of_steps).cycle();
+    for (network, input) in networks() {
+        for (i, optimizer) in every_setting().into_iter().enumerate() {
+            let plain = spec(network.clone(), optimizer, schedules.next().unwrap());
+            let whole = if i % 2 == 0 { plain } else { shaped(plain) };
+            extends(&whole, &TrainerSpec { epochs: 2, ..whole.clone() }, input, &values);
+            // Within the third epoch, and after the second.
+            for most in [6 * 2 + 2, 6 * 2] {
+                let limits = Limits { max_steps: Some(most), ..Limits::default() };
+                extends(&whole, &TrainerSpec { limits, ..whole.clone() }, input, &values);
+            }
+        }
+    }
+}
+
+#[test]
+fn patience_begins_anew_where_it_ended_a_training() {
+    let stop = EarlyStopping { metric: StoppingMetric::LogLoss, patience: 1, min_delta: 0.1 };
+    let (network, input) = networks().swap_remove(1);
+    let plain = spec(network, OptimizerSpec::default(), ScheduleSpec::default());
+    let spec = TrainerSpec { early_stopping: Some(stop), ..plain };
+    let (rows, _) = data(input);
+    let given = (input, &rows as &dyn Source);
+    let mut witness = Witness::new(input, &[2.0, 2.0, 1.0, 1.0]);
+    let first = run(&spec, given, &mut witness).unwrap();
+    assert_eq!((first.reason, first.epochs), (EndReason::EarlyStopping, 2));
+    witness.last = Some(first.last.unwrap().to_bytes().unwrap());
+    let second = run(&spec, given, &mut witness).unwrap();
+    assert_eq!((second.reason, second.epochs), (EndReason::EarlyStopping, 4));
+    assert_eq!(second.best_epoch, Some(3));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The training loop: epochs of shuffled batches, limits, early stopping on whatever the monitor
 //! measures, the best epoch's parameters kept, checkpoints after epochs and within.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::LearnError;
@@ -16,6 +17,7 @@ use super::optimizer::{Optimizer, OptimizerSpec};
 use super::regularize::{NgramDropout, RegularizationSpec};
 use super::rows::{Source, Targets};
 use super::schedule::ScheduleSpec;
+use super::start::{self, Start};
 use super::stopping::{EarlyStopping, EndReason, Limits};
 use crate::arrays::{Arrays, ArraysError};
 use crate::clock::Clock;
@@ -44,6 +46,24 @@ pub struct TrainerSpec {
     pub early_stopping: Option<EarlyStopping>,
     pub limits: Limits,
     pub checkpoints: CheckpointSpec,
+    /// What to start from; `None` starts from fresh parameters.
+    pub start: Option<Arc<Start>>,
+}
+
+impl TrainerSpec {
+    /// The network that training begins with.
+    pub(super) fn first_network(
+        &self,
+        input: InputShape,
+        outputs: usize,
+    ) -> Result<Network, LearnError> {
+        start::network(self.start.as_deref(), (&self.network, self.seed), input, outputs)
+    }
+
+    /// The optimiser of a network in training.
+    pub(super) fn optimizer(&self, network: &Network) -> Box<dyn Optimizer> {
+        start::optimizer(self.start.as_deref(), &self.optimizer, network)
+    }
 }
 
 /// What whoever asked for the training wants of the loop right now.
@@ -131,6 +151,9 @@ pub struct Outcome {
     pub steps: u64,
     /// Why it ended.
     pub reason: EndReason,
+    /// The state to go on from, if it is to be kept: as a training that has not ended would have left
+    /// it, within an epoch too. None of one that diverged.
+    pub last: Option<Arrays>,
 }
 
 /// Trains. `resume` is a state that [`Monitor::checkpoint`] was given; the run then goes on as if it
@@ -145,15 +168,16 @@ pub fn train(
 ) -> Result<Outcome, LearnError> {
     let began = clock.monotonic();
     let (mut network, mut progress) = match resume {
-        Some(state) => Progress::restore(&spec.network, input, targets.outputs(), state)?,
-        None => {
-            let network = Network::new(&spec.network, input, targets.outputs(), spec.seed)?;
-            (network, Progress::default())
+        Some(state) => {
+            let (network, progress) =
+                Progress::restore(&spec.network, input, targets.outputs(), state)?;
+            (spec.start.iter().fold(network, |network, start| start.hold(network)), progress)
         }
+        None => (spec.first_network(input, targets.outputs())?, Progress::default()),
     };
     network = network.with_loss(spec.loss.clone()).on(spec.device)?;
     let lengths = network.parameter_lengths();
-    let mut optimizer = Averaged::new(spec.optimizer.build(&lengths), spec.ema_decay, &lengths);
+    let mut optimizer = Averaged::new(spec.optimizer(&network), spec.ema_decay, &lengths);
     if let Some(state) = resume {
         optimizer.restore(state)?;
     }
@@ -169,6 +193,7 @@ pub fn train(
     let earlier = progress.earlier;
     let elapsed = || earlier + (clock.monotonic() - began);
     let mut last_checkpoint = began;
+    let mut last = None;
     let reason = loop {
         if progress.epoch >= spec.epochs {
             break EndReason::Epochs;
@@ -220,6 +245,12 @@ pub fn train(
             Some(EndReason::Diverged) => break EndReason::Diverged,
             // Between two epochs there is nothing new to measure.
             Some(reason) if progress.place == 0 => break reason,
+            Some(_) if spec.checkpoints.keep_last => {
+                // What follows would count the part of the epoch as a whole one.
+                let state =
+                    progress.save(&network, &optimizer, &schedule, elapsed(), of_epoch())?;
+                last = Some(state);
+            }
             _ => {}
         }
         let seconds = of_epoch();
@@ -262,6 +293,15 @@ pub fn train(
             last_checkpoint = clock.monotonic();
         }
     };
+    if reason == EndReason::Diverged {
+        last = None;
+    } else if last.is_none() && spec.checkpoints.keep_last {
+        if reason == EndReason::EarlyStopping {
+            // Whoever goes on from here wants more than one epoch: patience begins anew.
+            progress.waited = 0;
+        }
+        last = Some(progress.save(&network, &optimizer, &schedule, elapsed(), 0.0)?);
+    }
     let Progress { epoch: epochs, step: steps, kept, .. } = progress;
     let (best_epoch, network) = match kept {
         Some(Kept { epoch, value, network }) => {
@@ -271,7 +311,7 @@ pub fn train(
         None if reason == EndReason::Diverged => return Err(LearnError::Diverged { step: steps }),
         None => (None, optimizer.freeze(&network)?),
     };
-    Ok(Outcome { network, best_epoch, epochs, steps, reason })
+    Ok(Outcome { network, best_epoch, epochs, steps, reason, last })
 }
 
 /// Whether training was asked to end.

@@ -42,6 +42,7 @@ fn spec(epochs: usize) -> TrainerSpec {
         early_stopping: None,
         limits: Limits::default(),
         checkpoints: CheckpointSpec::default(),
+        start: None,
     }
 }
 
@@ -365,7 +366,8 @@ fn a_stop_between_epochs_ends_nothing_twice() {
 fn checkpoints_by_time_and_by_steps() {
     let second = Duration::from_secs(1);
     let at = |every: u64, steps| {
-        let checkpoints = CheckpointSpec { every: second * every as u32, steps };
+        let checkpoints =
+            CheckpointSpec { every: second * every as u32, steps, ..CheckpointSpec::default() };
         let spec = TrainerSpec { checkpoints, ..spec(3) };
         let mut script = Script { clock: (ManualClock::at(0), second), ..Script::new(&[]) };
         run(&spec, &mut script, None);

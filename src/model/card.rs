@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::init_from::TransferReport;
 use super::spec::Warning;
 use crate::eval::calibrator::Calibrator;
 use crate::image::ImageSize;
@@ -176,6 +177,9 @@ pub struct Card {
     pub calibration: CalibrationReport,
     /// The records that the model is meant for.
     pub intended_range: IntendedRange,
+    /// What came along from another model, where training started from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferReport>,
     /// What could not be computed, and what it would take.
     pub unavailable: Vec<Unavailable>,
     /// What else the user should know.

@@ -86,6 +86,7 @@ pub(super) fn card(
         },
         intended_range: range(reader, data, readings),
         metrics,
+        transfer: None,
         unavailable: unavailable(parts, &reader.output),
         warnings,
     }

@@ -47,6 +47,16 @@ pub enum FitError {
     /// The loss weighs a label that no record has.
     #[error(transparent)]
     Loss(#[from] UnknownLabel),
+    /// The network that training is to start from does not fit.
+    #[error("{message}")]
+    Transfer {
+        /// The field of the request.
+        field: String,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// Training failed.
     #[error(transparent)]
     Learn(#[from] LearnError),
@@ -134,6 +144,10 @@ impl From<FitError> for Problem {
                 let field = format!("loss.class_weights.{label}");
                 let hint = "name labels as they stand in the label column, or leave this one out";
                 Problem::fields(Code::InvalidSpec, vec![FieldError::new(field, message).hint(hint)])
+            }
+            FitError::Transfer { field, message, hint } => {
+                let field = FieldError::new(field, message).hint(hint);
+                Problem::fields(Code::InvalidSpec, vec![field])
             }
             FitError::Learn(LearnError::Diverged { .. }) => {
                 Problem::new(Code::TrainingDiverged, message)

@@ -1,24 +1,28 @@
 //! From records and a resolved spec to a model. Blocking, without any IO: what happens on the way is
 //! told to a [`FitMonitor`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::prelude::*;
 
 use super::augmentation::ChangedTexts;
+use super::card::Card;
 use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
+use super::init_from::TransferReport;
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
 use super::steering::Steering;
 use super::test_results::TestResults;
-use super::{FitError, Model, Reading, calibrate, describe, leaks};
+use super::{FitError, Model, Reading, calibrate, describe, leaks, transfer};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::data::Cell;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
 use crate::learn::rows::{Features, Source, Targets};
+use crate::learn::start::Start;
 use crate::learn::stopping::{EndReason, Limits};
 use crate::learn::trainer::{self, CheckpointSpec, Interrupt, TrainerSpec};
 use crate::task::{Input, Outcomes, Output, TaskSpec, ValueError};
@@ -42,6 +46,8 @@ pub struct Fitted {
     pub model: Model,
     /// Steps done.
     pub steps: u64,
+    /// The state to go on from, if it is to be kept.
+    pub last: Option<Arrays>,
     /// What it gave for each test record, if there are any.
     pub test: Option<TestResults>,
 }
@@ -59,6 +65,8 @@ pub(super) struct Prepared {
     pub validation_rows: Features,
     pub targets: Targets,
     pub loss: Loss,
+    /// What to start from, and what came along.
+    pub start: Option<(Arc<Start>, TransferReport)>,
 }
 
 fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
@@ -101,6 +109,7 @@ pub(super) fn divide(
 pub(super) fn prepare(
     spec: &TrainSpec,
     table: TrainingTable,
+    source: Option<&Model>,
     warnings: &mut Vec<Warning>,
     monitor: &mut dyn FitMonitor,
 ) -> Result<Prepared, FitError> {
@@ -109,8 +118,19 @@ pub(super) fn prepare(
     check_parts(&parts, &output, &outcomes)?;
     output.fit_scale(&outcomes, &parts.train);
 
-    let encoder = Encoder::fit(spec, &records, &parts.train, warnings)?;
+    let mut encoder = Encoder::fit(spec, &records, &parts.train, warnings)?;
     warnings.extend(leaks::warnings(&records, &parts.train, &output, &outcomes));
+    let mut start = None;
+    if let Some(init) = &spec.init_from {
+        let source = source.ok_or_else(|| FitError::Transfer {
+            field: "init_from.model".to_owned(),
+            message: format!("the model {:?} is not at hand", init.model),
+            hint: "submit the job again with a model that is stored".to_owned(),
+        })?;
+        (encoder, output) = transfer::adapt(init, source, encoder, output);
+        let (first, report) = transfer::start((spec, init), source, (&encoder, &output))?;
+        start = Some((Arc::new(first), report));
+    }
     go_on(monitor)?;
     let form = spec.network.text_form();
     let shape = encoder.shape(form);
@@ -136,13 +156,14 @@ pub(super) fn prepare(
         validation_rows,
         targets,
         loss,
+        start,
     })
 }
 
 /// Trains a model. Runs on the current rayon pool; the result does not depend on its size.
 pub fn fit(
     spec: &TrainSpec,
-    table: TrainingTable,
+    (table, source): (TrainingTable, Option<&Model>),
     mut warnings: Vec<Warning>,
     clock: &dyn Clock,
     monitor: &mut dyn FitMonitor,
@@ -160,7 +181,9 @@ pub fn fit(
         validation_rows,
         targets,
         loss,
-    } = prepare(spec, table, &mut warnings, monitor)?;
+        start,
+    } = prepare(spec, table, source, &mut warnings, monitor)?;
+    let (start, transferred) = start.unzip();
     monitor.phase(Phase::Training);
     let mut steering = Steering {
         monitor,
@@ -172,10 +195,10 @@ pub fn fit(
         outcomes: &outcomes,
     };
     let changed = ChangedTexts::new(spec, &encoder, &records, &parts.train);
-    let source = changed.as_ref().map_or(&rows as &dyn Source, |changed| changed);
-    let outcome = trainer::train(
-        &trainer_spec(spec, loss),
-        (source, &targets),
+    let training_rows = changed.as_ref().map_or(&rows as &dyn Source, |changed| changed);
+    let mut outcome = trainer::train(
+        &trainer_spec(spec, loss, start),
+        (training_rows, &targets),
         encoder.shape(spec.network.text_form()),
         clock,
         &mut steering,
@@ -204,9 +227,10 @@ pub fn fit(
     let calibration = calibrate::calibration(&reader, &data, &readings);
     go_on(monitor)?;
     let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
+    let card = Card { transfer: transferred, ..card };
     let test = TestResults::of(&reader, &data);
     let model = Model { spec: spec.clone(), reader, calibration, card };
-    Ok(Fitted { model, steps: outcome.steps, test })
+    Ok(Fitted { model, steps: outcome.steps, last: outcome.last.take(), test })
 }
 
 /// The records to leave out, unless there are too many.
@@ -273,7 +297,7 @@ fn check_parts(parts: &Parts, output: &Output, outcomes: &Outcomes) -> Result<()
     }
 }
 
-pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
+pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss, start: Option<Arc<Start>>) -> TrainerSpec {
     TrainerSpec {
         device: spec.device,
         network: spec.network.clone(),
@@ -302,6 +326,8 @@ pub(super) fn trainer_spec(spec: &TrainSpec, loss: Loss) -> TrainerSpec {
         checkpoints: CheckpointSpec {
             every: Duration::from_secs(spec.training.checkpoint_seconds),
             steps: spec.training.checkpoint_steps,
+            keep_last: spec.training.keep_state,
         },
+        start,
     }
 }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod estimate;
 pub mod evaluate;
 pub mod fit;
+pub mod init_from;
 mod leaks;
 pub mod membership;
 pub mod monitor;
@@ -21,6 +22,7 @@ pub mod spec;
 mod splits;
 mod steering;
 pub mod test_results;
+mod transfer;
 
 use crate::eval::calibrator::Calibrator;
 use crate::eval::combination::Combination;

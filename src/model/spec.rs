@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::augmentation::AugmentationSpec;
+use super::init_from::{InitFrom, InitFromRequest};
 use crate::image::ImageSpec;
 use crate::learn::device::DeviceName;
 use crate::learn::loss::LossSpec;
@@ -72,6 +73,9 @@ pub struct TrainRequest {
     /// Which records train, steer, calibrate and test.
     #[serde(default)]
     pub split: Option<SplitRequest>,
+    /// Another model, from whose network training starts. Default: fresh parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFromRequest>,
     /// Where to train: `cpu`, `cuda:N` (an NVIDIA GPU, by number), or `auto`, which is `cpu` so far:
     /// the kernels are written for it, and on a GPU only matrix products are faster. Devices that
     /// are there: `GET /v1/catalog`. Scoring runs on the processor.
@@ -155,6 +159,10 @@ pub struct TrainingRequest {
     /// Steps between checkpoints, besides those by time. Default: `null`, none.
     #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     pub checkpoint_steps: Option<u64>,
+    /// Whether the state that training ends in is kept, so that `POST /v1/runs/{id}/resume` can extend
+    /// the run: two to four times the size of the model on disk, until the model or the dataset is
+    /// deleted. A sweep keeps none. Default: true.
+    pub keep_state: Option<bool>,
 }
 
 /// Tells a field that is `null` from one that is absent.
@@ -248,6 +256,9 @@ pub struct TrainSpec {
     pub training: TrainingSpec,
     /// Which records train, steer, calibrate and test.
     pub split: SplitSpec,
+    /// The model from whose network training starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFrom>,
     /// Where it is trained.
     #[schema(value_type = String, example = "cpu")]
     pub device: DeviceName,
@@ -296,6 +307,9 @@ pub struct TrainingSpec {
     /// Steps between checkpoints.
     #[serde(default)]
     pub checkpoint_steps: Option<u64>,
+    /// Whether the state that training ends in is kept.
+    #[serde(default)]
+    pub keep_state: bool,
 }
 
 impl TrainingSpec {

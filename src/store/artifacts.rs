@@ -94,6 +94,11 @@ impl Artifacts {
         format!("datasets/{id}.jsonl")
     }
 
+    /// The key of a model whose artifact has this SHA-256.
+    pub fn model_key(sha256: &str) -> String {
+        format!("models/{sha256}.safetensors")
+    }
+
     /// Stores bytes under `prefix` and their own hash; returns the key.
     pub async fn put_hashed(&self, prefix: &str, bytes: Vec<u8>) -> Result<String, StoreError> {
         let key = format!("{prefix}/{}.safetensors", sha256(&bytes));

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::idempotency::{self, Keyed};
 use super::json::{from_json, to_json};
-use super::{Artifacts, Cursor, Page, Store, StoreError};
+use super::{Artifacts, Cursor, Page, Store, StoreError, continuations};
 use crate::clock::Timestamp;
 use crate::data::generator::GeneratorSpec;
 use crate::data::profile::{Column, Profile, ValueCount};
@@ -229,7 +229,12 @@ impl Store {
         if deleted.rows_affected() == 0 {
             return Err(StoreError::NotFound { what: "dataset", id: id.to_owned() });
         }
+        // Without its records no run can go on.
+        let states = continuations::forget_of_dataset(&mut tx, id).await?;
         tx.commit().await?;
+        for state in &states {
+            self.artifacts.delete(state).await?;
+        }
         self.artifacts.delete(&Artifacts::dataset_key(id)).await
     }
 }

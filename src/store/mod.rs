@@ -5,6 +5,7 @@
 
 pub mod aliases;
 pub mod artifacts;
+mod continuations;
 pub mod datasets;
 pub mod db;
 pub mod error;

@@ -6,7 +6,7 @@ use sqlx::{Row, Sqlite, Transaction};
 use utoipa::ToSchema;
 
 use super::json::{from_json, to_json};
-use super::{Cursor, Page, Store, StoreError};
+use super::{Cursor, Page, Store, StoreError, continuations};
 use crate::clock::Timestamp;
 use crate::job::JobStatus;
 use crate::model::card::Card;
@@ -254,7 +254,16 @@ impl Store {
                 hint: "point these aliases elsewhere or delete them, then delete the model",
             });
         }
+        let run: Option<String> = sqlx::query_scalar("SELECT run FROM models WHERE id = $1")
+            .bind(id)
+            .fetch_one(self.db.read())
+            .await?;
+        let state = run.map(|run| Self::state_key(&run));
         let mut tx = self.db.begin().await?;
+        if let Some(state) = &state {
+            continuations::check_unneeded(&mut tx, id, state).await?;
+            continuations::forget(&mut tx, state).await?;
+        }
         sqlx::query("UPDATE jobs SET model = NULL WHERE model = $1")
             .bind(id)
             .execute(&mut *tx)
@@ -265,6 +274,9 @@ impl Store {
             .fetch_one(&mut *tx)
             .await?;
         tx.commit().await?;
+        if let Some(state) = &state {
+            self.artifacts.delete(state).await?;
+        }
         if sharing == 0 { self.artifacts.delete(&key).await } else { Ok(()) }
     }
 }

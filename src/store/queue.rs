@@ -56,6 +56,8 @@ pub enum Ending<'a> {
         test: Option<&'a TestResults>,
         /// What the run did.
         steps: u64,
+        /// Whole epochs of the state that is kept under `Store::state_key`, if one is.
+        kept: Option<u64>,
         /// Time spent.
         seconds: &'a Seconds,
         /// Whether it was stopped before it was done.
@@ -212,10 +214,11 @@ impl Store {
         &self,
         claimed: &Claimed,
         key: &str,
-        step: u64,
+        (epoch, step): (u64, u64),
     ) -> Result<(), StoreError> {
         let updated = sqlx::query(
-            "UPDATE runs SET checkpoint = $3, checkpoint_step = $4 WHERE id = $1
+            "UPDATE runs SET checkpoint = $3, checkpoint_step = $4, checkpoint_epoch = $5
+             WHERE id = $1
              AND EXISTS (SELECT 1 FROM jobs WHERE jobs.run = runs.id AND jobs.lease = $2
                          AND jobs.status IN ('running', 'cancelling'))",
         )
@@ -223,6 +226,7 @@ impl Store {
         .bind(&claimed.lease)
         .bind(key)
         .bind(step as i64)
+        .bind(epoch as i64)
         .execute(self.db.write())
         .await?;
         fenced(updated.rows_affected())
@@ -261,13 +265,23 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             }
-            Ending::Model { model, test, steps, seconds, stopped } => {
+            Ending::Model { model, test, steps, kept, seconds, stopped } => {
                 let status = if stopped { JobStatus::Stopped } else { JobStatus::Succeeded };
                 let model_id = super::models::insert(&mut tx, &model, now).await?;
                 let (card, spec, run) = (model.card, model.spec, &claimed.job.run);
                 let seconds = claimed.spent.plus(seconds);
                 record_run(&mut tx, run, card, spec, steps, &seconds).await?;
                 super::runs::keep_test_results(&mut tx, &claimed.job.run, test).await?;
+                sqlx::query(
+                    "UPDATE runs SET checkpoint = $2, checkpoint_step = $3, checkpoint_epoch = $4
+                     WHERE id = $1",
+                )
+                .bind(run)
+                .bind(kept.map(|_| Self::state_key(run)))
+                .bind(kept.map(|_| steps as i64))
+                .bind(kept.map(|epochs| epochs as i64))
+                .execute(&mut *tx)
+                .await?;
                 sqlx::query("UPDATE jobs SET model = $2, warnings = $3 WHERE id = $1")
                     .bind(id)
                     .bind(&model_id)
@@ -366,6 +380,17 @@ async fn end(
     error: Option<&Problem>,
     now: i64,
 ) -> Result<(), StoreError> {
+    let over = status == JobStatus::Cancelled || error.is_some_and(|e| !e.may_pass());
+    if over {
+        // Nobody can go on from there.
+        sqlx::query(
+            "UPDATE runs SET checkpoint = NULL, checkpoint_step = NULL, checkpoint_epoch = NULL
+             WHERE id = (SELECT run FROM jobs WHERE id = $1)",
+        )
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    }
     let error = error.map(to_json).transpose()?;
     sqlx::query(
         "UPDATE jobs SET status = $2, error = $3, finished_at = $4, updated_at = $4,

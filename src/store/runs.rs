@@ -7,7 +7,7 @@ use super::jobs::status;
 use super::json::from_json;
 use super::{Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
-use crate::job::{JobStatus, Run};
+use crate::job::{JobStatus, Kept, Run};
 use crate::model::test_results::TestResults;
 
 /// A run's columns, its model, and where it stands. What a sweep has not trained by the time that it
@@ -110,10 +110,14 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
         Ok(row.try_get::<Option<i64>, _>(column)?.map(i64::unsigned_abs))
     };
     let spec: String = row.try_get("spec")?;
+    let status = status(&row.try_get::<String, _>("status")?, &id)?;
+    let held = row.try_get::<Option<String>, _>("checkpoint")?.is_some();
+    let kept = count("checkpoint_epoch")?.zip(count("checkpoint_step")?);
+    let kept = kept.filter(|_| held && status != JobStatus::Cancelled);
     Ok(Run {
         job: row.try_get("job")?,
         trial: count("trial")?,
-        status: status(&row.try_get::<String, _>("status")?, &id)?,
+        status,
         spec: from_json(&spec, "runs", "spec", &id)?,
         environment: json(row, "environment", &id)?,
         metrics: json(row, "metrics", &id)?,
@@ -124,6 +128,8 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
         range_test: json(row, "range_test", &id)?,
         seconds: json(row, "seconds", &id)?,
         model: row.try_get("model")?,
+        continues: row.try_get("continues")?,
+        checkpoint: kept.map(|(epochs, steps)| Kept { epochs, steps }),
         created_at: Timestamp::from_millis(row.try_get("created_at")?),
         id,
     })

@@ -38,8 +38,8 @@ pub struct EncodedRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct TabularEncoder {
-    spec: TabularSpec,
-    columns: Vec<Fitted>,
+    pub(super) spec: TabularSpec,
+    pub(super) columns: Vec<Fitted>,
     /// Where the features of each column start, and the width at the end.
     #[serde(skip)]
     starts: Vec<usize>,
@@ -82,7 +82,7 @@ impl TabularEncoder {
         Ok((Self::new(spec.clone(), columns), findings))
     }
 
-    fn new(spec: TabularSpec, columns: Vec<Fitted>) -> Self {
+    pub(super) fn new(spec: TabularSpec, columns: Vec<Fitted>) -> Self {
         let mut starts = vec![0];
         for column in &columns {
             starts.push(starts[starts.len() - 1] + column.features().len());

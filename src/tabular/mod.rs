@@ -10,6 +10,7 @@ mod date;
 mod encoder;
 mod error;
 mod fit;
+mod keep;
 mod leakage;
 mod moments;
 mod spec;

@@ -2,6 +2,7 @@
 //! the vocabulary that tells the known from the unknown.
 
 mod augment;
+mod grow;
 pub mod ngrams;
 pub mod tokenizer;
 pub mod vectorizer;

@@ -1,5 +1,6 @@
 //! One attempt at a job, from claim to finish.
 
+mod source;
 mod sweep;
 mod trial;
 
@@ -60,7 +61,7 @@ pub async fn run(
     };
     match finished {
         Ok(job) => {
-            if job.status != JobStatus::Queued {
+            if job.status != JobStatus::Queued && !may_go_on(&job) {
                 forget_checkpoint(store, &job).await;
             }
             tracing::info!(job = id, status = job.status.name(), "job ended");
@@ -117,9 +118,10 @@ async fn perform(
     let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
     let _heart = AbortOnDrop(heart);
     let table = table(store, &claimed.spec).await?;
+    let source = source::load(store, &claimed.spec).await?;
     if claimed.job.kind == "sweep" {
         let parallel = launcher.threads_per_job();
-        let won = sweep::perform(store, claimed, control, table, parallel).await?;
+        let won = sweep::perform(store, claimed, control, (table, source), parallel).await?;
         let sweep::Winner { trained, trial, stopped } = won;
         let made = Made { trained, run: trial.run, spec: trial.spec, stopped };
         return Ok(Done::Model(Box::new(made)));
@@ -129,6 +131,7 @@ async fn perform(
         spec: claimed.spec.clone(),
         table,
         warnings: claimed.job.warnings.clone(),
+        source,
         resume,
     };
     let (events, received) = mpsc::channel(WAITING_EVENTS);
@@ -166,8 +169,12 @@ async fn finish_with_model(
     made: Made,
 ) -> Result<Job, StoreError> {
     let Made { trained, run, spec, stopped } = made;
-    let Trained { artifact, card, test, steps, seconds } = trained;
+    let Trained { artifact, card, test, steps, last, seconds } = trained;
     let bytes = artifact.len() as u64;
+    let kept = match last {
+        Some(state) => keep(store, &run, state).await,
+        None => None,
+    };
     // Held until the row is in: the same bytes may be another model's, about to be deleted.
     let _files = store.hold_files().await;
     let key = store.put_model(artifact).await?;
@@ -181,8 +188,39 @@ async fn finish_with_model(
         bytes,
     };
     let test = test.as_ref();
-    let ending = Ending::Model { model: Box::new(model), test, steps, seconds: &seconds, stopped };
-    store.finish(claimed, ending).await
+    let model = Box::new(model);
+    let ending = Ending::Model { model, test, steps, kept, seconds: &seconds, stopped };
+    let job = store.finish(claimed, ending).await?;
+    if job.model.is_none() && kept.is_some() {
+        // It was cancelled while the last writes were made.
+        store.artifacts.delete(&Store::state_key(&run)).await?;
+    }
+    Ok(job)
+}
+
+/// Keeps the state that a run ended in; returns the whole epochs that it has done. One that cannot be
+/// kept is logged: the model is worth more than the means to extend it.
+async fn keep(store: &Store, run: &str, state: Arrays) -> Option<u64> {
+    let bytes = trainer::position(&state).and_then(|(epochs, _)| Ok((epochs, state.to_bytes()?)));
+    let (epochs, bytes) = match bytes {
+        Ok(both) => both,
+        Err(error) => {
+            tracing::error!(run, %error, "the last state could not be written");
+            return None;
+        }
+    };
+    match store.artifacts.put(&Store::state_key(run), bytes).await {
+        Ok(()) => Some(epochs),
+        Err(error) => {
+            tracing::error!(run, %error, "the last state could not be stored");
+            None
+        }
+    }
+}
+
+/// Whether a job has failed in a way that its run may go on from its last checkpoint.
+fn may_go_on(job: &Job) -> bool {
+    job.kind == "train" && job.error.as_ref().is_some_and(Problem::may_pass)
 }
 
 async fn forget_checkpoint(store: &Store, job: &Job) {
@@ -209,11 +247,14 @@ pub(super) async fn resume(
         match store.artifacts.get(key).await {
             Ok(bytes) => match checkpoint(&bytes) {
                 Ok((state, position)) => begin = (Some(state), position),
-                Err(error) => {
+                Err(error) if key == &recorder::checkpoint_key(&claimed.job.run) => {
                     tracing::warn!(key, %error, "a checkpoint is unreadable; starting over");
                 }
+                // What another run left cannot be trained anew here.
+                Err(_) => return Err(StoreError::ArtifactDamaged { key: key.clone() }),
             },
-            Err(StoreError::ArtifactMissing { .. }) => {}
+            Err(StoreError::ArtifactMissing { .. })
+                if key == &recorder::checkpoint_key(&claimed.job.run) => {}
             Err(error) => return Err(error),
         }
     }

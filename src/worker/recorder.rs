@@ -94,10 +94,10 @@ pub async fn record(
             return flush(&store, &claimed, &mut book).await;
         }
         for Message { event, at } in inbox.drain(..) {
-            if let Event::Checkpoint { step, state, .. } = event {
+            if let Event::Checkpoint { epoch, step, state } = event {
                 // What was measured up to the checkpoint is written before it.
                 flush(&store, &claimed, &mut book).await?;
-                save(&store, &claimed, step, state).await?;
+                save(&store, &claimed, (epoch as u64, step), state).await?;
                 checkpoints.recv().await;
             } else {
                 book.note(event, at, store.clock.monotonic());
@@ -126,7 +126,7 @@ async fn flush(store: &Store, claimed: &Claimed, book: &mut Book) -> Result<(), 
 async fn save(
     store: &Store,
     claimed: &Claimed,
-    step: u64,
+    place: (u64, u64),
     state: crate::arrays::Arrays,
 ) -> Result<(), StoreError> {
     let key = checkpoint_key(&claimed.job.run);
@@ -138,7 +138,7 @@ async fn save(
         }
     };
     match store.artifacts.put(&key, bytes).await {
-        Ok(()) => store.record_checkpoint(claimed, &key, step).await,
+        Ok(()) => store.record_checkpoint(claimed, &key, place).await,
         Err(error) => {
             tracing::error!(run = claimed.job.run, %error, "a checkpoint could not be stored");
             Ok(())

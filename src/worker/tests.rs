@@ -157,7 +157,13 @@ async fn a_death_between_a_checkpoint_and_its_row_leaves_no_gap() {
     let job = submit_for(&store, &dataset, 1, 6).await;
     let claimed = store.claim("dead:0").await.unwrap().unwrap();
     let Ok(table) = attempt::table(&store, &claimed.spec).await else { panic!("no table") };
-    let inputs = Inputs { spec: claimed.spec.clone(), table, warnings: Vec::new(), resume: None };
+    let inputs = Inputs {
+        spec: claimed.spec.clone(),
+        table,
+        warnings: Vec::new(),
+        source: None,
+        resume: None,
+    };
     let mut reporter = UntilEpoch { epoch: 4, events: Vec::new(), over: false };
     assert!(execute(inputs, store.clock.as_ref(), &mut reporter).is_err());
     let Some(Event::Checkpoint { state, step, .. }) = reporter.events.pop() else {

@@ -114,6 +114,7 @@ async fn every_operation_has_an_example_that_works() {
         reader.call("get", path).await;
     }
     reader.call("get", "/v1/runs/{id}/metrics").await;
+    reader.call("post", "/v1/runs/{id}/resume").await;
     reader.compare().await;
     reader.call("get", "/v1/models").await;
     reader.call("patch", "/v1/models/{model}").await;

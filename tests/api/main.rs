@@ -25,3 +25,4 @@ mod stopping;
 mod sweeps;
 mod tabular;
 mod textbook;
+mod transfer;

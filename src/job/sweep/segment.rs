@@ -9,9 +9,9 @@ use crate::clock::Clock;
 use crate::job::execute::{Event, ExecuteError, Inputs, Output, Reporter, Trained, execute};
 use crate::learn::stopping::StoppingMetric;
 use crate::learn::trainer::Interrupt;
-use crate::model::FitError;
 use crate::model::fit::TrainingTable;
 use crate::model::spec::{TrainSpec, Warning};
+use crate::model::{FitError, Model};
 
 /// What a segment needs.
 pub struct SegmentInputs {
@@ -21,6 +21,8 @@ pub struct SegmentInputs {
     pub table: Arc<TrainingTable>,
     /// Warnings of the submission.
     pub warnings: Vec<Warning>,
+    /// The model that all trials start from, if they name one.
+    pub source: Option<Arc<Model>>,
     /// A state to go on from.
     pub resume: Option<Arrays>,
     /// Epochs to train to; to the end if there is no such number.
@@ -59,14 +61,16 @@ pub fn run(
     clock: &dyn Clock,
     reporter: &mut dyn Reporter,
 ) -> Result<Segment, ExecuteError> {
-    let SegmentInputs { spec, table, warnings, resume, until, metric, before } = inputs;
+    let SegmentInputs { spec, table, warnings, source, resume, until, metric, before } = inputs;
     // Whoever trains to its end knows of no stage.
     let until = until.filter(|until| *until < spec.training.epochs);
     let mut gate = Gate { reporter, until, metric, values: BTreeMap::new(), paused: None };
     let table = TrainingTable::clone(&table);
-    let inputs = Inputs { spec, table, warnings, resume };
+    let inputs = Inputs { spec, table, warnings, source, resume };
     match execute(inputs, clock, &mut gate) {
-        Ok(Output::Model(trained)) => {
+        Ok(Output::Model(mut trained)) => {
+            // A sweep keeps only what its stages go on from.
+            trained.last = None;
             let validation = trained.card.metrics.validation.as_ref();
             let value = validation.and_then(|report| report.value(metric));
             Ok(Segment::Finished { trained, value })

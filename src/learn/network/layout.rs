@@ -96,6 +96,16 @@ pub struct Layout {
 /// Name of the embedding table.
 pub const TABLE: &str = "embedding.weight";
 
+/// The layer of the embedding table.
+pub const EMBEDDING: &str = "embedding";
+
+/// The layer of a parameter: `layers.0` of `layers.0.norm.gain`.
+pub fn layer_of(parameter: &str) -> &str {
+    let mut dots = parameter.match_indices('.').map(|(at, _)| at);
+    let (first, second) = (dots.next(), dots.next());
+    &parameter[..second.or(first).unwrap_or(parameter.len())]
+}
+
 impl Layout {
     /// Numbers in the table.
     pub fn table_size(&self) -> usize {
@@ -105,6 +115,19 @@ impl Layout {
     /// Columns of the table; 1 without one.
     pub fn dimension(&self) -> usize {
         self.table.map_or(1, |(_, columns)| columns)
+    }
+
+    /// Names of the layers, in order.
+    pub fn layers(&self) -> Vec<String> {
+        let table = self.table.map(|_| EMBEDDING);
+        let slots = self.slots.iter().map(|slot| layer_of(&slot.name));
+        let mut layers: Vec<String> = Vec::new();
+        for layer in table.into_iter().chain(slots) {
+            if layers.last().is_none_or(|last| last != layer) {
+                layers.push(layer.to_owned());
+            }
+        }
+        layers
     }
 
     /// Trainable numbers; saturates.
@@ -121,13 +144,6 @@ impl Layout {
             let products = (slot.size() as u64).saturating_mul(slot.uses);
             sum.saturating_add(products.saturating_mul(2))
         })
-    }
-
-    /// Names and lengths of what an optimiser changes, the table first.
-    pub fn trainable(&self) -> Vec<(String, usize)> {
-        let table = self.table.map(|_| (TABLE.to_owned(), self.table_size()));
-        let slots = self.slots.iter().filter(|slot| slot.trainable());
-        table.into_iter().chain(slots.map(|slot| (slot.name.clone(), slot.size()))).collect()
     }
 }
 

@@ -26,7 +26,7 @@ pub use dense::DenseSpec;
 pub use embedding_bag::{EmbeddingBagSpec, Pooling};
 pub use frozen::{Frozen, View};
 pub use image_cnn::{GlobalPooling, ImageCnnSpec, ImagePooling};
-pub use layout::{Layout, Role, Slot};
+pub use layout::{EMBEDDING, Layout, Role, Slot, layer_of};
 pub use mlp::MlpSpec;
 pub use normalization::Normalization;
 pub use text_cnn::TextCnnSpec;

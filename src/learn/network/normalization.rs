@@ -66,7 +66,9 @@ impl Normalization {
         };
         let by_unit = |v: &Tensor| v.reshape((1, v.elem_count()));
         let averaged = x.dim(over)?;
-        let (mean, variance) = if self == Self::Batch && averaged < 2 {
+        // What stays as it is has to mean in training what it means in scoring.
+        let held = pass.held.get(at).is_some_and(|held| *held);
+        let (mean, variance) = if self == Self::Batch && (averaged < 2 || held) {
             (by_unit(&parameters[at + 2].detach())?, by_unit(&parameters[at + 3].detach())?)
         } else {
             let mean = x.mean_keepdim(over)?;

@@ -12,11 +12,13 @@ pub(in crate::learn) struct Pass {
     pub statistics: Vec<(usize, Tensor)>,
     /// Words of each text, where texts go in word by word.
     pub words: Vec<usize>,
+    /// For each parameter, whether it stays as it is; empty where none does.
+    pub held: Vec<bool>,
 }
 
 impl Pass {
     pub fn new(key: u64) -> Self {
-        Self { key, statistics: Vec::new(), words: Vec::new() }
+        Self { key, statistics: Vec::new(), words: Vec::new(), held: Vec::new() }
     }
 
     /// Leaves out a share of values and scales the others up. `place` tells layers apart.

@@ -33,6 +33,10 @@ pub struct Network {
     values: Vec<Var>,
     /// The slots that are trained.
     trained: Vec<usize>,
+    /// For each slot, whether it stays as it is; empty where none does.
+    held: Vec<bool>,
+    /// For each row of the table, whether it stays as it is; empty where none does.
+    held_rows: Vec<bool>,
     gradient: Gradient,
     loss: Loss,
     batch: Batch,
@@ -112,6 +116,8 @@ impl Network {
             table: table.to_vec(),
             values: values?,
             trained,
+            held: Vec::new(),
+            held_rows: Vec::new(),
             gradient,
             loss: Loss::default(),
             batch: Batch::default(),
@@ -135,6 +141,27 @@ impl Network {
         Self { loss, ..self }
     }
 
+    /// The same network, in which some slots and some rows of the table stay as they are: they have
+    /// no gradient, no penalty and no part in its norm, and no statistics are gathered in them.
+    pub fn hold(mut self, slots: Vec<bool>, rows: Vec<bool>) -> Self {
+        self.trained.retain(|&slot| !slots.get(slot).is_some_and(|held| *held));
+        let table = self.layout.table.map_or(0, |(rows, _)| rows);
+        self.gradient = Gradient::new(table, self.layout.dimension(), self.trained.len());
+        (self.held, self.held_rows) = (slots, rows);
+        self
+    }
+
+    /// The slots that are trained, in order.
+    pub fn trained(&self) -> &[usize] {
+        &self.trained
+    }
+
+    /// Whether any row of a table is trained.
+    pub fn trains_table(&self) -> bool {
+        let all_held = !self.held_rows.is_empty() && self.held_rows.iter().all(|held| *held);
+        self.layout.table.is_some() && !all_held
+    }
+
     /// A copy of the parameters as they are now.
     pub fn freeze(&self) -> Result<Frozen, LearnError> {
         let (table, values) = (self.table.clone(), self.values()?);
@@ -155,7 +182,9 @@ impl Network {
 
     /// Names and lengths of the parameters, the table first, as an optimiser wants them.
     pub fn parameter_lengths(&self) -> Vec<(String, usize)> {
-        self.layout.trainable()
+        let table = self.trains_table().then(|| (TABLE.to_owned(), self.layout.table_size()));
+        let slots = self.trained.iter().map(|&slot| &self.layout.slots[slot]);
+        table.into_iter().chain(slots.map(|slot| (slot.name.clone(), slot.size()))).collect()
     }
 
     /// One step on records: forward and backward, batch by batch, then the update.
@@ -187,7 +216,7 @@ impl Network {
             }
         }
         let norm = self.gradient.clip(spec);
-        let tables = usize::from(self.layout.table.is_some());
+        let tables = usize::from(self.trains_table());
         if tables == 1 {
             let (rows, gradient) = self.gradient.table();
             optimizer.update_rows(0, &mut self.table, self.layout.dimension(), rows, gradient);
@@ -238,6 +267,7 @@ impl Network {
         };
         let mut pass = Pass::new(noise.key);
         pass.words.clone_from(&self.batch.words);
+        pass.held.clone_from(&self.held);
         let stem = self.spec.stem();
         let vectors = stem.forward(&self.values, x, &mut pass)?;
         let first = stem.slots(self.input).len();
@@ -262,7 +292,7 @@ impl Network {
             let gradient = gradients.get(var.as_tensor()).ok_or_else(missing)?;
             Ok(gradient.flatten_all()?.to_vec1()?)
         };
-        if let Some(leaf) = &leaf {
+        if let Some(leaf) = leaf.as_ref().filter(|_| self.trains_table()) {
             let upstream = gradient(leaf, TABLE)?;
             let dimension = self.layout.dimension();
             let of_record = upstream.len() / records.len();
@@ -270,6 +300,9 @@ impl Network {
                 self.batch.kept.iter().zip(upstream.chunks_exact(of_record))
             {
                 for (i, (&id, &weight)) in ids.iter().zip(weights).enumerate() {
+                    if self.held_rows.get(id as usize).is_some_and(|held| *held) {
+                        continue;
+                    }
                     let start = places.get(i).map_or(0, |&place| place as usize * dimension);
                     let upstream = &upstream[start..start + dimension];
                     self.gradient.add_row(id, weight * scale * share, upstream);

@@ -110,6 +110,18 @@ fn resumed_schedules_go_on_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn those_that_do_not_depend_on_the_length_are_the_same_in_a_longer_training() {
+    let share = Warmup { share: Some(0.25), ..Warmup::default() };
+    for warmup in [None, Some(warmup()), Some(share)] {
+        for spec in every_schedule(warmup) {
+            let short = course(&mut spec.start(STEPS, EPOCH), 0..STEPS);
+            let long = course(&mut spec.start(2 * STEPS, EPOCH), 0..STEPS);
+            assert_eq!(short != long, spec.depends_on_length(), "{spec:?}");
+        }
+    }
+}
+
+#[test]
 fn json_names_the_type_and_leaves_the_rest_to_defaults() {
     let spec: ScheduleSpec = serde_json::from_str(r#"{"type": "one_cycle"}"#).unwrap();
     assert_eq!(spec, ScheduleSpec::OneCycle(OneCycleSchedule::default()));

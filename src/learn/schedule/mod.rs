@@ -71,6 +71,21 @@ impl ScheduleSpec {
         self.shape().warmup()
     }
 
+    /// Whether the rate of a step depends on how many steps there are in all. If not, a training that
+    /// is extended is the longer one from its first step on.
+    pub fn depends_on_length(&self) -> bool {
+        let by_share = self.warmup().is_some_and(|w| w.steps.is_none() && w.share.is_some());
+        by_share
+            || match self {
+                Self::Linear(_) | Self::OneCycle(_) => true,
+                Self::Cosine(spec) => spec.t_0.is_none(),
+                Self::Constant(_)
+                | Self::Step(_)
+                | Self::Exponential(_)
+                | Self::ReduceOnPlateau(_) => false,
+            }
+    }
+
     /// The schedule of a training of `steps` steps at most.
     pub fn start(&self, steps: u64, steps_per_epoch: u64) -> Schedule {
         let shape = self.shape();

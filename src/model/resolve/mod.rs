@@ -1,8 +1,10 @@
 //! From a request to a checked spec: every problem is found at once, each with its field.
 
 mod columns;
+pub mod extend;
 mod numbers;
 mod parts;
+pub mod source;
 
 use super::augmentation::AugmentationSpec;
 use super::estimate::{self, Estimate};
@@ -18,6 +20,7 @@ use crate::learn::stopping::EarlyStopping;
 use crate::problem::FieldError;
 use crate::task::{Input, TaskSpec};
 use columns::Findings;
+pub use source::{Source, resolve_from};
 
 /// Below this many records, all of them train unless the request says otherwise.
 const SMALL_DATASET: u64 = 50;
@@ -44,8 +47,17 @@ pub struct Allowance {
     pub memory_bytes: u64,
 }
 
-/// Checks a request against the dataset it names and fills in what it leaves open.
+/// Checks a request that starts from no other model against the dataset it names and fills in what
+/// it leaves open.
 pub fn resolve(
+    request: &TrainRequest,
+    profile: &Profile,
+    allowance: Allowance,
+) -> Result<Resolved, Vec<FieldError>> {
+    resolve_from(request, None, profile, allowance)
+}
+
+fn resolve_checked(
     request: &TrainRequest,
     profile: &Profile,
     allowance: Allowance,
@@ -81,6 +93,7 @@ pub fn resolve(
         augmentation: request.augmentation.clone(),
         training,
         split,
+        init_from: None,
         device,
         range_test: None,
     };
@@ -113,10 +126,11 @@ pub fn resolve(
 /// Checks a range test against the dataset it names and fills in what it leaves open.
 pub fn resolve_range_test(
     request: &RangeTestRequest,
+    source: Option<Source<'_>>,
     profile: &Profile,
     allowance: Allowance,
 ) -> Result<Resolved, Vec<FieldError>> {
-    let (resolved, mut errors) = match resolve(&request.train, profile, allowance) {
+    let (resolved, mut errors) = match resolve_from(&request.train, source, profile, allowance) {
         Ok(resolved) => (Some(resolved), Vec::new()),
         Err(errors) => (None, errors),
     };
@@ -211,6 +225,7 @@ fn training(request: &TrainRequest, records: usize, errors: &mut Vec<FieldError>
         divergence_factor: asked.divergence_factor.unwrap_or(Some(DIVERGENCE_FACTOR)),
         checkpoint_seconds: asked.checkpoint_seconds.unwrap_or(30),
         checkpoint_steps: asked.checkpoint_steps,
+        keep_state: asked.keep_state.unwrap_or(true),
     }
 }
 

@@ -267,7 +267,7 @@ fn a_range_test_costs_its_steps_and_its_rates_span_a_range() {
     let asked = |range: Value, more: Value| {
         let range_test = serde_json::from_value(range).unwrap();
         let request = RangeTestRequest { train: request(more), range_test };
-        resolve_range_test(&request, &profile(1_000), ROOMY)
+        resolve_range_test(&request, None, &profile(1_000), ROOMY)
     };
     let found = asked(json!({}), json!({})).unwrap();
     assert_eq!(found.spec.range_test, Some(Default::default()));

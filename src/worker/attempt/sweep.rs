@@ -88,6 +88,7 @@ struct Sweep<'a> {
     spec: SweepSpec,
     runs: Vec<TrialRun>,
     table: Arc<TrainingTable>,
+    source: Option<Arc<Model>>,
     control: Arc<Control>,
     deadline: Option<Timestamp>,
     /// Epochs that each training is through.
@@ -102,7 +103,7 @@ pub async fn perform(
     store: &Store,
     claimed: &Claimed,
     control: Arc<Control>,
-    table: TrainingTable,
+    (table, source): (TrainingTable, Option<Arc<Model>>),
     parallel: usize,
 ) -> Result<Winner, Failure> {
     let spec = store.sweep(&claimed.job.id).await?;
@@ -115,6 +116,7 @@ pub async fn perform(
         claimed,
         runs,
         table: Arc::new(table),
+        source,
         control,
         deadline: limit.map(|limit| started.plus(limit)),
         epochs: Arc::new(epochs),
@@ -222,7 +224,8 @@ impl Sweep<'_> {
         self.store.record_trial(self.claimed, run, Vec::new(), None).await?;
         let run = run.clone();
         let store = self.store.clone();
-        let (table, metric) = (self.table.clone(), self.spec.metric);
+        let (table, source) = (self.table.clone(), self.source.clone());
+        let metric = self.spec.metric;
         let Part { state, until, wind_up } = part;
         let before = run.values.last().copied().flatten();
         let warnings = self.claimed.job.warnings.clone();
@@ -248,7 +251,8 @@ impl Sweep<'_> {
             let clock = store.clock.clone();
             let work = move || {
                 let TrialRun { spec, .. } = run;
-                let inputs = SegmentInputs { spec, table, warnings, resume, until, metric, before };
+                let inputs =
+                    SegmentInputs { spec, table, warnings, source, resume, until, metric, before };
                 let outcome = segment::run(inputs, clock.as_ref(), &mut reporter);
                 (outcome, reporter.chunks)
             };
@@ -296,7 +300,7 @@ impl Sweep<'_> {
                 self.store.record_trial(self.claimed, run, chunks, None).await?;
             }
             Ok(Ok(Segment::Finished { trained, value })) => {
-                let Trained { artifact, card, test, steps, seconds } = *trained;
+                let Trained { artifact, card, test, steps, seconds, .. } = *trained;
                 self.store.artifacts.put(&model_key(&run.run), artifact).await?;
                 run.status = TrialStatus::Finished;
                 // A model that is made anew has its value already.
@@ -415,6 +419,7 @@ impl Sweep<'_> {
             card: model.card,
             test: self.store.test_results(&id).await?,
             steps: trial.steps,
+            last: None,
             seconds: Seconds { total, ..Seconds::default() },
         };
         Ok(Winner { trained, trial, stopped })

@@ -1,0 +1,473 @@
+//! What goes on from another training: runs that are extended, and networks that start from those of
+//! other models.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Server, refused, small_reviews, train_request};
+use crate::stopping::{line, line_request};
+
+fn id<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap()
+}
+
+async fn run_of(server: &Server, job: &Value) -> Value {
+    server.get(&format!("/v1/runs/{}", id(job, "run"))).await
+}
+
+async fn sha(server: &Server, job: &Value) -> Value {
+    server.get(&format!("/v1/models/{}", id(job, "model"))).await["sha256"].clone()
+}
+
+/// Steps and values of the training loss.
+async fn losses(server: &Server, job: &Value) -> Vec<(u64, f64)> {
+    let path = format!("/v1/runs/{}/metrics?name=train.loss&max_points=100000", id(job, "run"));
+    let metrics = server.get(&path).await;
+    let points = metrics["metrics"][0]["points"].as_array().unwrap().clone();
+    points.iter().map(|p| (p["step"].as_u64().unwrap(), p["value"].as_f64().unwrap())).collect()
+}
+
+async fn extended(server: &Server, job: &Value, body: Value) -> Value {
+    let path = format!("/v1/runs/{}/resume", id(job, "run"));
+    let answer = server.post(&path, &body).await;
+    assert_eq!(answer.status, 202, "{}", answer.value());
+    let job = answer.value();
+    assert_eq!(answer.headers["location"], format!("/v1/jobs/{}", id(&job, "id")));
+    let job = server.ended(id(&job, "id")).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    job
+}
+
+/// A request whose training has all that a step can leave behind.
+fn whole_request(dataset: &Value, optimizer: Value, schedule: Value) -> Value {
+    let mut request = line_request(dataset);
+    request["network"] = json!({"type": "mlp", "hidden": [8, 8], "dropout": 0.2,
+        "normalization": "batch"});
+    request["optimizer"] = optimizer;
+    request["schedule"] = schedule;
+    request["training"] = json!({"epochs": 5, "early_stopping": {"patience": 50}});
+    request
+}
+
+#[tokio::test]
+async fn an_extended_run_is_bit_for_bit_the_longer_one() {
+    let server = Server::start().await;
+    let table = server.upload(line(200)).await;
+    let reviews = server.upload(small_reviews()).await;
+    let mut text = train_request(&reviews, None);
+    text["optimizer"] = json!({"type": "adamw"});
+    text["schedule"] = json!({"type": "reduce_on_plateau", "patience": 0});
+    text["regularization"] = json!({"ngram_dropout": 0.3});
+    text["training"] = json!({"epochs": 5, "early_stopping": null, "ema_decay": 0.9});
+    let adam = json!({"type": "adam"});
+    let sgd = json!({"type": "sgd", "learning_rate": 0.01});
+    let step = json!({"type": "step", "every": 2});
+    for mut request in [
+        whole_request(&table, adam, json!({"type": "constant"})),
+        whole_request(&table, sgd, step),
+        text,
+    ] {
+        let whole = server.train(&request).await;
+        request["training"]["epochs"] = json!(2);
+        let first = server.train(&request).await;
+        let steps = run_of(&server, &first).await["steps"].as_u64().unwrap();
+        let second = extended(&server, &first, json!({"epochs": 1})).await;
+        // And what was extended can be extended.
+        let third = extended(&server, &second, json!({"epochs": 2})).await;
+        assert_eq!(sha(&server, &third).await, sha(&server, &whole).await, "{request}");
+        assert_ne!(sha(&server, &first).await, sha(&server, &whole).await);
+
+        let run = run_of(&server, &second).await;
+        assert_eq!(run["continues"], first["run"]);
+        assert_eq!((&run["epochs"], &run["spec"]["training"]["epochs"]), (&json!(3), &json!(3)));
+        assert_eq!(run["checkpoint"], json!({"epochs": 3, "steps": run["steps"]}));
+        assert!(run["warnings"].is_null() && second["warnings"] == first["warnings"]);
+        // The histories follow one another.
+        let all = losses(&server, &whole).await;
+        let mut joined = Vec::new();
+        for part in [&first, &second, &third] {
+            joined.extend(losses(&server, part).await);
+        }
+        assert_eq!(joined, all);
+        assert_eq!(losses(&server, &second).await[0].0, steps + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_ended_early_goes_on_to_its_planned_end() {
+    let server = Server::start().await;
+    let dataset = server.upload(line(200)).await;
+    let sgd = json!({"type": "sgd", "learning_rate": 0.01});
+    let mut request = whole_request(&dataset, sgd, json!({"type": "constant"}));
+    let whole = server.train(&request).await;
+    // Within the fourth epoch.
+    request["training"]["max_steps"] = json!(3 * 18 + 7);
+    let first = server.train(&request).await;
+    let run = run_of(&server, &first).await;
+    let steps = run["steps"].as_u64().unwrap();
+    let per_epoch = run_of(&server, &whole).await["steps"].as_u64().unwrap() / 5;
+    assert!(!steps.is_multiple_of(per_epoch), "{steps} of {per_epoch}");
+    assert_eq!(run["checkpoint"], json!({"epochs": steps / per_epoch, "steps": steps}));
+    let second = extended(&server, &first, json!({})).await;
+    // Its card warns of the limit; the parameters are the same.
+    let [second_model, whole_model] = [id(&second, "model"), id(&whole, "model")];
+    let arrays = [parameters(&server, second_model).await, parameters(&server, whole_model).await];
+    for name in ["layers.0.weight", "layers.1.norm.variance", "layers.2.bias"] {
+        let [extended, whole] = arrays.each_ref().map(|a| a.get::<f32>(name).unwrap());
+        assert_eq!(extended, whole, "{name}");
+    }
+    let codes: Vec<&Value> =
+        second["warnings"].as_array().unwrap().iter().map(|w| &w["code"]).collect();
+    assert!(codes.contains(&&json!("limit_lifted")), "{codes:?}");
+
+    // A schedule over all epochs is another one in a longer training, and that is said.
+    request["schedule"] = json!({"type": "cosine"});
+    request["training"] = json!({"epochs": 2});
+    let first = server.train(&request).await;
+    let second = extended(&server, &first, json!({"epochs": 2})).await;
+    let codes = second["warnings"].to_string();
+    assert!(codes.contains("schedule_stretched"), "{codes}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_extended_is_refused_with_the_reason() {
+    let server = Server::start().await;
+    let dataset = server.upload(line(200)).await;
+    let resume =
+        async |run: &str, body: Value| server.post(&format!("/v1/runs/{run}/resume"), &body).await;
+    let reason = |problem: Value, text: &str| {
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(text) && problem["hint"].is_string(), "{problem}");
+    };
+    refused(&resume("run_0", json!({"epochs": 1})).await, 404, "not-found", "");
+    let job = server.train(&line_request(&dataset)).await;
+    let run = id(&job, "run");
+    refused(&resume(run, json!({})).await, 422, "invalid-request", "epochs");
+    refused(&resume(run, json!({"epochs": 0})).await, 422, "invalid-request", "epochs");
+    refused(&resume(run, json!({"epochs": 99_999})).await, 422, "invalid-request", "epochs");
+    refused(&resume(run, json!({"epoch": 3})).await, 422, "invalid-request", "epoch");
+
+    let mut request = line_request(&dataset);
+    request["training"]["keep_state"] = json!(false);
+    let without = server.train(&request).await;
+    let answer = resume(id(&without, "run"), json!({"epochs": 1})).await;
+    reason(refused(&answer, 409, "conflict", ""), "keep_state");
+
+    let mut sweep = line_request(&dataset);
+    sweep.as_object_mut().unwrap().remove("kind");
+    let space = json!({"optimizer.learning_rate": {"choice": [0.01, 0.001]}});
+    let sweep = server.train(&json!({"kind": "sweep", "base": sweep, "space": space})).await;
+    let answer = resume(id(&sweep, "run"), json!({"epochs": 1})).await;
+    reason(refused(&answer, 409, "conflict", ""), "sweep");
+
+    let mut endless = line_request(&dataset);
+    endless["training"] = json!({"epochs": 100_000, "early_stopping": null, "checkpoint_steps": 1});
+    let endless = server.submit(&endless).await;
+    server.until(id(&endless, "id"), |job| job["phase"] == "training").await;
+    let answer = resume(id(&endless, "run"), json!({"epochs": 1})).await;
+    reason(refused(&answer, 409, "conflict", ""), "has not ended");
+    server.post(&format!("/v1/jobs/{}/cancel", id(&endless, "id")), &json!({})).await;
+    server.ended(id(&endless, "id")).await;
+    let answer = resume(id(&endless, "run"), json!({"epochs": 1})).await;
+    reason(refused(&answer, 409, "conflict", ""), "cancelled");
+
+    let model = format!("/v1/models/{}", id(&job, "model"));
+    let states = server.folder.path().join("artifacts/states");
+    let files = || std::fs::read_dir(&states).unwrap().count();
+    assert_eq!(files(), 1, "of the one training that is neither without nor a sweep's");
+    server.send(Method::DELETE, &model, &[], "").await;
+    assert_eq!(files(), 0);
+    let answer = resume(run, json!({"epochs": 1})).await;
+    reason(refused(&answer, 409, "conflict", ""), "deleted");
+}
+
+#[tokio::test]
+async fn an_extension_is_accepted_once_and_its_state_held() {
+    let mut server = Server::start().await;
+    let dataset = server.upload(line(200)).await;
+    let job = server.train(&line_request(&dataset)).await;
+    let folder = server.stop().await;
+    server = Server::start_in(
+        folder,
+        whereof::config::Settings { workers: Some(0), ..whereof::config::Settings::default() },
+    )
+    .await;
+    let path = format!("/v1/runs/{}/resume", id(&job, "run"));
+    let headers = [("content-type", "application/json"), ("idempotency-key", "once")];
+    let post = async |query: &str, body: &str| {
+        server.send(Method::POST, &format!("{path}{query}"), &headers, body.to_owned()).await
+    };
+    let checked = post("?validate_only=true", r#"{"epochs": 3}"#).await;
+    assert_eq!((checked.status.as_u16(), checked.value()["valid"].clone()), (200, json!(true)));
+    assert_eq!(checked.value()["spec"]["training"]["epochs"], 7);
+    let first = post("", r#"{"epochs": 3}"#).await;
+    let again = post("", r#"{"epochs": 3}"#).await;
+    assert_eq!((first.status.as_u16(), first.value()), (202, again.value()));
+    assert_eq!(again.headers["idempotent-replay"], "true");
+    let other = post("", r#"{"epochs": 4}"#).await;
+    refused(&other, 409, "idempotency-mismatch", "");
+    // While the extension waits, its state stays, and its data.
+    let delete = async |path: String| server.send(Method::DELETE, &path, &[], "").await;
+    let model = format!("/v1/models/{}", id(&job, "model"));
+    refused(&delete(model.clone()).await, 409, "in-use", "");
+    let data = format!("/v1/datasets/{}", id(&dataset, "id"));
+    refused(&delete(data.clone()).await, 409, "in-use", "");
+    let cancel = format!("/v1/jobs/{}/cancel", id(&first.value(), "id"));
+    server.post(&cancel, &json!({})).await;
+    let states = server.folder.path().join("artifacts/states");
+    assert_eq!(std::fs::read_dir(&states).unwrap().count(), 1);
+    assert_eq!(delete(data).await.status, 204);
+    assert_eq!(std::fs::read_dir(&states).unwrap().count(), 0);
+    refused(&post("", r#"{"epochs": 5}"#).await, 409, "idempotency-mismatch", "");
+    let answer = server.post(&path, &json!({"epochs": 5})).await;
+    assert!(refused(&answer, 409, "conflict", "")["detail"].to_string().contains("deleted"));
+}
+
+/// Texts of two labels: `good` and `bad` words with fillers, drawn by a rule.
+fn texts(rows: std::ops::Range<usize>, words: [&[&str]; 2], labels: [&str; 2]) -> String {
+    let fillers = ["the film was", "we saw a", "it is", "this one has", "my friend said"];
+    let row = |i: usize| {
+        let side = (i * 7 / 3) % 2;
+        let word = |shift: usize| words[side][(i + shift) % words[side].len()];
+        format!("{} {} and {} {i},{}\n", fillers[i % 5], word(0), word(3), labels[side])
+    };
+    std::iter::once("text,sentiment\n".to_owned()).chain(rows.map(row)).collect()
+}
+
+const KNOWN: [&[&str]; 2] =
+    [&["good", "fine", "great", "lovely"], &["bad", "dull", "poor", "weak"]];
+const MORE: [&[&str]; 2] =
+    [&["good", "fine", "great", "superb"], &["bad", "dull", "poor", "clunky"]];
+
+fn text_request(dataset: &Value, name: &str) -> Value {
+    let mut request = train_request(dataset, Some(name));
+    request["network"] = json!({"type": "embedding_bag", "dimension": 8, "hidden": [6]});
+    request["training"] = json!({"epochs": 15, "early_stopping": null});
+    request
+}
+
+async fn card(server: &Server, job: &Value) -> Value {
+    server.get(&format!("/v1/models/{}/card", id(job, "model"))).await
+}
+
+/// The arrays of a model's artifact.
+async fn parameters(server: &Server, model: &str) -> whereof::arrays::Arrays {
+    let path = format!("/v1/models/{model}/artifact");
+    let answer = server.send(Method::GET, &path, &[], "").await;
+    whereof::arrays::Arrays::from_bytes(&answer.body).unwrap()
+}
+
+async fn sentiment(server: &Server) -> (Value, Value) {
+    let dataset = server.upload(texts(0..160, KNOWN, ["good", "bad"])).await;
+    let mut request = text_request(&dataset, "sentiment");
+    request["training"]["epochs"] = json!(40);
+    let job = server.train(&request).await;
+    (dataset, job)
+}
+
+#[tokio::test]
+async fn more_data_go_on_from_a_model_and_its_vocabulary_grows() {
+    let server = Server::start().await;
+    let (_, source) = sentiment(&server).await;
+    let more = server.upload(texts(0..240, MORE, ["good", "bad"])).await;
+    let mut request = text_request(&more, "sentiment2");
+    let fresh = server.train(&request).await;
+    request.as_object_mut().unwrap().remove("network");
+    request["init_from"] = json!({"model": "sentiment"});
+    let tuned = server.train(&request).await;
+    // It starts where the other one ended.
+    let first = [losses(&server, &fresh).await[0].1, losses(&server, &tuned).await[0].1];
+    assert!(first[1] < 0.5 * first[0], "{first:?}");
+
+    let run = run_of(&server, &tuned).await;
+    let init = &run["spec"]["init_from"];
+    assert_eq!(init["model"], source["model"]);
+    assert_eq!(init["sha256"], sha(&server, &source).await);
+    assert_eq!(run["spec"]["network"]["hidden"], json!([6]));
+    let card = card(&server, &tuned).await;
+    let transfer = &card["transfer"];
+    let count = |name: &str| transfer["vocabulary"][name].as_u64().unwrap();
+    assert!(count("carried_words") > 20 && count("new_words") > 2, "{transfer}");
+    assert_eq!(
+        card["intended_range"]["known_words"].as_u64().unwrap(),
+        count("carried_words") + count("new_words")
+    );
+    assert_eq!(transfer["carried_outputs"], json!(["bad", "good"]));
+    assert_eq!(transfer["layers"][0]["name"], "embedding");
+    for layer in &transfer["layers"].as_array().unwrap()[1..] {
+        assert_eq!((&layer["new"], &layer["frozen"]), (&json!(0), &json!(false)), "{layer}");
+    }
+    // Words that only the old data have are still known.
+    let body = json!({"texts": ["lovely clunky zzyzx"]});
+    let path = format!("/v1/models/{}/score", id(&tuned, "model"));
+    let scored = server.post(&path, &body).await.value();
+    let unknown = scored["results"][0]["coverage"]["unknown"].as_array().unwrap().clone();
+    assert_eq!(unknown.len(), 1, "{unknown:?}");
+    assert_eq!(unknown[0]["text"], "zzyzx");
+    // The same again gives the same bits; an extension as well as one go.
+    request["schedule"] = json!({"type": "constant"});
+    request["init_from"]["learning_rate_factor"] = json!(0.2);
+    request["init_from"]["freeze"] = json!(["layers.0"]);
+    request["training"]["epochs"] = json!(4);
+    let whole = server.train(&request).await;
+    request["training"]["epochs"] = json!(2);
+    let part = server.train(&request).await;
+    let part = extended(&server, &part, json!({"epochs": 2})).await;
+    assert_eq!(sha(&server, &part).await, sha(&server, &whole).await);
+}
+
+#[tokio::test]
+async fn a_related_task_has_a_new_head_on_frozen_layers() {
+    let server = Server::start().await;
+    let (_, source) = sentiment(&server).await;
+    let other = server.upload(texts(0..160, KNOWN, ["praise", "blame"])).await;
+    let mut request = text_request(&other, "related");
+    request["optimizer"] = json!({"type": "adamw", "weight_decay": 0.1});
+    request["regularization"] = json!({"l2": 0.01, "l1": 0.001});
+    request["training"]["ema_decay"] = json!(0.9);
+    request["training"]["clip_norm"] = json!(0.5);
+    request["init_from"] =
+        json!({"model": id(&source, "model"), "freeze": ["embedding", "layers.0"]});
+    let tuned = server.train(&request).await;
+    let card = card(&server, &tuned).await;
+    let transfer = &card["transfer"];
+    assert_eq!(transfer["carried_outputs"], json!([]));
+    assert_eq!(transfer["new_outputs"], json!(["blame", "praise"]));
+    let head = transfer["layers"].as_array().unwrap().last().unwrap();
+    assert_eq!((&head["carried"], &head["new"]), (&json!(0), &json!(7)), "{head}");
+    assert_eq!(transfer["layers"][0]["frozen"], true);
+    let old = parameters(&server, id(&source, "model")).await;
+    let new = parameters(&server, id(&tuned, "model")).await;
+    let bits = |arrays: &whereof::arrays::Arrays, name: &str| -> Vec<u32> {
+        arrays.get::<f32>(name).unwrap().iter().map(|value| value.to_bits()).collect()
+    };
+    for name in ["layers.0.weight", "layers.0.bias"] {
+        assert_eq!(bits(&old, name), bits(&new, name), "{name}");
+    }
+    assert_ne!(bits(&old, "layers.1.weight"), bits(&new, "layers.1.weight"));
+    // Rows of words go by their keys, wherever they stand.
+    let keys =
+        |arrays: &whereof::arrays::Arrays| arrays.get::<u64>("vocabulary.keys").unwrap().to_vec();
+    let (old_keys, new_keys) = (keys(&old), keys(&new));
+    let (old_rows, new_rows) = (bits(&old, "embedding.weight"), bits(&new, "embedding.weight"));
+    let mut compared = 0;
+    for (row, key) in new_keys.iter().enumerate() {
+        if let Some(at) = old_keys.iter().position(|old| old == key) {
+            assert_eq!(new_rows[row * 8..][..8], old_rows[at * 8..][..8]);
+            compared += 1;
+        }
+    }
+    assert!(compared > 20);
+}
+
+#[tokio::test]
+async fn tables_go_by_column_and_keep_their_scale() {
+    let server = Server::start().await;
+    let dataset = server.upload(line(200)).await;
+    let mut request = line_request(&dataset);
+    request["model_name"] = json!("line");
+    request["network"] = json!({"type": "mlp", "hidden": [8]});
+    request["training"] = json!({"epochs": 60, "early_stopping": null});
+    server.train(&request).await;
+    // The columns in another order, one more, and the numbers shifted.
+    let shifted: String = line(160)
+        .lines()
+        .enumerate()
+        .map(|(i, row)| {
+            let cells: Vec<&str> = row.split(',').collect();
+            match i {
+                0 => "y,extra,wave,x\n".to_owned(),
+                _ => {
+                    let [x, wave, y] = [0, 1, 2].map(|at| cells[at].parse::<f64>().unwrap());
+                    format!("{},{},{wave},{}\n", y + 3.0, (i * 13) % 7, x + 1.0)
+                }
+            }
+        })
+        .collect();
+    let other = server.upload(shifted).await;
+    let mut request = line_request(&other);
+    request["network"] = json!({"type": "mlp", "hidden": [8]});
+    let fresh = server.train(&request).await;
+    request["init_from"] = json!({"model": "line"});
+    let tuned = server.train(&request).await;
+    let transfer = card(&server, &tuned).await["transfer"].clone();
+    assert_eq!(transfer["carried_features"], json!(["wave", "x"]));
+    assert_eq!(transfer["new_features"], json!(["extra"]));
+    assert_eq!(transfer["carried_outputs"], json!(["y"]));
+    assert_eq!(transfer["layers"][0]["new"], 8);
+    // y = 3x + 1 holds for the shifted numbers on the old scale.
+    let first = [losses(&server, &fresh).await[0].1, losses(&server, &tuned).await[0].1];
+    assert!(first[1] < 0.3 * first[0], "{first:?}");
+    // What is new in a layer would never learn.
+    request["init_from"]["freeze"] = json!(["layers.0"]);
+    let job = server.submit(&request).await;
+    let job = server.ended(id(&job, "id")).await;
+    assert_eq!(job["error"]["errors"][0]["field"], "init_from.freeze[0]", "{job}");
+}
+
+#[tokio::test]
+async fn starts_that_do_not_fit_are_refused_by_field() {
+    let server = Server::start().await;
+    let (dataset, source) = sentiment(&server).await;
+    let numbers = server.upload(line(200)).await;
+    let mut base = train_request(&dataset, None);
+    base["training"] = json!({"epochs": 1});
+    base["init_from"] = json!({"model": "sentiment"});
+    let with = |path: &str, value: Value| {
+        let mut request = base.clone();
+        *request.pointer_mut(path).unwrap_or(&mut Value::Null) = value.clone();
+        if request.pointer(path).is_none() {
+            request[path.trim_start_matches('/')] = value;
+        }
+        request
+    };
+    let bad = async |request: Value, status: u16, code: &str, field: &str| {
+        refused(&server.post("/v1/jobs", &request).await, status, code, field)
+    };
+    bad(with("/init_from/model", json!("nobody")), 404, "not-found", "init_from.model").await;
+    let freeze = json!({"model": "sentiment", "freeze": ["layer.0"]});
+    let error = bad(with("/init_from", freeze), 422, "invalid-spec", "init_from.freeze[0]").await;
+    assert!(error["hint"].as_str().unwrap().contains("embedding, layers.0, layers.1"), "{error}");
+    let all = json!({"model": "sentiment", "freeze": ["embedding", "layers.0", "layers.1"]});
+    bad(with("/init_from", all), 422, "invalid-spec", "init_from.freeze").await;
+    let zero = json!({"model": "sentiment", "learning_rate_factor": 0});
+    let field = "init_from.learning_rate_factor";
+    bad(with("/init_from", zero), 422, "invalid-request", field).await;
+    let wide = json!({"type": "embedding_bag", "dimension": 8, "hidden": [7]});
+    let error = bad(with("/network", wide), 422, "invalid-spec", "network.hidden").await;
+    assert!(error["message"].as_str().unwrap().contains("[6]"), "{error}");
+    let cnn = json!({"type": "text_cnn"});
+    bad(with("/network", cnn), 422, "invalid-spec", "network.type").await;
+    let cases = json!({"case_folding": false});
+    bad(with("/vectorizer", cases), 422, "invalid-spec", "vectorizer.case_folding").await;
+    let mut table = line_request(&numbers);
+    table["init_from"] = json!({"model": "sentiment"});
+    bad(table, 422, "invalid-spec", "init_from.model").await;
+
+    // A sweep and a range test start from it as well.
+    let mut sweep = base.clone();
+    sweep.as_object_mut().unwrap().remove("kind");
+    let space = json!({"init_from.learning_rate_factor": {"choice": [0.1, 1.0]}});
+    server.train(&json!({"kind": "sweep", "base": sweep, "space": space})).await;
+    let mut range = base.clone();
+    range["kind"] = json!("range_test");
+    server.train(&range).await;
+
+    // Its model is deleted while it waits.
+    let workers = |count| whereof::config::Settings {
+        workers: Some(count),
+        ..whereof::config::Settings::default()
+    };
+    let folder = server.stop().await;
+    let server = Server::start_in(folder, workers(0)).await;
+    let waiting = server.submit(&base).await;
+    let model = format!("/v1/models/{}", id(&source, "model"));
+    assert_eq!(server.send(Method::DELETE, &model, &[], "").await.status, 204);
+    let folder = server.stop().await;
+    let server = Server::start_in(folder, workers(1)).await;
+    let job = server.ended(id(&waiting, "id")).await;
+    assert_eq!(job["status"], "failed");
+    let error = &job["error"]["errors"][0];
+    assert_eq!(error["field"], "init_from.model", "{job}");
+    assert!(error["message"].as_str().unwrap().contains("deleted"), "{job}");
+}
