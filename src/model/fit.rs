@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::augmentation::ChangedTexts;
+use super::changed_texts::ChangedTexts;
 use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
