@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::augmentation::ChangedTexts;
 use super::card::Card;
+use super::changed_texts::ChangedTexts;
 use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
 use super::init_from::TransferReport;
 use super::monitor::{FitMonitor, Phase};

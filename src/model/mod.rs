@@ -5,6 +5,7 @@ pub mod artifact;
 pub mod augmentation;
 mod calibrate;
 pub mod card;
+mod changed_texts;
 mod describe;
 pub mod encoder;
 pub mod error;

@@ -1,6 +1,6 @@
 //! From records and a resolved spec to a learning rate: as much of a training as that takes.
 
-use super::augmentation::ChangedTexts;
+use super::changed_texts::ChangedTexts;
 use super::fit::{TrainingTable, prepare, trainer_spec};
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};

@@ -193,7 +193,7 @@ async fn generated_columns_are_columns_that_tasks_take() {
         (json!({"type": "moons"}), label),
         (
             json!({"type": "shapes", "images": 200, "size": 16}),
-            json!({"type": "text_classification", "text": "image", "label": "labels", "multi_label": true}),
+            json!({"type": "image_classification", "image": "image", "label": "labels", "multi_label": true}),
         ),
     ] {
         let dataset = generate(&server, &generator).await.value();
