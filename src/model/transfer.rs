@@ -209,8 +209,8 @@ pub(super) fn start(
         new_outputs,
     };
     let held_table = init.freeze.iter().any(|name| name == EMBEDDING);
-    let trains = held.iter().any(|held| !held)
-        || (!carried_rows.is_empty() && !(held_table && carried_rows.iter().all(|came| *came)));
+    let learns = |came: &bool| !(held_table && *came);
+    let trains = held.iter().any(|held| !held) || carried_rows.iter().any(learns);
     if !trains {
         return Err(FitError::Transfer {
             field: "init_from.freeze".to_owned(),
