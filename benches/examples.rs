@@ -1,7 +1,7 @@
 //! The textbook's examples in figures: how far a linear network gets with a sine, ten units with a
 //! classification, and a shallow network with images of several shapes, over seeds, and what more
-//! capacity is worth. `cargo bench --bench examples`. Where `python3` (or the command that `PYTHON`
-//! names) has scikit-learn, its `MLPClassifier` stands beside ours on the same records. Prints the
+//! capacity is worth. `cargo bench --bench examples -- [PYTHON]`. Where `python3` (or the command that
+//! is named) has scikit-learn, its `MLPClassifier` stands beside ours on the same records. Prints the
 //! tables that stand in `REPORT.md`.
 
 mod support;
@@ -92,7 +92,7 @@ async fn sine(server: &Server) -> Result<(), Failure> {
     example(server, ("train", "mse"), &settings).await
 }
 
-async fn classification(server: &Server) -> Result<(), Failure> {
+async fn classification(server: &Server, python: &str) -> Result<(), Failure> {
     println!("## A classification: 1,000 records, 20 features, 15 informative, 5 redundant\n");
     let generator = json!({"type": "make_classification", "samples": 1000, "features": 20,
         "informative": 15, "redundant": 5, "seed": 42});
@@ -145,16 +145,15 @@ async fn classification(server: &Server) -> Result<(), Failure> {
         setting("50-50, 300 epochs, early stopping", &[50, 50], 300, "more", stop),
     ];
     example(server, ("test", "accuracy"), &settings).await?;
-    peer(&plain)
+    peer(python, &plain)
 }
 
 /// scikit-learn on the same records, where it is installed.
-fn peer(records: &str) -> Result<(), Failure> {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+fn peer(python: &str, records: &str) -> Result<(), Failure> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), records)?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/mlp_classifier.py");
-    match Command::new(&python).arg(script).arg(file.path()).output() {
+    match Command::new(python).arg(script).arg(file.path()).output() {
         Ok(output) if output.status.success() => {
             println!("| setting | accuracy (test) | range | iterations | seconds |");
             println!("|---|---|---|---|---|\n{}", String::from_utf8_lossy(&output.stdout));
@@ -197,7 +196,10 @@ async fn shapes(server: &Server) -> Result<(), Failure> {
 
 fn main() -> Result<(), Failure> {
     // Other commands that run all targets, such as `cargo test --all-targets`, do not mean this.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let python = arguments.iter().find(|argument| !argument.starts_with("--"));
+    let python = python.map_or("python3", String::as_str);
+    if !arguments.iter().any(|argument| argument == "--bench") {
         println!("run it with `cargo bench --bench examples`");
         return Ok(());
     }
@@ -205,7 +207,7 @@ fn main() -> Result<(), Failure> {
     runtime.block_on(async {
         let server = Server::start(&["--workers", "1"])?;
         sine(&server).await?;
-        classification(&server).await?;
+        classification(&server, python).await?;
         shapes(&server).await
     })
 }

@@ -6,6 +6,7 @@
 pub mod augment;
 pub mod average;
 pub mod checkpoint;
+mod choices;
 pub mod device;
 pub mod gradient;
 pub mod init;

@@ -1,22 +1,16 @@
 //! What every initialiser keeps. The kinds come from the schema, so that a new one is in here already.
 
-use serde_json::{Value, json};
-use utoipa::PartialSchema;
+use serde_json::json;
 
 use super::Nonlinearity::{Gelu, LeakyRelu, Linear, Relu, Sigmoid, Tanh};
 use super::*;
+use crate::learn::choices;
 
 const ALL: [Nonlinearity; 6] = [Linear, Relu, LeakyRelu(0.2), Gelu, Tanh, Sigmoid];
 
 pub(in crate::learn) fn every_kind() -> Vec<InitSpec> {
-    let schema = serde_json::to_value(InitSpec::schema()).unwrap();
-    let tag = |variant: &Value| {
-        let parts = variant["allOf"].as_array().cloned().unwrap_or_else(|| vec![variant.clone()]);
-        let tagged = parts.iter().find(|part| part["properties"]["type"].is_object()).unwrap();
-        tagged["properties"]["type"]["enum"][0].clone()
-    };
-    let kinds = schema["oneOf"].as_array().unwrap().iter().map(tag);
-    kinds.map(|tag| serde_json::from_value(json!({ "type": tag })).unwrap()).collect()
+    let kinds = choices::every_kind::<InitSpec>().into_iter();
+    kinds.map(|kind| serde_json::from_value(kind).unwrap()).collect()
 }
 
 fn is_random(spec: &InitSpec) -> bool {

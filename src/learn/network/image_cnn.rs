@@ -107,6 +107,10 @@ impl Stem for ImageCnnSpec {
         matches!(input, InputShape::Image { .. })
     }
 
+    fn filters(&self) -> Vec<usize> {
+        self.filters.clone()
+    }
+
     fn dense(&self) -> &DenseSpec {
         &self.dense
     }

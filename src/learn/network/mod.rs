@@ -1,8 +1,8 @@
 //! Networks: what is trained ([`Network`]) and what remains of it for scoring ([`Frozen`]).
 //!
 //! A network is a stem, which turns a record into a vector, and dense layers from there to the
-//! outputs. A new kind is a file here that implements `Stem`, a variant of [`NetworkSpec`] and a
-//! line in its `stem`.
+//! outputs. A new kind is a file here that implements `Stem`, and a line in the list of
+//! [`NetworkSpec`].
 
 mod activation;
 mod dense;
@@ -17,11 +17,8 @@ mod text_cnn;
 mod training;
 mod windows;
 
-use candle_core::{Tensor, Var};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 pub use activation::Activation;
+use candle_core::{Tensor, Var};
 pub use dense::DenseSpec;
 pub use embedding_bag::{EmbeddingBagSpec, Pooling};
 pub use frozen::{Frozen, View};
@@ -35,21 +32,21 @@ pub(super) use training::tests::networks;
 pub use training::{Network, Noise, StepOutcome};
 
 use super::augment::ImageShape;
+use super::choices::choices;
 use pass::Pass;
 
-/// Which network, with its settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum NetworkSpec {
+choices! {
+    /// Which network, with its settings.
+    pub enum NetworkSpec: dyn Stem;
     /// For texts: a vector for every n-gram, pooled over the text, then dense layers.
-    EmbeddingBag(EmbeddingBagSpec),
+    EmbeddingBag(EmbeddingBagSpec) = "embedding_bag",
     /// For rows of a table, and for images as plain vectors: dense layers; linear without hidden
     /// ones.
-    Mlp(MlpSpec),
+    Mlp(MlpSpec) = "mlp",
     /// For texts: filters over runs of words, the largest answer of each, then dense layers.
-    TextCnn(TextCnnSpec),
+    TextCnn(TextCnnSpec) = "text_cnn",
     /// For images: blocks of filters and pooling, then dense layers.
-    ImageCnn(ImageCnnSpec),
+    ImageCnn(ImageCnnSpec) = "image_cnn",
 }
 
 /// How a text goes into a network with an embedding table.
@@ -127,11 +124,15 @@ impl InputShape {
 }
 
 /// What turns a record into the vector that the dense layers take.
-pub(super) trait Stem {
+pub(in crate::learn) trait Stem {
     /// Whether records of this shape fit.
     fn accepts(&self, input: InputShape) -> bool;
     /// The layers after it.
     fn dense(&self) -> &DenseSpec;
+    /// Filters of each block, if it has blocks.
+    fn filters(&self) -> Vec<usize> {
+        Vec::new()
+    }
     /// Columns of an embedding table with a row for each of the vocabulary, if it has one.
     fn dimension(&self) -> Option<usize> {
         None
@@ -162,22 +163,7 @@ pub(super) trait Stem {
 
 impl NetworkSpec {
     pub(in crate::learn) fn stem(&self) -> &dyn Stem {
-        match self {
-            Self::EmbeddingBag(spec) => spec,
-            Self::Mlp(spec) => spec,
-            Self::TextCnn(spec) => spec,
-            Self::ImageCnn(spec) => spec,
-        }
-    }
-
-    /// Its name in JSON.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::EmbeddingBag(_) => "embedding_bag",
-            Self::Mlp(_) => "mlp",
-            Self::TextCnn(_) => "text_cnn",
-            Self::ImageCnn(_) => "image_cnn",
-        }
+        self.common()
     }
 
     /// The layers after the stem.
@@ -192,10 +178,7 @@ impl NetworkSpec {
 
     /// Filters of each block, if it has blocks.
     pub fn filters(&self) -> Vec<usize> {
-        match self {
-            Self::ImageCnn(spec) => spec.filters.clone(),
-            Self::EmbeddingBag(_) | Self::Mlp(_) | Self::TextCnn(_) => Vec::new(),
-        }
+        self.stem().filters()
     }
 
     /// How texts go in, if it takes texts.

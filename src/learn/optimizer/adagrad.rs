@@ -6,8 +6,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::elementwise::Rule;
-use super::settings::{Setting, non_negative, positive};
+use super::Optimizer;
+use super::elementwise::{Elementwise, Rule};
+use super::settings::{OptimizerSettings, Setting, non_negative, positive};
 use crate::learn::kernels;
 
 /// Settings of Adagrad.
@@ -44,8 +45,12 @@ impl Default for AdagradSpec {
     }
 }
 
-impl AdagradSpec {
-    pub(super) fn settings(&self) -> Vec<Setting> {
+impl OptimizerSettings for AdagradSpec {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn settings(&self) -> Vec<Setting> {
         vec![
             positive("learning_rate", self.learning_rate),
             non_negative("lr_decay", self.lr_decay),
@@ -53,6 +58,14 @@ impl AdagradSpec {
             positive("epsilon", self.epsilon),
             non_negative("weight_decay", self.weight_decay),
         ]
+    }
+
+    fn state_per_parameter(&self) -> usize {
+        self.kept().len()
+    }
+
+    fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer> {
+        Box::new(Elementwise::new(self.clone(), lengths))
     }
 }
 

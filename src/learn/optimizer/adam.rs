@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Optimizer;
-use super::settings::{Setting, non_negative, positive, share};
+use super::settings::{OptimizerSettings, Setting, non_negative, positive, share};
 use crate::arrays::{Arrays, ArraysError};
 use crate::learn::kernels::{self, AdamStep};
 
@@ -65,7 +65,7 @@ impl Default for AdamWSpec {
 }
 
 impl AdamSpec {
-    pub(super) fn with_decay(&self, weight_decay: f64) -> AdamWSpec {
+    fn with_decay(&self, weight_decay: f64) -> AdamWSpec {
         AdamWSpec {
             learning_rate: self.learning_rate,
             beta1: self.beta1,
@@ -76,8 +76,34 @@ impl AdamSpec {
     }
 }
 
-impl AdamWSpec {
-    pub(super) fn settings(&self) -> Vec<Setting> {
+impl OptimizerSettings for AdamSpec {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        self.with_decay(0.0).settings()
+    }
+
+    fn state_per_parameter(&self) -> usize {
+        2
+    }
+
+    fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer> {
+        self.with_decay(0.0).build(lengths)
+    }
+}
+
+impl OptimizerSettings for AdamWSpec {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn shrinkage(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn settings(&self) -> Vec<Setting> {
         vec![
             positive("learning_rate", self.learning_rate),
             share("beta1", self.beta1),
@@ -85,6 +111,14 @@ impl AdamWSpec {
             positive("epsilon", self.epsilon),
             non_negative("weight_decay", self.weight_decay),
         ]
+    }
+
+    fn state_per_parameter(&self) -> usize {
+        2
+    }
+
+    fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer> {
+        Box::new(Adam::new(self, lengths))
     }
 }
 

@@ -1,9 +1,9 @@
 //! What every optimiser keeps. The kinds come from the schema, so that a new one is in here already.
 
-use serde_json::{Value, json};
-use utoipa::PartialSchema;
+use serde_json::json;
 
 use super::*;
+use crate::learn::choices;
 use crate::random::{self, Rng};
 
 /// A dense parameter of 3 and a table of 4 rows of 2.
@@ -14,14 +14,8 @@ fn lengths() -> Vec<(String, usize)> {
 }
 
 fn every_kind() -> Vec<OptimizerSpec> {
-    let schema = serde_json::to_value(OptimizerSpec::schema()).unwrap();
-    let tag = |variant: &Value| {
-        let parts = variant["allOf"].as_array().unwrap();
-        let tagged = parts.iter().find(|part| part["properties"]["type"].is_object()).unwrap();
-        tagged["properties"]["type"]["enum"][0].clone()
-    };
-    let kinds = schema["oneOf"].as_array().unwrap().iter().map(tag);
-    kinds.map(|tag| serde_json::from_value(json!({ "type": tag })).unwrap()).collect()
+    let kinds = choices::every_kind::<OptimizerSpec>().into_iter();
+    kinds.map(|kind| serde_json::from_value(kind).unwrap()).collect()
 }
 
 /// Every kind as it comes, and those with settings that change what they keep.

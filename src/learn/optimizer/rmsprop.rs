@@ -7,8 +7,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::elementwise::Rule;
-use super::settings::{Setting, non_negative, positive, share};
+use super::Optimizer;
+use super::elementwise::{Elementwise, Rule};
+use super::settings::{OptimizerSettings, Setting, non_negative, positive, share};
 use crate::learn::kernels;
 
 /// Settings of RMSprop.
@@ -48,8 +49,12 @@ impl Default for RmsPropSpec {
     }
 }
 
-impl RmsPropSpec {
-    pub(super) fn settings(&self) -> Vec<Setting> {
+impl OptimizerSettings for RmsPropSpec {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn settings(&self) -> Vec<Setting> {
         vec![
             positive("learning_rate", self.learning_rate),
             share("alpha", self.alpha),
@@ -57,6 +62,14 @@ impl RmsPropSpec {
             share("momentum", self.momentum),
             non_negative("weight_decay", self.weight_decay),
         ]
+    }
+
+    fn state_per_parameter(&self) -> usize {
+        self.kept().len()
+    }
+
+    fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer> {
+        Box::new(Elementwise::new(self.clone(), lengths))
     }
 }
 

@@ -1,7 +1,29 @@
-//! Which settings 32-bit arithmetic can work with.
+//! What the settings of every optimiser tell, and which of them 32-bit arithmetic can work with.
+
+use super::Optimizer;
+
+/// The settings of an optimiser.
+pub(in crate::learn) trait OptimizerSettings {
+    /// The learning rate before any schedule.
+    fn learning_rate(&self) -> f64;
+
+    /// Share of a parameter, times the learning rate, that a step takes away besides its gradient.
+    fn shrinkage(&self) -> f64 {
+        0.0
+    }
+
+    /// Every number.
+    fn settings(&self) -> Vec<Setting>;
+
+    /// Numbers kept for every parameter.
+    fn state_per_parameter(&self) -> usize;
+
+    /// The optimiser, for parameters of these names and lengths.
+    fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer>;
+}
 
 /// A number that an optimiser is set to.
-pub(super) struct Setting {
+pub(in crate::learn) struct Setting {
     pub name: &'static str,
     pub value: f64,
     pub usable: bool,

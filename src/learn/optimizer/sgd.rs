@@ -6,8 +6,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::elementwise::Rule;
-use super::settings::{Setting, non_negative, positive, share};
+use super::Optimizer;
+use super::elementwise::{Elementwise, Rule};
+use super::settings::{OptimizerSettings, Setting, non_negative, positive, share};
 use crate::learn::kernels;
 
 /// Settings of stochastic gradient descent.
@@ -37,13 +38,29 @@ impl Default for SgdSpec {
     }
 }
 
-impl SgdSpec {
-    pub(super) fn settings(&self) -> Vec<Setting> {
+impl OptimizerSettings for SgdSpec {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn shrinkage(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn settings(&self) -> Vec<Setting> {
         vec![
             positive("learning_rate", self.learning_rate),
             share("momentum", self.momentum),
             non_negative("weight_decay", self.weight_decay),
         ]
+    }
+
+    fn state_per_parameter(&self) -> usize {
+        self.kept().len()
+    }
+
+    fn build(&self, lengths: &[(String, usize)]) -> Box<dyn Optimizer> {
+        Box::new(Elementwise::new(self.clone(), lengths))
     }
 }
 

@@ -1,34 +1,38 @@
 //! What every schedule keeps.
 
+use serde_json::{Value, json};
+
 use super::*;
+use crate::learn::choices::every_kind;
 
 const STEPS: u64 = 120;
 const EPOCH: u64 = 12;
 
-/// A new schedule fails to compile here until it is listed.
+/// Every kind as it comes, and those with settings that change their course.
 pub(in crate::learn) fn every_schedule(warmup: Option<Warmup>) -> Vec<ScheduleSpec> {
-    let all = vec![
-        ScheduleSpec::Constant(ConstantSchedule { warmup }),
-        ScheduleSpec::Linear(LinearSchedule { warmup }),
-        ScheduleSpec::Step(StepSchedule { every: 3, warmup, ..Default::default() }),
-        ScheduleSpec::Exponential(ExponentialSchedule { warmup, ..Default::default() }),
-        ScheduleSpec::Cosine(CosineSchedule { warmup, ..Default::default() }),
-        ScheduleSpec::Cosine(CosineSchedule { t_0: Some(2), t_mult: 2, min_factor: 0.1, warmup }),
-        ScheduleSpec::OneCycle(OneCycleSchedule { warmup, ..Default::default() }),
-        ScheduleSpec::ReduceOnPlateau(PlateauSchedule { warmup, ..Default::default() }),
-    ];
-    for spec in &all {
-        match spec {
-            ScheduleSpec::Constant(_)
-            | ScheduleSpec::Linear(_)
-            | ScheduleSpec::Step(_)
-            | ScheduleSpec::Exponential(_)
-            | ScheduleSpec::Cosine(_)
-            | ScheduleSpec::OneCycle(_)
-            | ScheduleSpec::ReduceOnPlateau(_) => {}
+    let more = [json!({"type": "cosine", "t_0": 2, "t_mult": 2, "min_factor": 0.1})];
+    let with_warmup = |mut spec: Value| {
+        spec["warmup"] = json!(warmup);
+        if spec["type"] == "step" {
+            // Often enough for these short trainings.
+            spec["every"] = json!(3);
+        }
+        serde_json::from_value(spec).unwrap()
+    };
+    every_kind::<ScheduleSpec>().into_iter().chain(more).map(with_warmup).collect()
+}
+
+/// A schedule says whether its factors depend on the length of the training.
+#[test]
+fn what_depends_on_the_length_says_so() {
+    let by_share = Warmup { steps: None, share: Some(0.1), ..Warmup::default() };
+    for warmup in [None, Some(warmup()), Some(by_share)] {
+        for spec in every_schedule(warmup) {
+            let factors = |steps| course(&mut spec.start(steps, EPOCH), 0..STEPS);
+            let differs = factors(STEPS) != factors(2 * STEPS);
+            assert_eq!(spec.depends_on_length(), differs, "{spec:?}");
         }
     }
-    all
 }
 
 fn warmup() -> Warmup {

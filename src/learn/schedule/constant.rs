@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup};
 
 /// The optimiser's rate throughout.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -13,12 +13,22 @@ pub struct ConstantSchedule {
     pub warmup: Option<Warmup>,
 }
 
+impl ScheduleSettings for ConstantSchedule {
+    fn warmup(&self) -> Option<Warmup> {
+        self.warmup
+    }
+
+    fn depends_on_length(&self) -> bool {
+        false
+    }
+
+    fn shape(&self) -> Box<dyn Shape> {
+        Box::new(self.clone())
+    }
+}
+
 impl Shape for ConstantSchedule {
     fn factor(&self, _: Position) -> f64 {
         1.0
-    }
-
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
     }
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup};
 
 /// Down along half a cosine, step by step: min_factor + (1 − min_factor) · (1 + cos(π t / T)) / 2, t
 /// of T steps into the cycle. Without `t_0`, one cycle lasts the whole training; with it, the rate
@@ -51,15 +51,25 @@ impl CosineSchedule {
     }
 }
 
+impl ScheduleSettings for CosineSchedule {
+    fn warmup(&self) -> Option<Warmup> {
+        self.warmup
+    }
+
+    fn depends_on_length(&self) -> bool {
+        self.t_0.is_none()
+    }
+
+    fn shape(&self) -> Box<dyn Shape> {
+        Box::new(self.clone())
+    }
+}
+
 impl Shape for CosineSchedule {
     fn factor(&self, at: Position) -> f64 {
         let (step, length) = self.cycle(at);
         let angle = std::f64::consts::PI * step as f64 / length as f64;
         self.min_factor + (1.0 - self.min_factor) * (1.0 + angle.cos()) / 2.0
-    }
-
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup};
 
 /// Times `gamma` after every epoch: gamma^(epochs done).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -22,13 +22,23 @@ impl Default for ExponentialSchedule {
     }
 }
 
+impl ScheduleSettings for ExponentialSchedule {
+    fn warmup(&self) -> Option<Warmup> {
+        self.warmup
+    }
+
+    fn depends_on_length(&self) -> bool {
+        false
+    }
+
+    fn shape(&self) -> Box<dyn Shape> {
+        Box::new(self.clone())
+    }
+}
+
 impl Shape for ExponentialSchedule {
     fn factor(&self, at: Position) -> f64 {
         self.gamma.powf(at.epoch() as f64)
-    }
-
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
     }
 }
 

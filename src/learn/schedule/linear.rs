@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup};
 
 /// From the optimiser's rate down to zero over all epochs, in equal steps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -13,13 +13,23 @@ pub struct LinearSchedule {
     pub warmup: Option<Warmup>,
 }
 
+impl ScheduleSettings for LinearSchedule {
+    fn warmup(&self) -> Option<Warmup> {
+        self.warmup
+    }
+
+    fn depends_on_length(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Box<dyn Shape> {
+        Box::new(self.clone())
+    }
+}
+
 impl Shape for LinearSchedule {
     fn factor(&self, at: Position) -> f64 {
         1.0 - (at.step.min(at.steps) as f64 / at.steps.max(1) as f64)
-    }
-
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
     }
 }
 

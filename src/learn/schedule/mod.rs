@@ -1,7 +1,6 @@
 //! Learning-rate schedules: a factor on the optimiser's rate for every step.
 //!
-//! A new one is a file here that implements [`Shape`], a variant of [`ScheduleSpec`] and a line in
-//! `ScheduleSpec::shape`.
+//! A new one is a file here and a line in the list of [`ScheduleSpec`].
 
 mod constant;
 mod cosine;
@@ -12,9 +11,6 @@ mod reduce_on_plateau;
 mod step;
 mod warmup;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 pub use constant::ConstantSchedule;
 pub use cosine::CosineSchedule;
 pub use exponential::ExponentialSchedule;
@@ -24,27 +20,27 @@ pub use reduce_on_plateau::PlateauSchedule;
 pub use step::StepSchedule;
 pub use warmup::Warmup;
 
+use super::choices::choices;
 use crate::arrays::{Arrays, ArraysError};
 
-/// How the learning rate changes over training. Each gives a factor on the optimiser's rate for
-/// every step; `warmup`, which each takes, comes before it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ScheduleSpec {
+choices! {
+    /// How the learning rate changes over training. Each gives a factor on the optimiser's rate for
+    /// every step; `warmup`, which each takes, comes before it.
+    pub enum ScheduleSpec: dyn ScheduleSettings;
     /// The same throughout.
-    Constant(ConstantSchedule),
+    Constant(ConstantSchedule) = "constant",
     /// From the optimiser's rate down to zero over all epochs, in equal steps.
-    Linear(LinearSchedule),
+    Linear(LinearSchedule) = "linear",
     /// Times `gamma` after every `every` epochs.
-    Step(StepSchedule),
+    Step(StepSchedule) = "step",
     /// Times `gamma` after every epoch.
-    Exponential(ExponentialSchedule),
+    Exponential(ExponentialSchedule) = "exponential",
     /// Down along half a cosine, once or again and again (Loshchilov and Hutter 2017).
-    Cosine(CosineSchedule),
+    Cosine(CosineSchedule) = "cosine",
     /// Up to the optimiser's rate, then far down (Smith and Topin 2018).
-    OneCycle(OneCycleSchedule),
+    OneCycle(OneCycleSchedule) = "one_cycle",
     /// Times `factor` whenever the validation metric has stopped improving.
-    ReduceOnPlateau(PlateauSchedule),
+    ReduceOnPlateau(PlateauSchedule) = "reduce_on_plateau",
 }
 
 impl Default for ScheduleSpec {
@@ -54,42 +50,22 @@ impl Default for ScheduleSpec {
 }
 
 impl ScheduleSpec {
-    fn shape(&self) -> Box<dyn Shape> {
-        match self {
-            Self::Constant(spec) => Box::new(spec.clone()),
-            Self::Linear(spec) => Box::new(spec.clone()),
-            Self::Step(spec) => Box::new(spec.clone()),
-            Self::Exponential(spec) => Box::new(spec.clone()),
-            Self::Cosine(spec) => Box::new(spec.clone()),
-            Self::OneCycle(spec) => Box::new(spec.clone()),
-            Self::ReduceOnPlateau(spec) => Box::new(reduce_on_plateau::Plateau::new(spec)),
-        }
-    }
-
     /// The warm-up before it.
     pub fn warmup(&self) -> Option<Warmup> {
-        self.shape().warmup()
+        self.common().warmup()
     }
 
     /// Whether the rate of a step depends on how many steps there are in all. If not, a training that
     /// is extended is the longer one from its first step on.
     pub fn depends_on_length(&self) -> bool {
         let by_share = self.warmup().is_some_and(|w| w.steps.is_none() && w.share.is_some());
-        by_share
-            || match self {
-                Self::Linear(_) | Self::OneCycle(_) => true,
-                Self::Cosine(spec) => spec.t_0.is_none(),
-                Self::Constant(_)
-                | Self::Step(_)
-                | Self::Exponential(_)
-                | Self::ReduceOnPlateau(_) => false,
-            }
+        by_share || self.common().depends_on_length()
     }
 
     /// The schedule of a training of `steps` steps at most.
     pub fn start(&self, steps: u64, steps_per_epoch: u64) -> Schedule {
-        let shape = self.shape();
-        let warmup = shape.warmup().map(|warmup| (warmup.length(steps), warmup.start_factor));
+        let shape = self.common().shape();
+        let warmup = self.warmup().map(|warmup| (warmup.length(steps), warmup.start_factor));
         Schedule { shape, warmup, steps, steps_per_epoch: steps_per_epoch.max(1) }
     }
 }
@@ -112,13 +88,22 @@ impl Position {
     }
 }
 
+/// The settings of a schedule.
+pub(in crate::learn) trait ScheduleSettings {
+    /// The warm-up before it.
+    fn warmup(&self) -> Option<Warmup>;
+
+    /// Whether a step's factor depends on how many steps there are in all.
+    fn depends_on_length(&self) -> bool;
+
+    /// Its course, from the start.
+    fn shape(&self) -> Box<dyn Shape>;
+}
+
 /// The course of a schedule after the warm-up.
 pub trait Shape: Send {
     /// The factor on the optimiser's rate, in \[0, 1\].
     fn factor(&self, at: Position) -> f64;
-
-    /// The warm-up before it.
-    fn warmup(&self) -> Option<Warmup>;
 
     /// Hears, after an epoch, what training minimises on the validation split.
     fn measured(&mut self, _value: f64) {}

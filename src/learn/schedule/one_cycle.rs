@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup};
 
 /// Along half a cosine from 1 / initial_division up to the optimiser's rate, which is the peak, then
 /// along another down to 1 / (initial_division · final_division) at the last step.
@@ -35,6 +35,20 @@ fn anneal(start: f64, end: f64, share: f64) -> f64 {
     end + (start - end) * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
 }
 
+impl ScheduleSettings for OneCycleSchedule {
+    fn warmup(&self) -> Option<Warmup> {
+        self.warmup
+    }
+
+    fn depends_on_length(&self) -> bool {
+        true
+    }
+
+    fn shape(&self) -> Box<dyn Shape> {
+        Box::new(self.clone())
+    }
+}
+
 impl Shape for OneCycleSchedule {
     fn factor(&self, at: Position) -> f64 {
         let first = 1.0 / self.initial_division;
@@ -48,10 +62,6 @@ impl Shape for OneCycleSchedule {
         let down = last_step - peak;
         let share = if down > 0.0 { (step - peak) / down } else { 0.0 };
         anneal(1.0, first / self.final_division, share)
-    }
-
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
     }
 }
 

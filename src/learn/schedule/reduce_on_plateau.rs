@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup};
 use crate::arrays::{Arrays, ArraysError};
 
 /// Times `factor` once more than `patience` epochs in a row have not improved the metric that
@@ -35,7 +35,7 @@ impl Default for PlateauSchedule {
 }
 
 /// The schedule with what it has heard.
-pub(super) struct Plateau {
+struct Plateau {
     spec: PlateauSchedule,
     now: f64,
     best: f64,
@@ -43,8 +43,22 @@ pub(super) struct Plateau {
     waited: u64,
 }
 
+impl ScheduleSettings for PlateauSchedule {
+    fn warmup(&self) -> Option<Warmup> {
+        self.warmup
+    }
+
+    fn depends_on_length(&self) -> bool {
+        false
+    }
+
+    fn shape(&self) -> Box<dyn Shape> {
+        Box::new(Plateau::new(self))
+    }
+}
+
 impl Plateau {
-    pub(super) fn new(spec: &PlateauSchedule) -> Self {
+    fn new(spec: &PlateauSchedule) -> Self {
         Self { spec: spec.clone(), now: 1.0, best: f64::INFINITY, waited: 0 }
     }
 }
@@ -52,10 +66,6 @@ impl Plateau {
 impl Shape for Plateau {
     fn factor(&self, _: Position) -> f64 {
         self.now
-    }
-
-    fn warmup(&self) -> Option<Warmup> {
-        self.spec.warmup
     }
 
     fn measured(&mut self, value: f64) {

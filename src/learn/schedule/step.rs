@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup};
 
 /// Times `gamma` after every `every` epochs: gamma^⌊epochs done / every⌋.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -25,13 +25,23 @@ impl Default for StepSchedule {
     }
 }
 
+impl ScheduleSettings for StepSchedule {
+    fn warmup(&self) -> Option<Warmup> {
+        self.warmup
+    }
+
+    fn depends_on_length(&self) -> bool {
+        false
+    }
+
+    fn shape(&self) -> Box<dyn Shape> {
+        Box::new(self.clone())
+    }
+}
+
 impl Shape for StepSchedule {
     fn factor(&self, at: Position) -> f64 {
         self.gamma.powf((at.epoch() / self.every.max(1)) as f64)
-    }
-
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
     }
 }
 
