@@ -139,6 +139,12 @@ impl<'de> Visitor<'de> for &Strict {
     }
 }
 
+/// Writes a 32-bit number by the fewest digits that tell it: 0.3, not 0.30000001192092896.
+pub fn decimal<S: serde::Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    let shortest = value.to_string().parse::<f64>();
+    serializer.serialize_f64(shortest.unwrap_or_else(|_| f64::from(*value)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

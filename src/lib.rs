@@ -1,4 +1,4 @@
-//! Whereof trains text classifiers over HTTP and says what their limitations are.
+//! Whereof trains neural networks over HTTP and says what their limitations are.
 //!
 //! `ARCHITECTURE.md` maps the layers; a layer imports only from those below it.
 

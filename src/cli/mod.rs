@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, Settings};
 
-/// Trains text classifiers over HTTP and says what their limitations are.
+/// Trains neural networks over HTTP and says what their limitations are.
 #[derive(Debug, Parser)]
 #[command(name = "whereof", version, arg_required_else_help = true)]
 pub struct Cli {

@@ -14,7 +14,7 @@ use super::score::invalid;
 use super::state::AppState;
 use crate::data::{Cell, records};
 use crate::model::card::PartSizes;
-use crate::model::encoder::{Encoder, Record, text_of};
+use crate::model::encoder::{Encoder, InputColumn, Record, Records, text_of};
 use crate::model::evaluate::Evaluation;
 use crate::model::membership::membership;
 use crate::model::score::Thresholds;
@@ -103,6 +103,10 @@ pub async fn evaluate(
     let id = state.store.resolve_model(&reference).await?;
     let dataset = state.store.dataset(&request.dataset).await?;
     let model = state.scorer.model(&id).await?;
+    if request.text.is_some() && matches!(model.reader.encoder, Encoder::Table(_)) {
+        let hint = "leave text out: the columns are those that the model was trained on";
+        return Err(invalid("text", "this model takes rows of a table", hint).into());
+    }
     let task = model.spec.task.on_columns(request.text, request.label);
     let wanted = Wanted::find(&dataset, &task, request.slice.as_deref(), request.only.as_ref())?;
     let file = state.store.artifacts.file(&Artifacts::dataset_key(&dataset.id)).await?;
@@ -118,23 +122,31 @@ pub async fn evaluate(
     if count == 0 || count > MAX_EVALUATED {
         let message = format!("leaves {count} records that can be evaluated");
         let hint = format!("evaluate 1 to {MAX_EVALUATED} records: narrow them with only");
-        return Err(invalid("dataset", &message, &hint).into());
+        let field = if count == 0 && value.is_some() { "only.value" } else { "dataset" };
+        return Err(invalid(field, &message, &hint).into());
     }
     let none_lacks = vec![false; count];
     let outcomes = task
         .apply_outcomes(&model.reader.output, &chosen.outcomes, &none_lacks)
         .map_err(FitError::from)?;
-    if !task.may_be_unlabelled() {
-        known_label(&model, &outcomes, &chosen.outcomes)?;
-    }
+    let strange = match task.may_be_unlabelled() {
+        true => None,
+        false => unknown_labels(&model, &outcomes, &chosen.outcomes)?,
+    };
     let seen = match dataset.id == model.spec.dataset {
         true => {
             let table = state.store.training_table(&model.spec).await?;
             let (model, rows) = (model.clone(), chosen.rows.clone());
-            let count = move || Ok::<_, Problem>(membership(&model.spec, table.read()?, &rows)?);
+            let count = move || {
+                Ok::<_, Problem>(membership(&model.spec, table.read()?, &model.trained_on, &rows)?)
+            };
             Some(state.files.run(count).await??)
         }
         false => None,
+    };
+    let again = match seen {
+        Some(_) => None,
+        None => trained_warning(&model, &task, &dataset, &chosen.inputs),
     };
     let data = Labelled {
         records: records_of(&model.reader.encoder, chosen.inputs),
@@ -142,7 +154,8 @@ pub async fn evaluate(
         outcomes,
         slices: chosen.slices,
     };
-    let warnings = seen.as_ref().and_then(seen_warning).into_iter().collect();
+    let warnings =
+        seen.as_ref().and_then(seen_warning).into_iter().chain(again).chain(strange).collect();
     let defaults = Thresholds::default();
     let thresholds = Thresholds {
         max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
@@ -210,7 +223,7 @@ impl Wanted {
         let mut rows: Vec<usize> = (0..columns.first().map_or(0, Vec::len)).collect();
         if let Some(value) = value {
             let condition = columns.pop().unwrap_or_default();
-            let holds = |record: usize| condition[record].to_text().as_deref() == Some(value);
+            let holds = |record: usize| condition[record].to_text().unwrap_or_default() == value;
             retain(&mut columns, &mut rows, holds);
         }
         let text = match task.input() {
@@ -257,15 +270,51 @@ fn seen_warning(seen: &PartSizes) -> Option<Warning> {
     Some(Warning::new("seen_records", message))
 }
 
-/// Refuses records of which none has a label that the model knows: a wrong column, most likely.
-fn known_label(model: &Model, outcomes: &Outcomes, columns: &[Vec<Cell>]) -> Result<(), Problem> {
-    let Outcomes::Labels(truths) = outcomes else { return Ok(()) };
+/// Warns of records of another dataset that trained the model, or the one that it started from.
+fn trained_warning(
+    model: &Model,
+    task: &TaskSpec,
+    dataset: &Dataset,
+    inputs: &[Vec<Cell>],
+) -> Option<Warning> {
+    let profile = dataset.profile();
+    let column = |(name, cells): (&str, &Vec<Cell>)| {
+        let (_, column) = profile.column(name)?;
+        Some(InputColumn { name: name.to_owned(), kind: column.kind, cells: cells.clone() })
+    };
+    let columns: Option<Vec<_>> =
+        task.input_columns().into_iter().zip(inputs).map(column).collect();
+    let groups = Records::new(task.input(), columns?).groups();
+    let trained = groups.iter().filter(|group| model.was_trained_on(**group)).count();
+    let message = format!(
+        "{trained} of these {} records trained the model, or the one that it started from: it does \
+         better on them than on others",
+        groups.len()
+    );
+    (trained > 0).then(|| Warning::new("seen_records", message))
+}
+
+/// Warns of records whose label the model does not know. Where it knows none, it is a wrong column,
+/// most likely, and refused.
+fn unknown_labels(
+    model: &Model,
+    outcomes: &Outcomes,
+    columns: &[Vec<Cell>],
+) -> Result<Option<Warning>, Problem> {
+    let Outcomes::Labels(truths) = outcomes else { return Ok(None) };
     let labels = columns.first().map_or(&[][..], Vec::as_slice);
-    if (0..labels.len()).any(|record| !truths.of(record).is_empty()) {
-        return Ok(());
+    let mut unknown = (0..labels.len()).filter(|record| truths.of(*record).is_empty());
+    let Some(first) = unknown.next() else { return Ok(None) };
+    let count = 1 + unknown.count();
+    let found: String = labels[first].to_text().unwrap_or_default().chars().take(80).collect();
+    if count < labels.len() {
+        let message = format!(
+            "{count} records have a label that the model does not know, such as {found:?}: each \
+             counts as an error, is in no row of the confusion matrix, and leaves no log loss and no \
+             Brier score"
+        );
+        return Ok(Some(Warning::new("unknown_labels", message)));
     }
-    let found = labels.iter().find_map(Cell::to_text).unwrap_or_default();
-    let found: String = found.chars().take(80).collect();
     let names = model.reader.output.label_names();
     let shown = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     let more = if names.len() > 5 { ", …" } else { "" };

@@ -57,7 +57,7 @@ const MAX_JSON_BYTES: usize = 32 << 20;
 #[openapi(
     info(
         title = "Whereof",
-        description = "Trains text classifiers and says what their limitations are: how much of a \
+        description = "Trains neural networks and says what their limitations are: how much of a \
                        text the model has seen, whether it comes from where the model was trained, \
                        how sure the answer is, and whether to accept it. Every error is a problem \
                        (RFC 9457) with a stable `type`.",

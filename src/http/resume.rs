@@ -14,7 +14,7 @@ use crate::job::{Job, JobStatus, Kept, Run, Validated};
 use crate::model::resolve::Resolved;
 use crate::model::resolve::extend::{Reached, ResumeRequest, extend};
 use crate::problem::{Code, Problem};
-use crate::store::StoreError;
+use crate::store::{Artifacts, StoreError};
 
 /// Extend a run that has ended by more epochs.
 ///
@@ -66,6 +66,19 @@ pub async fn resume(
         }
         other => other?,
     };
+    if let Some(init) = &run.spec.init_from {
+        match state.store.artifacts.file(&Artifacts::model_key(&init.sha256)).await {
+            Err(StoreError::ArtifactMissing { .. }) => {
+                let detail = format!(
+                    "the run {id:?} cannot be extended: the model {:?} that it started from has \
+                     been deleted, and with it how records are read",
+                    init.model
+                );
+                return Err(Problem::new(Code::Conflict, detail).hint(TRAIN_ANEW).into());
+            }
+            other => other?,
+        };
+    }
     let reached = Reached { epochs: kept.epochs as usize, reason: run.end_reason };
     let Resolved { spec, estimate, warnings } =
         extend(&run.spec, reached, &body.value, &dataset.profile())
@@ -118,7 +131,7 @@ fn kept(run: &Run, job: &Job) -> Result<Kept, Problem> {
             refuse("training.keep_state is false, so that its last state was not kept", TRAIN_ANEW)
         }
         (None, Some(_)) => {
-            refuse("its last state is no longer kept: its model was deleted", TRAIN_ANEW)
+            refuse("its last state was deleted, with its model or its dataset", TRAIN_ANEW)
         }
     }
 }

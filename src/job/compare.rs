@@ -171,7 +171,10 @@ pub fn compare(runs: &[(Run, Option<TestResults>)]) -> Comparison {
     let specs: Vec<BTreeMap<String, Value>> = runs.iter().map(|(run, _)| fields(run)).collect();
     let mut unavailable = Vec::new();
     for (run, _) in runs.iter().filter(|(run, _)| run.metrics.is_none()) {
-        let reason = format!("the run is {}", run.status.name());
+        let reason = match run.spec.range_test.is_some() {
+            true => "the run is a range test, which makes no model".to_owned(),
+            false => format!("the run is {}", run.status.name()),
+        };
         unavailable.push(lack(format!("metrics of {}", run.id), reason, None));
     }
     let metrics = rows(runs);

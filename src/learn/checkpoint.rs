@@ -70,16 +70,12 @@ impl Progress {
     pub fn stepped(&mut self, loss: f64) {
         self.place += 1;
         self.loss_sum += loss;
-        self.first_loss.get_or_insert(loss);
     }
 
     /// Notes that the epoch under way is done; returns its mean loss.
     pub fn ended_epoch(&mut self) -> f64 {
         let mean = self.loss_sum / self.place.max(1) as f64;
         self.epoch += 1;
-        if self.epoch == 1 {
-            self.first_loss = self.first_loss.map(|first| first.max(mean));
-        }
         (self.place, self.loss_sum, self.place_seconds) = (0, 0.0, 0.0);
         mean
     }
@@ -171,13 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_an_epoch_and_the_loss_it_began_with() {
+    fn the_mean_of_an_epoch() {
         let mut progress = Progress::default();
         [1.0, 3.0].into_iter().for_each(|loss| progress.stepped(loss));
-        assert_eq!((progress.place, progress.first_loss), (2, Some(1.0)));
-        assert_eq!(progress.ended_epoch(), 2.0);
-        assert_eq!((progress.epoch, progress.place, progress.first_loss), (1, 0, Some(2.0)));
+        assert_eq!((progress.place, progress.ended_epoch()), (2, 2.0));
+        assert_eq!((progress.epoch, progress.place), (1, 0));
         progress.stepped(5.0);
-        assert_eq!((progress.ended_epoch(), progress.first_loss), (5.0, Some(2.0)));
+        assert_eq!(progress.ended_epoch(), 5.0);
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::SparseRow;
+use crate::json;
 use crate::random::keyed;
 
 /// Regularisation.
@@ -13,15 +14,18 @@ pub struct RegularizationSpec {
     /// Share of a record's n-grams that are left out of each training step at random; the others
     /// are scaled up to keep the mean. Never applied when scoring.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(serialize_with = "json::decimal")]
     pub ngram_dropout: f32,
     /// L1 penalty λ on weights: adds λ sign(w) to the gradient of a weight w, nothing where w is 0.
     /// Biases are free; an n-gram's vector is penalised in the steps whose batch holds the n-gram.
     #[schema(minimum = 0.0, maximum = 1000.0)]
+    #[serde(serialize_with = "json::decimal")]
     pub l1: f32,
     /// L2 penalty λ on weights, before any optimiser divides by the gradient's size: adds λw to the
     /// gradient of a weight w. Biases are free; an n-gram's vector is penalised in the steps whose
     /// batch holds the n-gram. For decay apart from the gradient, see the optimiser `adamw`.
     #[schema(minimum = 0.0, maximum = 1000.0)]
+    #[serde(serialize_with = "json::decimal")]
     pub l2: f32,
 }
 

@@ -109,7 +109,7 @@ pub struct Limits {
     pub max_steps: Option<u64>,
     /// Time at most, that before a resume included.
     pub max_time: Option<Duration>,
-    /// How many times the loss it began with the mean loss of an epoch may be.
+    /// How many times the loss before the first step the mean loss of an epoch may be.
     pub divergence_factor: Option<f64>,
 }
 

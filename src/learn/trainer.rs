@@ -156,6 +156,9 @@ pub struct Outcome {
     pub last: Option<Arrays>,
 }
 
+/// Records whose loss before the first step an explosion is measured by.
+const FIRST_RECORDS: usize = 256;
+
 /// Trains. `resume` is a state that [`Monitor::checkpoint`] was given; the run then goes on as if it
 /// had never ended, bit for bit.
 pub fn train(
@@ -206,6 +209,10 @@ pub fn train(
         let mut ended = None;
         let rows = source.epoch(epoch);
         let order = order(rows.len(), spec.seed, epoch);
+        if progress.first_loss.is_none() {
+            let sample = &order[..order.len().min(FIRST_RECORDS)];
+            progress.first_loss = Some(network.first_loss((&*rows, targets), sample)?);
+        }
         for records in order.chunks(per_step).skip(progress.place as usize) {
             ended = asked(monitor, &progress)?
                 .or_else(|| spec.limits.reached(progress.step, elapsed()));
@@ -262,8 +269,8 @@ pub fn train(
         } else {
             network.evaluate(|view| monitor.epoch(&report, view))?
         };
-        let exploded = progress.epoch > 1
-            && progress.first_loss.is_some_and(|first| spec.limits.exploded(first, train_loss));
+        let first = progress.first_loss;
+        let exploded = first.is_some_and(|first| spec.limits.exploded(first, train_loss));
         // The damage of an epoch's last step shows in no loss.
         if exploded || !network.evaluate(|view| view.is_finite())? {
             break EndReason::Diverged;

@@ -150,6 +150,7 @@ impl Model {
         for (target, errors) in self.calibration.errors.iter().enumerate() {
             arrays.put(&format!("calibration.errors.{target}"), errors.ascending().to_vec());
         }
+        arrays.put("trained_on", self.trained_on.clone());
         let header = Header {
             spec: self.spec.clone(),
             output: output.clone(),
@@ -269,7 +270,13 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
         None
     };
     let calibrator = header.calibrator;
+    // Models of earlier versions do not tell.
+    let trained_on = match arrays.has("trained_on") {
+        true => arrays.get::<u64>("trained_on")?.to_vec(),
+        false => Vec::new(),
+    };
     Ok(Model {
+        trained_on,
         spec,
         reader: Reader { output, encoder, network, prototypes, detectors },
         calibration: Calibration { calibrator, combination, label_scores, errors, records },

@@ -26,7 +26,7 @@ pub(super) fn card(
     data: &Data<'_>,
     readings: &[Reading],
     outcome: &Outcome,
-    warnings: Vec<Warning>,
+    mut warnings: Vec<Warning>,
 ) -> Card {
     let parts = data.parts;
     let measure = |records: &[usize], encoded: &[Encoded]| {
@@ -37,6 +37,7 @@ pub(super) fn card(
         validation: measure(&parts.validation, &data.validation),
         test: measure(&parts.test, &data.test),
     };
+    warnings.extend(worse_than_the_mean(&metrics));
     let names = reader.output.label_names();
     let mut counts = vec![0; names.len()];
     let trained = parts.train.iter().flat_map(|&record| data.outcomes.labels_of(record));
@@ -90,6 +91,22 @@ pub(super) fn card(
         unavailable: unavailable(parts, &reader.output),
         warnings,
     }
+}
+
+/// Warns of a regression that does worse than the mean of the targets would.
+fn worse_than_the_mean(metrics: &PartMetrics) -> Option<Warning> {
+    let (part, metrics) = match (&metrics.test, &metrics.validation) {
+        (Some(test), _) => ("test", test),
+        (None, Some(validation)) => ("validation", validation),
+        (None, None) => return None,
+    };
+    let r2 = metrics.regression()?.r2?;
+    let message = format!(
+        "on the {part} records the model does worse than their mean would (R² {r2:.3e}): lower \
+         optimizer.learning_rate, train longer, or look whether the columns tell the target"
+    );
+    // A little below 0 is chance.
+    (r2 < -0.1).then(|| Warning::new("worse_than_the_mean", message))
 }
 
 /// How the model does on records; `None` without any.

@@ -115,8 +115,13 @@ impl From<FitError> for Problem {
             }
             FitError::Value(ValueError { row, column, above, .. }) => {
                 let (name, hint) = match above {
-                    None => ("task.target", "write a finite number, or leave the record out"),
-                    Some(_) => ("task.weight", "write a number above 0, or leave the record out"),
+                    None => {
+                        ("task.target", "write a number in another unit, or leave the record out")
+                    }
+                    Some(_) => (
+                        "task.weight",
+                        "write a number above 0, up to 1e30, or leave the record out",
+                    ),
                 };
                 let field = FieldError::new(name, message).hint(hint).at(Some(row), Some(&column));
                 Problem::fields(Code::InvalidSpec, vec![field])

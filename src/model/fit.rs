@@ -67,6 +67,8 @@ pub(super) struct Prepared {
     pub loss: Loss,
     /// What to start from, and what came along.
     pub start: Option<(Arc<Start>, TransferReport)>,
+    /// As in [`Model`].
+    pub trained_on: Vec<u64>,
 }
 
 fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
@@ -83,26 +85,32 @@ pub(super) struct Divided {
     pub records: Records,
     weights: Option<Vec<f64>>,
     pub parts: Parts,
+    /// A number for each record, the same for equal ones.
+    groups: Vec<u64>,
 }
 
-/// Decides which records train, validate, calibrate and test.
+/// Decides which records train, validate, calibrate and test. Those that trained an earlier model, by
+/// their number in `seen`, ascending, train again: nothing honest can be measured on them.
 pub(super) fn divide(
     spec: &TrainSpec,
     table: TrainingTable,
+    seen: &[u64],
     warnings: &mut Vec<Warning>,
 ) -> Result<Divided, FitError> {
     let lacking = lacking(&spec.task, &table)?;
     let (output, outcomes) = spec.task.learn_outcomes(&table.wanted, &lacking)?;
     let weights = weights(&spec.task, table.weights.as_deref(), &lacking)?;
     let records = Records::new(spec.task.input(), table.inputs);
+    let groups = records.groups();
     let placing = Placing {
-        groups: &records.groups(),
+        groups: &groups,
         noun: records.noun(),
         strata: &outcomes.strata(&output),
         lacking: &lacking,
     };
-    let parts = splits::parts(&spec.split, &placing, table.splits.as_deref(), warnings)?;
-    Ok(Divided { output, outcomes, records, weights, parts })
+    let mut parts = splits::parts(&spec.split, &placing, table.splits.as_deref(), warnings)?;
+    warnings.extend(parts.train_again(|record| seen.binary_search(&groups[record]).is_ok()));
+    Ok(Divided { output, outcomes, records, weights, parts, groups })
 }
 
 /// Learns how to read the records and reads those that train and steer.
@@ -114,7 +122,13 @@ pub(super) fn prepare(
     monitor: &mut dyn FitMonitor,
 ) -> Result<Prepared, FitError> {
     monitor.phase(Phase::Vectorizing);
-    let Divided { mut output, outcomes, records, weights, parts } = divide(spec, table, warnings)?;
+    let seen = source.map_or(&[][..], |source| source.trained_on.as_slice());
+    let Divided { mut output, outcomes, records, weights, parts, groups } =
+        divide(spec, table, seen, warnings)?;
+    let own = parts.train.iter().map(|&record| groups[record]);
+    let mut trained_on: Vec<u64> = seen.iter().copied().chain(own).collect();
+    trained_on.sort_unstable();
+    trained_on.dedup();
     check_parts(&parts, &output, &outcomes)?;
     output.fit_scale(&outcomes, &parts.train);
 
@@ -157,6 +171,7 @@ pub(super) fn prepare(
         targets,
         loss,
         start,
+        trained_on,
     })
 }
 
@@ -182,6 +197,7 @@ pub fn fit(
         targets,
         loss,
         start,
+        trained_on,
     } = prepare(spec, table, source, &mut warnings, monitor)?;
     let (start, transferred) = start.unzip();
     monitor.phase(Phase::Training);
@@ -229,7 +245,7 @@ pub fn fit(
     let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
     let card = Card { transfer: transferred, ..card };
     let test = TestResults::of(&reader, &data);
-    let model = Model { spec: spec.clone(), reader, calibration, card };
+    let model = Model { spec: spec.clone(), reader, calibration, card, trained_on };
     Ok(Fitted { model, steps: outcome.steps, last: outcome.last.take(), test })
 }
 
@@ -263,7 +279,7 @@ fn weights(
     let Some((cells, column)) = cells.zip(task.weight()) else { return Ok(None) };
     let read = |(row, (cell, lacks)): (usize, (&Cell, &bool))| match cell.to_number() {
         _ if *lacks => Ok(0.0),
-        Some(weight) if weight > 0.0 => Ok(weight),
+        Some(weight) if weight > 0.0 && weight <= 1e30 => Ok(weight),
         _ => Err(ValueError {
             row: row as u64 + 1,
             column: column.to_owned(),

@@ -7,10 +7,11 @@ use super::spec::TrainSpec;
 use super::splits::Parts;
 
 /// How many of some records, by position, were in each part of a training. `table` holds the columns
-/// that the spec names, all of their records. What was in no part counts as `excluded`.
+/// that the spec names, all of their records. `trained_on` is the model's. What was in no part counts as `excluded`.
 pub fn membership(
     spec: &TrainSpec,
     table: TrainingTable,
+    trained_on: &[u64],
     asked: &[usize],
 ) -> Result<PartSizes, FitError> {
     let mut wanted = vec![false; table.wanted.first().map_or(0, Vec::len)];
@@ -19,7 +20,7 @@ pub fn membership(
             *wanted = true;
         }
     }
-    let divided = divide(spec, table, &mut Vec::new())?;
+    let divided = divide(spec, table, trained_on, &mut Vec::new())?;
     let of = |part: &Vec<usize>| part.iter().filter(|record| wanted[**record]).count();
     let Parts { train, validation, calibration, test, .. } = &divided.parts;
     let [train, validation, calibration, test] = [train, validation, calibration, test].map(of);

@@ -75,6 +75,16 @@ pub struct Model {
     pub calibration: Calibration,
     /// What it is, for people.
     pub card: card::Card,
+    /// A number for each record that trained it, or the models that it started from: those of
+    /// [`encoder::Records::groups`], ascending, none twice.
+    pub trained_on: Vec<u64>,
+}
+
+impl Model {
+    /// Whether a record with this number trained it.
+    pub fn was_trained_on(&self, group: u64) -> bool {
+        self.trained_on.binary_search(&group).is_ok()
+    }
 }
 
 /// A record, read.

@@ -20,6 +20,31 @@ pub struct Parts {
     pub lacking: usize,
 }
 
+impl Parts {
+    /// Moves those that an earlier model was trained on to the training records; says how many.
+    pub fn train_again(&mut self, seen: impl Fn(usize) -> bool) -> Option<Warning> {
+        let mut moved = [0; 3];
+        let others = [&mut self.validation, &mut self.calibration, &mut self.test];
+        for (part, moved) in others.into_iter().zip(&mut moved) {
+            let (again, rest): (Vec<usize>, Vec<usize>) = part.iter().partition(|&&i| seen(i));
+            *moved = again.len();
+            *part = rest;
+            self.train.extend(again);
+        }
+        self.train.sort_unstable();
+        let [validation, calibration, test] = moved;
+        if validation + calibration + test == 0 {
+            return None;
+        }
+        let message = format!(
+            "the model that this one starts from was trained on {validation} records of the \
+             validation part, {calibration} of the calibration part and {test} of the test part: \
+             they train again instead, since nothing honest can be measured on them"
+        );
+        Some(Warning::new("seen_by_source", message))
+    }
+}
+
 /// What of each record decides where it goes.
 pub struct Placing<'a> {
     /// Its group: equal records, which stay together.
@@ -54,7 +79,9 @@ pub fn parts(
     let (splits, left_out) = match spec {
         SplitSpec::Shares { train, validation, calibration, test, seed } => {
             let shares = [*train, *validation, *calibration, *test];
-            (split::assign(strata, groups, shares, *seed), vec![false; groups.len()])
+            let splits = split::assign(strata, groups, shares, *seed);
+            warnings.extend(uneven(&splits, shares, noun));
+            (splits, vec![false; groups.len()])
         }
         SplitSpec::Column { validation, calibration, seed, .. } => {
             let mut splits = named(cells.unwrap_or_default())?;
@@ -116,6 +143,30 @@ pub fn parts(
         });
     }
     Ok(parts)
+}
+
+/// Says so where equal records, which stay together, leave a part far from the share it was to have.
+fn uneven(splits: &[Split], shares: [f64; 4], noun: &str) -> Option<Warning> {
+    let all = [Split::Train, Split::Validation, Split::Calibration, Split::Test];
+    let of = |split| splits.iter().filter(|s| **s == split).count() as f64;
+    let found = all.map(|split| of(split) / splits.len().max(1) as f64);
+    // One record of rounding, and a fiftieth.
+    let allowed = 0.02 + 1.0 / splits.len().max(1) as f64;
+    if found.iter().zip(shares).all(|(found, share)| (found - share).abs() <= allowed) {
+        return None;
+    }
+    let parts = ["train", "validation", "calibration", "test"].iter().zip(found).zip(shares);
+    let parts: Vec<String> = parts
+        .map(|((part, found), share)| {
+            format!("{part} {:.0} % for {:.0} %", found * 100.0, share * 100.0)
+        })
+        .collect();
+    let message = format!(
+        "records with the same {noun} stay in one part, so that the parts are not the shares asked \
+         for: {}",
+        parts.join(", ")
+    );
+    Some(Warning::new("uneven_split", message))
 }
 
 fn named(cells: &[Cell]) -> Result<Vec<Split>, FitError> {

@@ -127,7 +127,8 @@ pub fn report(
 fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationReport {
     let known = |r: &&Evaluated<'_>| !r.truth.is_empty();
     let pairs = records.iter().filter(known).map(|r| (r.truth[0] as usize, argmax(&r.raw)));
-    let confusion = Confusion::new(labels.len(), pairs);
+    let strays = records.iter().filter(|r| r.truth.is_empty()).map(|r| argmax(&r.raw));
+    let confusion = Confusion::new(labels.len(), pairs).with_strays(strays);
     let right = |r: &Evaluated<'_>, p: &[f64]| r.truth.first() == Some(&(argmax(p) as u32));
     let correct = records.iter().filter(|r| right(r, &r.raw)).count() as u64;
     let all_known = records.iter().all(|r| !r.truth.is_empty());

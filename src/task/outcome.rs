@@ -13,7 +13,7 @@ use crate::tabular::TargetScaler;
 
 /// A number that cannot be learnt. Rows count from 1.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("row {row}, column {column:?}: {value:?} is not a finite number{}", .above.map_or("", |_| " above 0"))]
+#[error("row {row}, column {column:?}: {value:?} is not a number {}", .above.map_or("from -1e100 to 1e100", |_| "above 0, up to 1e30"))]
 pub struct ValueError {
     /// The record.
     pub row: u64,
@@ -120,6 +120,9 @@ impl TaskSpec {
     }
 }
 
+/// Largest target, without its sign.
+const LARGEST_TARGET: f64 = 1e100;
+
 fn values(
     names: &[String],
     columns: &[Vec<Cell>],
@@ -130,7 +133,9 @@ fn values(
             return Ok(Vec::new());
         }
         let of = |(name, cells): (&String, &Vec<Cell>)| {
-            cells[row].to_number().ok_or_else(|| ValueError {
+            // Its square has to be a number too.
+            let usable = cells[row].to_number().filter(|number| number.abs() <= LARGEST_TARGET);
+            usable.ok_or_else(|| ValueError {
                 row: row as u64 + 1,
                 column: name.clone(),
                 value: cells[row].to_text().unwrap_or_default(),

@@ -8,6 +8,7 @@ use super::augment::TextAugmentation;
 use super::ngrams;
 use super::tokenizer::{self, Token, TokenKind};
 use super::vocabulary::{Frequency, Keep, KeyMap, Vocabulary, bucket};
+use crate::json;
 
 /// Stands for a token that the vocabulary does not hold.
 pub const UNKNOWN: u32 = u32::MAX;
@@ -49,6 +50,7 @@ pub struct VectorizerSpec {
     pub character_ngrams: Option<CharacterNgrams>,
     /// Weight of all character n-grams of a text against all its word n-grams.
     #[schema(minimum = 0.0, maximum = 100.0)]
+    #[serde(serialize_with = "json::decimal")]
     pub character_weight: f32,
     /// How n-grams are weighted within their kind.
     pub weighting: Weighting,

@@ -265,6 +265,14 @@ async fn an_evaluation_without_any_known_label_is_refused() {
     let answer =
         server.post("/v1/models/sentiment/evaluate", &json!({"dataset": some["id"]})).await;
     assert_eq!(answer.status, 200, "{}", answer.value());
+    assert_eq!(answer.value()["warnings"][0]["code"], "unknown_labels");
+    // What is given to a record of a label that it does not know is given wrongly.
+    let strange = server.upload("text,sentiment\nlovely,positive\nlovely,strange\n").await;
+    let body = json!({"dataset": strange["id"]});
+    let report = server.post("/v1/models/sentiment/evaluate", &body).await.value();
+    let classes = report["overall"]["metrics"]["per_class"].as_array().unwrap();
+    let given = classes.iter().find(|class| class["precision"].as_f64() > Some(0.0)).unwrap();
+    assert_eq!(given["precision"], 0.5, "{classes:?}");
 }
 
 #[tokio::test]
@@ -276,7 +284,7 @@ async fn an_evaluation_names_what_does_not_fit() {
         (json!({"dataset": id, "slice": "categori"}), "slice"),
         (json!({"dataset": id, "text": "txt"}), "text"),
         (json!({"dataset": id, "only": {"column": "nope", "value": "x"}}), "only.column"),
-        (json!({"dataset": id, "only": {"column": "split", "value": "x"}}), "dataset"),
+        (json!({"dataset": id, "only": {"column": "split", "value": "x"}}), "only.value"),
         (json!({"dataset": id, "only": {"column": "split"}}), "only.value"),
     ] {
         let answer = server.post("/v1/models/sentiment/evaluate", &body).await;

@@ -128,3 +128,15 @@ async fn divergence_keeps_what_was_learnt_before() {
         assert!(run["metrics"]["train"]["mse"].as_f64().unwrap().is_finite());
     }
 }
+
+#[tokio::test]
+async fn an_explosion_in_the_first_epoch_fails_the_job() {
+    let server = Server::start().await;
+    let dataset = server.upload(line(200)).await;
+    let mut request = line_request(&dataset);
+    request["optimizer"] = json!({"type": "adam", "learning_rate": 1000});
+    let job = server.submit(&request).await;
+    let job = server.ended(job["id"].as_str().unwrap()).await;
+    assert_eq!(job["status"], "failed", "{job}");
+    assert_eq!(job["error"]["type"], "/problems/training-diverged");
+}

@@ -70,7 +70,12 @@ async fn tables_that_cannot_be_learnt_are_refused_with_the_field() {
     refuse(named(json!(["a", "label"])), json!({}), "task.features[1]").await;
     refuse(named(json!(["a", "q"])), json!({}), "task.features[1]").await;
     refuse(named(json!(["a", "a"])), json!({}), "task.features[1]").await;
+    refuse(named(json!([])), json!({}), "task.features").await;
     let y = || regression("y".into());
+    for warmup in [json!({}), json!({"steps": 3, "share": 0.3})] {
+        let schedule = json!({"schedule": {"type": "linear", "warmup": warmup}});
+        refuse(y(), schedule, "schedule.warmup").await;
+    }
     refuse(y(), json!({"loss": {"type": "cross_entropy"}}), "loss.type").await;
     refuse(y(), json!({"network": {"type": "embedding_bag"}}), "network.type").await;
     let stopping = json!({"training": {"early_stopping": {"metric": "accuracy"}}});
@@ -84,6 +89,32 @@ async fn tables_that_cannot_be_learnt_are_refused_with_the_field() {
     refuse(named(json!(["a"])), json!({"loss": {"type": "mae"}}), "loss.type").await;
     let weighted = json!({"type": "tabular_regression", "target": "y", "weight": "b"});
     refuse(weighted, json!({}), "task.weight").await;
+
+    // A number whose square is none fails the job, and nothing that lists it.
+    let huge: String = (0..60).map(|i| format!("{i},{i}e160\n")).collect();
+    let dataset = server.upload(format!("x,y\n{huge}")).await;
+    let request = json!({"kind": "train", "dataset": dataset["id"], "task": y()});
+    let job = server.submit(&request).await;
+    let job = server.ended(job["id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&job["status"], &job["error"]["errors"][0]["field"]),
+        (&json!("failed"), &json!("task.target"))
+    );
+    assert_eq!(server.get("/v1/runs").await["items"].as_array().unwrap().len(), 1);
+}
+
+/// Nine different rows cannot be shared out as 70, 10, 10 and 10 %.
+#[tokio::test]
+async fn rows_that_repeat_are_said_to_have_changed_the_split() {
+    let server = Server::start().await;
+    let row = |i: usize| format!("c{},{}\n", i % 9, i % 2);
+    let csv: String = std::iter::once("c,label\n".to_owned()).chain((0..900).map(row)).collect();
+    let dataset = server.upload(csv).await;
+    let request = json!({"kind": "train", "dataset": dataset["id"],
+        "task": {"type": "tabular_classification", "label": "label"}, "training": {"epochs": 1}});
+    let job = server.train(&request).await;
+    let warnings = job["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|warning| warning["code"] == "uneven_split"), "{job}");
 }
 
 #[tokio::test]

@@ -453,7 +453,7 @@ async fn starts_that_do_not_fit_are_refused_by_field() {
     range["kind"] = json!("range_test");
     server.train(&range).await;
 
-    // Its model is deleted while it waits.
+    // Its model is held while it waits.
     let workers = |count| whereof::config::Settings {
         workers: Some(count),
         ..whereof::config::Settings::default()
@@ -462,12 +462,57 @@ async fn starts_that_do_not_fit_are_refused_by_field() {
     let server = Server::start_in(folder, workers(0)).await;
     let waiting = server.submit(&base).await;
     let model = format!("/v1/models/{}", id(&source, "model"));
-    assert_eq!(server.send(Method::DELETE, &model, &[], "").await.status, 204);
+    refused(&server.send(Method::DELETE, &model, &[], "").await, 409, "in-use", "");
     let folder = server.stop().await;
     let server = Server::start_in(folder, workers(1)).await;
     let job = server.ended(id(&waiting, "id")).await;
-    assert_eq!(job["status"], "failed");
-    let error = &job["error"]["errors"][0];
-    assert_eq!(error["field"], "init_from.model", "{job}");
-    assert!(error["message"].as_str().unwrap().contains("deleted"), "{job}");
+    assert_eq!(job["status"], "succeeded", "{job}");
+    // Once it may be deleted, what started from it can no longer be read anew.
+    assert_eq!(server.send(Method::DELETE, &model, &[], "").await.status, 204);
+    let path = format!("/v1/runs/{}/resume", id(&job, "run"));
+    let answer = server.post(&path, &json!({"epochs": 1})).await;
+    let problem = refused(&answer, 409, "conflict", "");
+    assert!(problem["detail"].as_str().unwrap().contains("started from"), "{problem}");
+}
+
+/// Labels without any pattern: whoever does better than chance on a test has seen it.
+#[tokio::test]
+async fn records_that_trained_the_source_test_nothing() {
+    let server = Server::start().await;
+    let label = |i: usize| (i * 7_919 % 1_009) % 2;
+    let row = |i: usize| format!("{},{},{}\n", i * 37 % 401, i * i % 397, label(i));
+    let csv: String = std::iter::once("a,b,label\n".to_owned()).chain((0..400).map(row)).collect();
+    let dataset = server.upload(csv).await;
+    let request = |more: Value| {
+        let mut request = json!({"kind": "train", "dataset": dataset["id"],
+            "task": {"type": "tabular_classification", "label": "label"},
+            "network": {"type": "mlp", "hidden": [32]},
+            "training": {"epochs": 3, "early_stopping": null}});
+        for (name, value) in more.as_object().unwrap() {
+            request[name] = value.clone();
+        }
+        request
+    };
+    let all = json!({"train": 1.0, "validation": 0.0, "calibration": 0.0, "test": 0.0});
+    let source = server.train(&request(json!({"split": all}))).await;
+    let more = server.train(&request(json!({"init_from": {"model": source["model"]}}))).await;
+    let card = server.get(&format!("/v1/models/{}/card", id(&more, "model"))).await;
+    assert_eq!((&card["records"]["train"], &card["records"]["test"]), (&json!(400), &json!(0)));
+    assert!(card["metrics"]["test"].is_null(), "{card}");
+    let codes = |warnings: &Value| -> Vec<String> {
+        let warnings = warnings.as_array().unwrap().iter();
+        warnings.map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(codes(&card["warnings"]).contains(&"seen_by_source".to_owned()), "{card}");
+
+    // The same split again moves nothing, and another dataset with some of the records is told.
+    let source = server.train(&request(json!({}))).await;
+    let same = server.train(&request(json!({"init_from": {"model": source["model"]}}))).await;
+    let card = server.get(&format!("/v1/models/{}/card", id(&same, "model"))).await;
+    assert!(!codes(&card["warnings"]).contains(&"seen_by_source".to_owned()), "{card}");
+    let some: String = (0..100).map(row).collect();
+    let some = server.upload(format!("a,b,label\n{some}900,900,1\n")).await;
+    let path = format!("/v1/models/{}/evaluate", id(&same, "model"));
+    let answer = server.post(&path, &json!({"dataset": some["id"]})).await.value();
+    assert_eq!(codes(&answer["warnings"]), ["seen_records"], "{answer}");
 }

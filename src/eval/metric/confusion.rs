@@ -5,6 +5,8 @@
 pub struct Confusion {
     classes: usize,
     counts: Vec<u64>,
+    /// Predictions, by class, for records that are of none of the classes.
+    strays: Vec<u64>,
 }
 
 /// Precision, recall and F1 of one class, each in \[0, 1\], higher is better. A ratio without any
@@ -28,7 +30,13 @@ impl Confusion {
         for (truth, predicted) in pairs {
             counts[truth * classes + predicted] += 1;
         }
-        Self { classes, counts }
+        Self { classes, counts, strays: vec![0; classes] }
+    }
+
+    /// Counts predicted classes of records that are of no known class: each is wrong.
+    pub fn with_strays(mut self, predicted: impl IntoIterator<Item = usize>) -> Self {
+        predicted.into_iter().for_each(|class| self.strays[class] += 1);
+        self
     }
 
     /// Records of class `truth` that were given class `predicted`.
@@ -36,12 +44,12 @@ impl Confusion {
         self.counts[truth * self.classes + predicted]
     }
 
-    /// Counts, a row for each true class.
+    /// Counts, a row for each true class; without records that are of none.
     pub fn rows(&self) -> Vec<Vec<u64>> {
         self.counts.chunks(self.classes.max(1)).map(<[u64]>::to_vec).collect()
     }
 
-    /// Share of records with the right class, in \[0, 1\]. Equals micro F1 here.
+    /// Share of records of a known class with the right one, in \[0, 1\]. Equals micro F1 here.
     pub fn accuracy(&self) -> f64 {
         let right: u64 = (0..self.classes).map(|c| self.count(c, c)).sum();
         ratio(right, self.counts.iter().sum())
@@ -51,7 +59,8 @@ impl Confusion {
     pub fn class(&self, class: usize) -> ClassScores {
         let right = self.count(class, class);
         let support = (0..self.classes).map(|p| self.count(class, p)).sum();
-        let given = (0..self.classes).map(|t| self.count(t, class)).sum();
+        let known: u64 = (0..self.classes).map(|t| self.count(t, class)).sum();
+        let given = known + self.strays[class];
         ClassScores {
             precision: ratio(right, given),
             recall: ratio(right, support),
@@ -63,7 +72,8 @@ impl Confusion {
     /// Unweighted mean F1 over the classes that occur, as truth or as prediction.
     pub fn macro_f1(&self) -> f64 {
         let occurs = |class: &usize| {
-            (0..self.classes).any(|o| self.count(*class, o) + self.count(o, *class) > 0)
+            self.strays[*class] > 0
+                || (0..self.classes).any(|o| self.count(*class, o) + self.count(o, *class) > 0)
         };
         let present: Vec<usize> = (0..self.classes).filter(occurs).collect();
         present.iter().map(|&class| self.class(class).f1).sum::<f64>() / present.len().max(1) as f64

@@ -30,9 +30,9 @@ pub fn average_precision(scores: &[f64], positive: &[bool]) -> f64 {
         let new = tie.iter().filter(|pair| pair.1).count() as f64;
         hits += new;
         seen += tie.len() as f64;
-        sum += new / total * (hits / seen);
+        sum += new * (hits / seen);
     }
-    if total == 0.0 { f64::NAN } else { sum }
+    if total == 0.0 { f64::NAN } else { sum / total }
 }
 
 /// The share of negatives above the highest threshold that finds at least `recall` of the positives.
@@ -71,6 +71,16 @@ mod tests {
         let scores = [vec![0.9; 100], vec![0.95; 50], vec![0.85; 50]].concat();
         let positive: Vec<bool> = (0..200).map(|i| i < 100).collect();
         assert!((false_positive_rate_at_recall(&scores, &positive, 0.95) - 0.5).abs() < 1e-12);
+    }
+
+    /// Not almost: a target of 1 can be reached.
+    #[test]
+    fn a_perfect_ranking_is_one() {
+        for positives in 1..60 {
+            let scores: Vec<f64> = (0..100).map(|i| -f64::from(i)).collect();
+            let positive: Vec<bool> = (0..100).map(|i| i < positives).collect();
+            assert_eq!(average_precision(&scores, &positive), 1.0);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::layout::Slot;
 use super::pass::Pass;
 use super::{Activation, Normalization, normalization};
+use crate::json;
 use crate::learn::init::{InitializationSpec, Nonlinearity};
 use crate::learn::kernels;
 
@@ -25,6 +26,7 @@ pub struct DenseSpec {
     /// Share of a hidden layer's values that a training step leaves out at random; the others are
     /// scaled up to keep the mean (Srivastava et al. 2014). Never applied when scoring.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(serialize_with = "json::decimal")]
     pub dropout: f32,
     /// Whether a hidden layer adds its inputs to its values, where it has as many (He et al. 2016).
     pub residual: bool,

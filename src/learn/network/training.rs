@@ -187,6 +187,27 @@ impl Network {
         table.into_iter().chain(slots.map(|slot| (slot.name.clone(), slot.size()))).collect()
     }
 
+    /// The mean loss of records before any step: that of the network or of outputs of 0, whichever is
+    /// larger, so that a lucky start makes no later loss look like an explosion.
+    pub fn first_loss(
+        &self,
+        (features, targets): (&Features, &Targets),
+        records: &[usize],
+    ) -> Result<f64, LearnError> {
+        let outputs: Vec<f32> = self.evaluate(|view| {
+            records.iter().flat_map(|&record| view.evaluate(features.row(record)).1).collect()
+        })?;
+        let zeros = vec![0.0; outputs.len()];
+        let mut largest = 0f64;
+        for outputs in [outputs, zeros] {
+            let shape = (records.len(), self.outputs);
+            let outputs = Tensor::from_vec(outputs, shape, &Device::Cpu)?;
+            let loss = mean_loss(&outputs, targets, records, &self.loss)?.to_scalar::<f32>()?;
+            largest = largest.max(loss.into());
+        }
+        Ok(largest)
+    }
+
     /// One step on records: forward and backward, batch by batch, then the update.
     pub fn step(
         &mut self,

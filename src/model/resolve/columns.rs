@@ -111,6 +111,10 @@ fn features_of(
         }
         return names;
     };
+    if named.is_empty() {
+        let hint = "name columns to learn from, or leave features out to take all";
+        findings.errors.push(FieldError::new("task.features", "names no column").hint(hint));
+    }
     for (position, name) in named.iter().enumerate() {
         let at = format!("task.features[{position}]");
         let mut fail = |message: String, hint: &str| {

@@ -103,13 +103,20 @@ pub(super) fn check(request: &TrainRequest, errors: &mut Vec<FieldError>) {
     })) = &request.loss
     {
         for (label, factor) in factors {
-            if !(f32::MIN_POSITIVE.into()..=f64::from(f32::MAX)).contains(factor) {
+            if !(1e-9..=1e9).contains(factor) {
                 let field = format!("loss.class_weights.{label}");
-                let message = format!("the factor {factor} is not above 0");
-                let hint = "give a number above 0; 1 changes nothing";
+                let message = format!("the factor {factor:e} is out of range");
+                let hint = "give a number from 1e-9 to 1e9; 1 changes nothing";
                 errors.push(FieldError::new(field, message).hint(hint));
             }
         }
+    }
+    if let Some(warmup) = request.schedule.warmup()
+        && warmup.steps.is_some() == warmup.share.is_some()
+    {
+        let which = if warmup.steps.is_some() { "both steps and share" } else { "no length" };
+        let error = FieldError::new("schedule.warmup", format!("has {which}"));
+        errors.push(error.hint("give one of steps and share, or set warmup to null"));
     }
     let decay = request.optimizer.learning_rate() * request.optimizer.shrinkage();
     if decay >= 1.0 {
