@@ -7,6 +7,7 @@ mod cosine;
 mod exponential;
 mod linear;
 mod one_cycle;
+mod polynomial;
 mod reduce_on_plateau;
 mod step;
 mod warmup;
@@ -16,6 +17,7 @@ pub use cosine::CosineSchedule;
 pub use exponential::ExponentialSchedule;
 pub use linear::LinearSchedule;
 pub use one_cycle::OneCycleSchedule;
+pub use polynomial::PolynomialSchedule;
 pub use reduce_on_plateau::PlateauSchedule;
 pub use step::StepSchedule;
 pub use warmup::Warmup;
@@ -31,6 +33,8 @@ choices! {
     Constant(ConstantSchedule) = "constant",
     /// From the optimiser's rate down to zero over all epochs, in equal steps.
     Linear(LinearSchedule) = "linear",
+    /// From the optimiser's rate down to zero along a power of what is left.
+    Polynomial(PolynomialSchedule) = "polynomial",
     /// Times `gamma` after every `every` epochs.
     Step(StepSchedule) = "step",
     /// Times `gamma` after every epoch.
