@@ -7,7 +7,8 @@ use super::spec::TrainSpec;
 use super::splits::Parts;
 
 /// How many of some records, by position, were in each part of a training. `table` holds the columns
-/// that the spec names, all of their records. `trained_on` is the model's. What was in no part counts as `excluded`.
+/// that the spec names, all of their records. `trained_on` is the model's. What was in no part counts
+/// as `excluded`.
 pub fn membership(
     spec: &TrainSpec,
     table: TrainingTable,

@@ -21,7 +21,14 @@ pub(super) async fn load(store: &Store, spec: &TrainSpec) -> Result<Option<Arc<M
         }
         other => other?,
     };
-    let parsed = compute::run_apart("load", 1, move || Model::from_bytes(&bytes)).await;
-    let parsed = parsed.map_err(|error| Failure::Problem(error.into()))?;
-    parsed.map(|model| Some(Arc::new(model))).map_err(|error| Failure::Problem(error.into()))
+    let (model, _) = parse(bytes).await?;
+    Ok(Some(Arc::new(model)))
+}
+
+/// The model of an artifact, and the artifact again. Reading it is work for a thread of its own.
+pub(super) async fn parse(bytes: Vec<u8>) -> Result<(Model, Vec<u8>), Failure> {
+    let work = move || (Model::from_bytes(&bytes), bytes);
+    let done = compute::run_apart("load", 1, work).await;
+    let (model, bytes) = done.map_err(|error| Failure::Problem(error.into()))?;
+    Ok((model.map_err(|error| Failure::Problem(error.into()))?, bytes))
 }
