@@ -3,7 +3,7 @@
 /// An enum of settings that JSON tells apart by `type`, with their names there, and the trait object
 /// that all of them are:
 ///
-/// ```ignore
+/// ```text
 /// choices! {
 ///     /// Which optimiser, with its settings.
 ///     pub enum OptimizerSpec: dyn OptimizerSettings;

@@ -174,7 +174,11 @@ pub fn train(
         Some(state) => {
             let (network, progress) =
                 Progress::restore(&spec.network, input, targets.outputs(), state)?;
-            (spec.start.iter().fold(network, |network, start| start.hold(network)), progress)
+            let network = match &spec.start {
+                Some(start) => start.hold(network),
+                None => network,
+            };
+            (network, progress)
         }
         None => (spec.first_network(input, targets.outputs())?, Progress::default()),
     };

@@ -94,8 +94,6 @@ impl CustomOp1 for Rectifier {
         "rectifier"
     }
 
-    crate::learn::device::cuda_on_host!();
-
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets())
         else {

@@ -37,6 +37,8 @@ pub struct Network {
     held: Vec<bool>,
     /// For each row of the table, whether it stays as it is; empty where none does.
     held_rows: Vec<bool>,
+    /// Whether any row of a table is trained.
+    trains_table: bool,
     gradient: Gradient,
     loss: Loss,
     batch: Batch,
@@ -110,6 +112,7 @@ impl Network {
         let rows = layout.table.map_or(0, |(rows, _)| rows);
         let gradient = Gradient::new(rows, layout.dimension(), trained.len());
         Ok(Self {
+            trains_table: layout.table.is_some(),
             spec: frozen.spec().clone(),
             input: frozen.input(),
             outputs: frozen.outputs(),
@@ -147,6 +150,8 @@ impl Network {
         self.trained.retain(|&slot| !slots.get(slot).is_some_and(|held| *held));
         let table = self.layout.table.map_or(0, |(rows, _)| rows);
         self.gradient = Gradient::new(table, self.layout.dimension(), self.trained.len());
+        let all_held = !rows.is_empty() && rows.iter().all(|held| *held);
+        self.trains_table = self.layout.table.is_some() && !all_held;
         (self.held, self.held_rows) = (slots, rows);
         self
     }
@@ -158,8 +163,7 @@ impl Network {
 
     /// Whether any row of a table is trained.
     pub fn trains_table(&self) -> bool {
-        let all_held = !self.held_rows.is_empty() && self.held_rows.iter().all(|held| *held);
-        self.layout.table.is_some() && !all_held
+        self.trains_table
     }
 
     /// A copy of the parameters as they are now.
@@ -260,31 +264,17 @@ impl Network {
         share: f32,
         noise: Noise<'_>,
     ) -> Result<f32, LearnError> {
-        let leaf = match features {
-            Features::Sparse(rows) => Some(match self.spec.text_form() {
-                TextForm::Bag(pooling) => {
-                    self.pool(rows, records, noise.ngrams, pooling);
-                    let shape = (records.len(), self.layout.dimension());
-                    Var::from_slice(&self.batch.pooled, shape, &self.device)?
-                }
-                TextForm::Words { max, min } => {
-                    let words = self.words(rows, records, noise.ngrams, (min, max));
-                    let shape = (records.len(), words, self.layout.dimension());
-                    Var::from_slice(&self.batch.pooled, shape, &self.device)?
-                }
-            }),
-            Features::Dense(_) => None,
-        };
-        let mut partners = None;
-        let x = match (&leaf, features) {
-            (None, Features::Dense(rows)) => {
-                let Augmented { values, partners: mixed } =
-                    noise.augmentation.apply(rows, records, self.input.image());
-                partners = mixed;
-                self.gather(values, records.len())?
+        let (leaf, x, partners) = match features {
+            Features::Sparse(rows) => {
+                let leaf = self.leaf(rows, records, noise.ngrams)?;
+                let x = leaf.as_tensor().clone();
+                (Some(leaf), x, None)
             }
-            (Some(leaf), _) => leaf.as_tensor().clone(),
-            (None, Features::Sparse(_)) => unreachable!("sparse rows are pooled into a leaf"),
+            Features::Dense(rows) => {
+                let Augmented { values, partners } =
+                    noise.augmentation.apply(rows, records, self.input.image());
+                (None, self.gather(values, records.len())?, partners)
+            }
         };
         let mut pass = Pass::new(noise.key);
         pass.words.clone_from(&self.batch.words);
@@ -338,6 +328,28 @@ impl Network {
             self.values[slot].set(&statistic)?;
         }
         Ok(value)
+    }
+
+    /// The leaf of the graph that stands for a batch's rows of the table.
+    fn leaf(
+        &mut self,
+        rows: &SparseRows,
+        records: &[usize],
+        dropout: &NgramDropout,
+    ) -> candle_core::Result<Var> {
+        let dimension = self.layout.dimension();
+        match self.spec.text_form() {
+            TextForm::Bag(pooling) => {
+                self.pool(rows, records, dropout, pooling);
+                let shape = (records.len(), dimension);
+                Var::from_slice(&self.batch.pooled, shape, &self.device)
+            }
+            TextForm::Words { max, min } => {
+                let words = self.words(rows, records, dropout, (min, max));
+                let shape = (records.len(), words, dimension);
+                Var::from_slice(&self.batch.pooled, shape, &self.device)
+            }
+        }
     }
 
     /// Records as they are, in the shape of the input.
