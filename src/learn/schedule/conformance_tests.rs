@@ -22,19 +22,6 @@ pub(in crate::learn) fn every_schedule(warmup: Option<Warmup>) -> Vec<ScheduleSp
     every_kind::<ScheduleSpec>().into_iter().chain(more).map(with_warmup).collect()
 }
 
-/// A schedule says whether its factors depend on the length of the training.
-#[test]
-fn what_depends_on_the_length_says_so() {
-    let by_share = Warmup { steps: None, share: Some(0.1), ..Warmup::default() };
-    for warmup in [None, Some(warmup()), Some(by_share)] {
-        for spec in every_schedule(warmup) {
-            let factors = |steps| course(&mut spec.start(steps, EPOCH), 0..STEPS);
-            let differs = factors(STEPS) != factors(2 * STEPS);
-            assert_eq!(spec.depends_on_length(), differs, "{spec:?}");
-        }
-    }
-}
-
 fn warmup() -> Warmup {
     Warmup { steps: Some(20), ..Warmup::default() }
 }
@@ -113,6 +100,7 @@ fn resumed_schedules_go_on_as_if_nothing_had_happened() {
     }
 }
 
+/// A schedule says whether its factors depend on the length of the training.
 #[test]
 fn those_that_do_not_depend_on_the_length_are_the_same_in_a_longer_training() {
     let share = Warmup { share: Some(0.25), ..Warmup::default() };

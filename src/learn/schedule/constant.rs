@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, ScheduleSettings, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup, settings_are_the_course};
 
 /// The optimiser's rate throughout.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -14,16 +14,10 @@ pub struct ConstantSchedule {
 }
 
 impl ScheduleSettings for ConstantSchedule {
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
-    }
+    settings_are_the_course!();
 
     fn depends_on_length(&self) -> bool {
         false
-    }
-
-    fn shape(&self) -> Box<dyn Shape> {
-        Box::new(self.clone())
     }
 }
 

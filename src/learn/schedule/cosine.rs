@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, ScheduleSettings, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup, settings_are_the_course};
 
 /// Down along half a cosine, step by step: min_factor + (1 − min_factor) · (1 + cos(π t / T)) / 2, t
 /// of T steps into the cycle. Without `t_0`, one cycle lasts the whole training; with it, the rate
@@ -52,16 +52,10 @@ impl CosineSchedule {
 }
 
 impl ScheduleSettings for CosineSchedule {
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
-    }
+    settings_are_the_course!();
 
     fn depends_on_length(&self) -> bool {
         self.t_0.is_none()
-    }
-
-    fn shape(&self) -> Box<dyn Shape> {
-        Box::new(self.clone())
     }
 }
 

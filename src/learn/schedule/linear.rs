@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, ScheduleSettings, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup, settings_are_the_course};
 
 /// From the optimiser's rate down to zero over all epochs, in equal steps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -14,16 +14,10 @@ pub struct LinearSchedule {
 }
 
 impl ScheduleSettings for LinearSchedule {
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
-    }
+    settings_are_the_course!();
 
     fn depends_on_length(&self) -> bool {
         true
-    }
-
-    fn shape(&self) -> Box<dyn Shape> {
-        Box::new(self.clone())
     }
 }
 

@@ -104,6 +104,20 @@ pub(in crate::learn) trait ScheduleSettings {
     fn shape(&self) -> Box<dyn Shape>;
 }
 
+/// What a schedule whose settings are its course has in common with all others.
+macro_rules! settings_are_the_course {
+    () => {
+        fn warmup(&self) -> Option<Warmup> {
+            self.warmup
+        }
+
+        fn shape(&self) -> Box<dyn Shape> {
+            Box::new(self.clone())
+        }
+    };
+}
+use settings_are_the_course;
+
 /// The course of a schedule after the warm-up.
 pub trait Shape: Send {
     /// The factor on the optimiser's rate, in \[0, 1\].

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, ScheduleSettings, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup, settings_are_the_course};
 
 /// Along half a cosine from 1 / initial_division up to the optimiser's rate, which is the peak, then
 /// along another down to 1 / (initial_division · final_division) at the last step.
@@ -36,16 +36,10 @@ fn anneal(start: f64, end: f64, share: f64) -> f64 {
 }
 
 impl ScheduleSettings for OneCycleSchedule {
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
-    }
+    settings_are_the_course!();
 
     fn depends_on_length(&self) -> bool {
         true
-    }
-
-    fn shape(&self) -> Box<dyn Shape> {
-        Box::new(self.clone())
     }
 }
 

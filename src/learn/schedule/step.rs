@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Position, ScheduleSettings, Shape, Warmup};
+use super::{Position, ScheduleSettings, Shape, Warmup, settings_are_the_course};
 
 /// Times `gamma` after every `every` epochs: gamma^⌊epochs done / every⌋.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -26,16 +26,10 @@ impl Default for StepSchedule {
 }
 
 impl ScheduleSettings for StepSchedule {
-    fn warmup(&self) -> Option<Warmup> {
-        self.warmup
-    }
+    settings_are_the_course!();
 
     fn depends_on_length(&self) -> bool {
         false
-    }
-
-    fn shape(&self) -> Box<dyn Shape> {
-        Box::new(self.clone())
     }
 }
 
