@@ -57,13 +57,33 @@ pub(super) async fn check_unneeded(
     .bind(state)
     .fetch_all(&mut **tx)
     .await?;
-    if needing.is_empty() {
-        return Ok(());
-    }
-    Err(StoreError::InUse {
+    unless_needed(&needing, || StoreError::InUse {
         message: format!("{} will go on from where {model:?} ended", needing.join(", ")),
         hint: "cancel these jobs or wait for them to start, then delete the model",
     })
+}
+
+/// Refuses to let go of a model from which a job that has not ended starts.
+pub(super) async fn check_not_a_start(
+    tx: &mut Transaction<'static, Sqlite>,
+    model: &str,
+) -> Result<(), StoreError> {
+    let needing: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT jobs.id FROM runs JOIN jobs ON jobs.id = runs.job
+         WHERE jobs.status IN ('queued', 'running', 'cancelling')
+         AND json_extract(runs.spec, '$.init_from.model') = $1 LIMIT 5",
+    )
+    .bind(model)
+    .fetch_all(&mut **tx)
+    .await?;
+    unless_needed(&needing, || StoreError::InUse {
+        message: format!("{} will start from {model:?}", needing.join(", ")),
+        hint: "cancel these jobs or wait for them to end, then delete the model",
+    })
+}
+
+fn unless_needed(needing: &[String], error: impl FnOnce() -> StoreError) -> Result<(), StoreError> {
+    if needing.is_empty() { Ok(()) } else { Err(error()) }
 }
 
 /// Forgets a state; the file is the caller's.

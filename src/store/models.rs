@@ -264,7 +264,7 @@ impl Store {
             continuations::check_unneeded(&mut tx, id, state).await?;
             continuations::forget(&mut tx, state).await?;
         }
-        check_not_a_start(&mut tx, id).await?;
+        continuations::check_not_a_start(&mut tx, id).await?;
         sqlx::query("UPDATE jobs SET model = NULL WHERE model = $1")
             .bind(id)
             .execute(&mut *tx)
@@ -299,27 +299,5 @@ fn info(row: &SqliteRow, aliases: Vec<String>) -> Result<ModelInfo, StoreError> 
         sha256: hash.to_owned(),
         created_at: Timestamp::from_millis(row.try_get("created_at")?),
         id,
-    })
-}
-
-/// Refuses to let go of a model from which a job that has not ended starts.
-async fn check_not_a_start(
-    tx: &mut Transaction<'static, Sqlite>,
-    model: &str,
-) -> Result<(), StoreError> {
-    let needing: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT jobs.id FROM runs JOIN jobs ON jobs.id = runs.job
-         WHERE jobs.status IN ('queued', 'running', 'cancelling')
-         AND json_extract(runs.spec, '$.init_from.model') = $1 LIMIT 5",
-    )
-    .bind(model)
-    .fetch_all(&mut **tx)
-    .await?;
-    if needing.is_empty() {
-        return Ok(());
-    }
-    Err(StoreError::InUse {
-        message: format!("{} will start from {model:?}", needing.join(", ")),
-        hint: "cancel these jobs or wait for them to end, then delete the model",
     })
 }
