@@ -4,7 +4,7 @@ use super::encoder::Encoder;
 use super::init_from::{InitFrom, LayerTransfer, TransferReport, VocabularyTransfer};
 use super::spec::TrainSpec;
 use super::{FitError, Model};
-use crate::learn::network::{EMBEDDING, Frozen, Network, layer_of};
+use crate::learn::network::{EMBEDDING, Frozen, Network, Slot, layer_of};
 use crate::learn::start::Start;
 use crate::task::Output;
 
@@ -109,8 +109,7 @@ pub(super) fn start(
     source: &Model,
     (encoder, output): (&Encoder, &Output),
 ) -> Result<(Start, TransferReport), FitError> {
-    let form = spec.network.text_form();
-    let shape = encoder.shape(form);
+    let shape = encoder.shape(spec.network.text_form());
     let fresh = Network::new(&spec.network, shape, output.outputs(), spec.training.seed)?;
     let fresh = fresh.freeze()?;
     let other = &source.reader.network;
@@ -118,115 +117,152 @@ pub(super) fn start(
 
     let of_outputs = outputs(init, &source.reader.output, output);
     let of_features = features(&source.reader.encoder, encoder);
+    let mut layers = Layers { freeze: &init.freeze, of: Vec::new() };
+    let table = carry_table(&fresh, other, (&source.reader.encoder, encoder), &mut layers);
     let last = format!("layers.{}", spec.network.dense().hidden.len());
-    let (table, values) = fresh.parts();
-    let (other_table, other_values) = other.parts();
-    let (mut table, mut values) = (table.to_vec(), values.to_vec());
-    let mut layers: Vec<LayerTransfer> = Vec::new();
-    let mut note = |name: &str, carried: usize, size: usize| {
-        let frozen = init.freeze.iter().any(|frozen| frozen == name);
-        let new = size - carried;
-        match layers.iter_mut().find(|layer| layer.name == name) {
-            Some(layer) => (layer.carried, layer.new) = (layer.carried + carried, layer.new + new),
-            None => layers.push(LayerTransfer { name: name.to_owned(), carried, new, frozen }),
-        }
-    };
-
-    let mut carried_rows = Vec::new();
-    let mut vocabulary = None;
-    if let (Some((rows, _)), Encoder::Text(own), Encoder::Text(before)) =
-        (fresh.layout().table, encoder, &source.reader.encoder)
-    {
-        let mut ids = own.vocabulary().ids_in(before.vocabulary());
-        ids.truncate(rows);
-        let held = other.layout().table.map_or(0, |(rows, _)| rows);
-        let places: Places =
-            ids.iter().map(|id| id.map(|id| id as usize).filter(|id| *id < held)).collect();
-        let carried = carry((&mut table, other_table), &places, None, held);
-        note(EMBEDDING, carried, table.len());
-        carried_rows = places.iter().map(Option::is_some).collect();
-        let words = own.vocabulary().words().min(rows);
-        let count = |rows: &[bool]| rows.iter().filter(|came| **came).count();
-        let (of_words, of_ngrams) = carried_rows.split_at(words);
-        let (carried_words, carried_ngrams) = (count(of_words), count(of_ngrams));
-        vocabulary = Some(VocabularyTransfer {
-            carried_words,
-            new_words: words - carried_words,
-            carried_ngrams,
-            new_ngrams: of_ngrams.len() - carried_ngrams,
-        });
-    }
+    let (_, other_values) = other.parts();
+    let mut values = fresh.parts().1.to_vec();
     let mut carried = Vec::new();
     for (i, slot) in fresh.layout().slots.iter().enumerate() {
         let layer = layer_of(&slot.name);
-        let own_rows = slot.shape[0];
-        let all: Places = (0..own_rows).map(Some).collect();
+        let all: Places = (0..slot.shape[0]).map(Some).collect();
         let rows = if layer == last { &of_outputs } else { &all };
         let columns = of_features.as_ref().filter(|_| slot.name == "layers.0.weight");
         let columns = columns.map(|(places, _)| places.as_slice());
         let source_rows = other.layout().slots[i].shape[0];
         let count = carry((&mut values[i], &other_values[i]), rows, columns, source_rows);
-        note(layer, count, slot.size());
+        layers.note(layer, count, slot.size());
         carried.push(count == slot.size());
     }
-    for (i, name) in init.freeze.iter().enumerate() {
-        let layer = layers.iter().find(|layer| layer.name == *name);
-        if let Some(LayerTransfer { new, .. }) = layer.filter(|l| l.new > 0 && *name != EMBEDDING) {
-            return Err(FitError::Transfer {
-                field: format!("init_from.freeze[{i}]"),
-                message: format!("{new} numbers of {name:?} are new, and would never learn"),
-                hint: "leave the layer out: what is new in it has to learn".to_owned(),
-            });
-        }
-    }
-    let frozen = |name: &str| init.freeze.iter().any(|frozen| frozen == layer_of(name));
-    let held: Vec<bool> = fresh.layout().slots.iter().map(|slot| frozen(&slot.name)).collect();
-    let names = match output {
-        Output::Labels { labels, .. } => labels.names(),
-        Output::Values { names, .. } => names,
-    };
-    // A binary head has one output for two labels.
-    let came = |i: usize| of_outputs[i.min(of_outputs.len() - 1)].is_some();
-    let split = |names: &[String], came: &dyn Fn(usize) -> bool| {
-        let named = names.iter().enumerate();
-        let (a, b): (Vec<_>, Vec<_>) = named.partition(|(i, _)| came(*i));
-        let only = |list: Vec<(usize, &String)>| list.into_iter().map(|(_, n)| n.clone()).collect();
-        let pair: (Vec<String>, Vec<String>) = (only(a), only(b));
-        pair
-    };
-    let (carried_outputs, new_outputs) = split(names, &came);
-    let (carried_features, new_features) = match &of_features {
-        Some((places, names)) => split(names, &|i| places[i].is_some()),
-        None => Default::default(),
-    };
-    let report = TransferReport {
-        model: init.model.clone(),
-        layers,
-        vocabulary,
-        carried_features,
-        new_features,
-        carried_outputs,
-        new_outputs,
-    };
-    let held_table = init.freeze.iter().any(|name| name == EMBEDDING);
+    let layers = layers.checked()?;
+
+    let frozen = |name: &str| init.freeze.iter().any(|frozen| frozen == name);
+    let of_slot = |slot: &Slot| frozen(layer_of(&slot.name));
+    let held: Vec<bool> = fresh.layout().slots.iter().map(of_slot).collect();
+    let held_table = frozen(EMBEDDING);
     let learns = |came: &bool| !(held_table && *came);
-    let trains = held.iter().any(|held| !held) || carried_rows.iter().any(learns);
-    if !trains {
+    if held.iter().all(|held| *held) && !table.carried.iter().any(learns) {
         return Err(FitError::Transfer {
             field: "init_from.freeze".to_owned(),
             message: "every layer is frozen: nothing would learn".to_owned(),
             hint: "leave a layer out".to_owned(),
         });
     }
+    let names = match output {
+        Output::Labels { labels, .. } => labels.names(),
+        Output::Values { names, .. } => names,
+    };
+    // A binary head has one output for two labels.
+    let came = |i: usize| of_outputs[i.min(of_outputs.len() - 1)].is_some();
+    let (carried_outputs, new_outputs) = split_names(names, came);
+    let (carried_features, new_features) = match &of_features {
+        Some((places, names)) => split_names(names, |i| places[i].is_some()),
+        None => Default::default(),
+    };
+    let report = TransferReport {
+        model: init.model.clone(),
+        layers,
+        vocabulary: table.vocabulary,
+        carried_features,
+        new_features,
+        carried_outputs,
+        new_outputs,
+    };
     let start = Start {
-        network: fresh.with(table, values),
+        network: fresh.with(table.values, values),
         carried,
-        carried_rows,
+        carried_rows: table.carried,
         held,
         held_table,
         learning_rate_factor: init.learning_rate_factor,
     };
     Ok((start, report))
+}
+
+/// What came along, layer by layer.
+struct Layers<'a> {
+    freeze: &'a [String],
+    of: Vec<LayerTransfer>,
+}
+
+impl Layers<'_> {
+    /// Counts `carried` of `size` numbers for a layer.
+    fn note(&mut self, name: &str, carried: usize, size: usize) {
+        let frozen = self.freeze.iter().any(|frozen| frozen == name);
+        let new = size - carried;
+        match self.of.iter_mut().find(|layer| layer.name == name) {
+            Some(layer) => (layer.carried, layer.new) = (layer.carried + carried, layer.new + new),
+            None => self.of.push(LayerTransfer { name: name.to_owned(), carried, new, frozen }),
+        }
+    }
+
+    /// The layers, unless a frozen one holds what would never learn. Of the table only the rows that
+    /// came along stay as they are.
+    fn checked(self) -> Result<Vec<LayerTransfer>, FitError> {
+        for (i, name) in self.freeze.iter().enumerate().filter(|(_, name)| *name != EMBEDDING) {
+            let layer = self.of.iter().find(|layer| layer.name == *name && layer.new > 0);
+            if let Some(LayerTransfer { new, .. }) = layer {
+                return Err(FitError::Transfer {
+                    field: format!("init_from.freeze[{i}]"),
+                    message: format!("{new} numbers of {name:?} are new, and would never learn"),
+                    hint: "leave the layer out: what is new in it has to learn".to_owned(),
+                });
+            }
+        }
+        Ok(self.of)
+    }
+}
+
+/// An embedding table with the rows that came along.
+struct CarriedTable {
+    values: Vec<f32>,
+    /// Whether each row came along; empty without a table.
+    carried: Vec<bool>,
+    vocabulary: Option<VocabularyTransfer>,
+}
+
+/// The embedding table: the vectors of the words and n-grams that both vocabularies hold.
+fn carry_table(
+    fresh: &Frozen,
+    other: &Frozen,
+    (before, own): (&Encoder, &Encoder),
+    layers: &mut Layers<'_>,
+) -> CarriedTable {
+    let mut values = fresh.parts().0.to_vec();
+    let (Some((rows, _)), Encoder::Text(own), Encoder::Text(before)) =
+        (fresh.layout().table, own, before)
+    else {
+        return CarriedTable { values, carried: Vec::new(), vocabulary: None };
+    };
+    let mut ids = own.vocabulary().ids_in(before.vocabulary());
+    ids.truncate(rows);
+    let source_rows = other.layout().table.map_or(0, |(rows, _)| rows);
+    let places: Places =
+        ids.iter().map(|id| id.map(|id| id as usize).filter(|id| *id < source_rows)).collect();
+    let count = carry((&mut values, other.parts().0), &places, None, source_rows);
+    layers.note(EMBEDDING, count, values.len());
+    let carried: Vec<bool> = places.iter().map(Option::is_some).collect();
+    let words = own.vocabulary().words().min(rows);
+    let count = |rows: &[bool]| rows.iter().filter(|came| **came).count();
+    let (of_words, of_ngrams) = carried.split_at(words);
+    let (carried_words, carried_ngrams) = (count(of_words), count(of_ngrams));
+    let vocabulary = Some(VocabularyTransfer {
+        carried_words,
+        new_words: words - carried_words,
+        carried_ngrams,
+        new_ngrams: of_ngrams.len() - carried_ngrams,
+    });
+    CarriedTable { values, carried, vocabulary }
+}
+
+/// The names of what came along, and of what is new.
+fn split_names(names: &[String], came: impl Fn(usize) -> bool) -> (Vec<String>, Vec<String>) {
+    let mut split = (Vec::new(), Vec::new());
+    for (i, name) in names.iter().enumerate() {
+        let list = if came(i) { &mut split.0 } else { &mut split.1 };
+        list.push(name.clone());
+    }
+    split
 }
 
 /// What was checked at submission, checked again: the artifact is what is started from.
