@@ -2,6 +2,12 @@
 //!
 //! `ARCHITECTURE.md` maps the layers; a layer imports only from those below it.
 
+// A panic is a defect: what can fail returns an error.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)
+)]
+
 pub mod app;
 pub mod arrays;
 pub mod cli;

@@ -55,11 +55,15 @@ async fn submit_for(store: &Store, dataset: &str, seed: u64, epochs: usize) -> J
 
 async fn ended(store: &Store, id: &str) -> Job {
     loop {
+        // Listening begins before the look, so that no change falls between the two.
+        let changed = store.signals.job(id).notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
         let job = store.job(id).await.unwrap();
         if job.status.is_final() {
             return job;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        changed.await;
     }
 }
 

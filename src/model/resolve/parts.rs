@@ -142,9 +142,10 @@ pub(super) fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
 pub fn device(name: Option<&str>, errors: &mut Vec<FieldError>) -> DeviceName {
     let Some(name) = name.filter(|name| *name != "auto") else { return DeviceName::Cpu };
     let available = DeviceName::available();
-    match name.parse() {
-        Ok(device) if available.contains(&device) => return device,
-        _ => {}
+    if let Ok(device) = name.parse()
+        && available.contains(&device)
+    {
+        return device;
     }
     let names: Vec<String> = available.iter().map(|device| format!("\"{device}\"")).collect();
     let hint = format!(
