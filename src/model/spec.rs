@@ -77,8 +77,8 @@ pub struct TrainRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFromRequest>,
     /// Where to train: `cpu`, `cuda:N` (an NVIDIA GPU, by number), or `auto`, which is `cpu` so far:
-    /// the kernels are written for it, and on a GPU only matrix products are faster. Devices that
-    /// are there: `GET /v1/catalog`. Scoring runs on the processor.
+    /// the kernels are written for it, and the way over a GPU has not been measured. Devices that are
+    /// there: `GET /v1/catalog`. Scoring runs on the processor.
     #[serde(default)]
     #[schema(max_length = 20, example = "auto")]
     pub device: Option<String>,
@@ -160,8 +160,9 @@ pub struct TrainingRequest {
     #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     pub checkpoint_steps: Option<u64>,
     /// Whether the state that training ends in is kept, so that `POST /v1/runs/{id}/resume` can extend
-    /// the run: two to four times the size of the model on disk, until the model or the dataset is
-    /// deleted. A sweep keeps none. Default: true.
+    /// the run, on disk until the model or the dataset is deleted. It holds the network, the best
+    /// epoch's network and the optimiser's state: with Adam four numbers for each parameter of the
+    /// model, five with `ema_decay`. A sweep keeps none. Default: true.
     pub keep_state: Option<bool>,
 }
 
@@ -195,7 +196,8 @@ pub struct EarlyStoppingRequest {
 /// names no calibration record, the share `calibration` of the validation records.
 ///
 /// Without `column`, the four shares sum to 1. A share may be 0: what then cannot be computed is
-/// absent, and `unavailable` says why.
+/// absent, and `unavailable` says why. Equal records stay in one part, so that none is tested on that
+/// trained; the parts are then not exactly the shares.
 ///
 /// Default: 0.7, 0.1, 0.1, 0.1; below 50 records, all of them train.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

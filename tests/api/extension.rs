@@ -55,6 +55,27 @@ fn whole_request(dataset: &Value, optimizer: Value, schedule: Value) -> Value {
     request
 }
 
+/// What `training.keep_state` says of it.
+#[tokio::test]
+async fn a_kept_state_holds_four_numbers_for_each_parameter_and_one_more_with_averages() {
+    let server = Server::start().await;
+    let table = server.upload(line(200)).await;
+    let mut request = line_request(&table);
+    request["network"] = json!({"type": "mlp", "hidden": [100, 100]});
+    request["optimizer"] = json!({"type": "adam"});
+    for (ema, numbers) in [(Value::Null, 4), (json!(0.9), 5)] {
+        request["training"] = json!({"epochs": 2, "early_stopping": null, "ema_decay": ema});
+        let job = server.train(&request).await;
+        let card = server.get(&format!("/v1/models/{}/card", id(&job, "model"))).await;
+        let parameters = card["parameters"].as_u64().unwrap();
+        let states = server.folder.path().join("artifacts/states");
+        let state = std::fs::metadata(states.join(format!("{}.safetensors", id(&job, "run"))));
+        let values = state.unwrap().len() / 4;
+        let expected = numbers * parameters..(numbers * parameters) * 21 / 20;
+        assert!(expected.contains(&values), "{values} for {parameters} parameters");
+    }
+}
+
 #[tokio::test]
 async fn an_extended_run_is_bit_for_bit_the_longer_one() {
     let server = Server::start().await;
