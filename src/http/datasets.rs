@@ -127,10 +127,8 @@ pub async fn upload(
     }
     let Received { file, name, format, sha256 } = upload::receive(&state, request).await?;
     let keyed = key.on("POST /v1/datasets", sha256);
-    if let Some(keyed) = &keyed
-        && let Some(before) = state.store.recall(keyed).await?
-    {
-        return Ok(super::replay(before));
+    if let Some(before) = super::replayed(&state, keyed.as_ref()).await? {
+        return Ok(before);
     }
     let Some(format) = format else {
         let hint =

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -32,8 +32,8 @@ pub struct SubmitQuery {
 ///
 /// Answers 202 once the job is on disk: from then on it survives restarts and ends exactly once.
 /// A job of the kind `train` makes a model; one of the kind `range_test` finds a learning rate for
-/// it, which its run then tells. With `validate_only=true` it answers 200 with the resolved spec, the number of parameters, memory
-/// and time, and creates nothing.
+/// it, which its run then tells. With `validate_only=true` it answers 200 with the resolved spec, the
+/// number of parameters, memory and time, and creates nothing.
 ///
 /// With `init_from` a training starts from another model's network: with more data, or for a related
 /// task with other labels. Layers can stay as they are, and what came along can learn more slowly.
@@ -59,10 +59,9 @@ pub async fn submit(
     body: Body<JobRequest>,
 ) -> Result<Response, Failure> {
     let keyed = key.on("POST /v1/jobs", body.hash);
-    if let Some(keyed) = keyed.as_ref().filter(|_| !query.validate_only)
-        && let Some(before) = state.store.recall(keyed).await?
-    {
-        return Ok(super::replay(before));
+    let keyed = keyed.as_ref().filter(|_| !query.validate_only);
+    if let Some(before) = super::replayed(&state, keyed).await? {
+        return Ok(before);
     }
     let request = match &body.value {
         JobRequest::Train(request) => request,
@@ -115,17 +114,10 @@ pub async fn submit(
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
     let inserted = match &plan {
-        None => state.store.insert_job(&spec, &warnings, limits, keyed.as_ref()).await,
-        Some(plan) => {
-            state.store.insert_sweep(plan, &spec, &warnings, limits, keyed.as_ref()).await
-        }
+        None => state.store.insert_job(&spec, &warnings, limits, keyed).await,
+        Some(plan) => state.store.insert_sweep(plan, &spec, &warnings, limits, keyed).await,
     };
-    let job = match inserted {
-        Ok(job) => job,
-        Err(error) => return super::replay_taken(&state, keyed.as_ref(), error).await,
-    };
-    let location = format!("/v1/jobs/{}", job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
+    super::accepted(&state, keyed, inserted).await
 }
 
 /// Parameters of a list of jobs.

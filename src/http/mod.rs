@@ -28,12 +28,12 @@ pub mod state;
 pub mod sweeps;
 pub mod upload;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -44,6 +44,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::job::Job;
 use crate::problem::{Code, Problem};
 use crate::store::StoreError;
 use crate::store::idempotency::{Keyed, Remembered};
@@ -188,22 +189,44 @@ fn cors(origins: &[String]) -> CorsLayer {
         .expose_headers([header::LOCATION, header::ETAG, header::RETRY_AFTER, observe::REQUEST_ID])
 }
 
+/// The answer that a request with the same key was given before, if there was one.
+async fn replayed(
+    state: &AppState,
+    keyed: Option<&Keyed>,
+) -> Result<Option<Response>, problem::Failure> {
+    let Some(keyed) = keyed else { return Ok(None) };
+    Ok(state.store.recall(keyed).await?.map(replay))
+}
+
 /// The answer to a request with the same key that came first at the same moment, or the error.
-pub(crate) async fn replay_taken(
+async fn replay_taken(
     state: &AppState,
     keyed: Option<&Keyed>,
     error: StoreError,
 ) -> Result<Response, problem::Failure> {
-    if let (StoreError::KeyTaken, Some(keyed)) = (&error, keyed)
-        && let Some(before) = state.store.recall(keyed).await?
-    {
-        return Ok(replay(before));
-    }
-    Err(error.into())
+    let before = match error {
+        StoreError::KeyTaken => replayed(state, keyed).await?,
+        _ => None,
+    };
+    before.ok_or_else(|| error.into())
+}
+
+/// 202, and where the job is that was inserted.
+async fn accepted(
+    state: &AppState,
+    keyed: Option<&Keyed>,
+    inserted: Result<Job, StoreError>,
+) -> Result<Response, problem::Failure> {
+    let job = match inserted {
+        Ok(job) => job,
+        Err(error) => return replay_taken(state, keyed, error).await,
+    };
+    let location = format!("/v1/jobs/{}", job.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
 }
 
 /// An answer that was given before, given again.
-pub(crate) fn replay(before: Remembered) -> Response {
+fn replay(before: Remembered) -> Response {
     let status = StatusCode::from_u16(before.status).unwrap_or(StatusCode::OK);
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),

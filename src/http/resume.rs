@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::extract::{Body, IdempotencyKey};
@@ -11,6 +10,7 @@ use super::problem::Failure;
 use super::query::{Path, Query};
 use super::state::AppState;
 use crate::job::{Job, JobStatus, Kept, Run, Validated};
+use crate::learn::stopping::EndReason;
 use crate::model::resolve::Resolved;
 use crate::model::resolve::extend::{Reached, ResumeRequest, extend};
 use crate::problem::{Code, Problem};
@@ -21,18 +21,22 @@ use crate::store::{Artifacts, StoreError};
 /// It makes a new job with a run and a model of its own, to the same spec with more epochs; the old
 /// run and its model stay as they are. The new run starts from the last state of the old one
 /// (parameters, optimiser, schedule, early stopping, place in the epoch), counts epochs and steps on
-/// from there, and `continues` names the old one. N epochs extended by M give, bit for bit, the model
-/// of N + M epochs in one go.
+/// from there, and `continues` names the old one.
 ///
-/// That does not hold where the schedule is spread over the whole training (`linear`, which is the
-/// default, `one_cycle`, `cosine` without `t_0`, a warm-up by `share`): there the rate goes on as that
-/// of a training of the new length at that step, and a warning says so. A run that was stopped, or
-/// ended by a limit, within an epoch goes on within it. A limit that ended the run (`max_steps`,
-/// `max_seconds`, `target`) holds no longer; after early stopping, patience begins anew.
+/// N epochs extended by M give, bit for bit, the model of N + M epochs in one go, if the schedule is
+/// not spread over the whole training and early stopping is the same. `linear` (the default),
+/// `polynomial`, `one_cycle`, `cosine` without `t_0` and a warm-up by `share` are spread so: there the
+/// rate goes on as that of a training of the new length at that step, and a warning says so. A
+/// `patience` that was left to its default is a tenth of the epochs first asked for, and stays that.
+///
+/// A run that was stopped, or ended by a limit, within an epoch goes on within it. A limit that ended
+/// the run (`max_steps`, `max_seconds`, `target`) holds no longer; after early stopping, patience
+/// begins anew.
 ///
 /// A run can be extended if it succeeded or was stopped, or failed for no fault of its own after a
 /// checkpoint, and its `checkpoint` is still kept: until its model or its dataset is deleted, and not
-/// with `training.keep_state` false.
+/// with `training.keep_state` false. One that started from another model (`init_from`) needs that
+/// model too.
 #[utoipa::path(post, path = "/v1/runs/{id}/resume", tag = "runs",
     params(SubmitQuery, ("id" = String, Path, description = "Id of the run"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
@@ -51,10 +55,9 @@ pub async fn resume(
     body: Body<ResumeRequest>,
 ) -> Result<Response, Failure> {
     let keyed = key.on(&format!("POST /v1/runs/{id}/resume"), body.hash);
-    if let Some(keyed) = keyed.as_ref().filter(|_| !query.validate_only)
-        && let Some(before) = state.store.recall(keyed).await?
-    {
-        return Ok(super::replay(before));
+    let keyed = keyed.as_ref().filter(|_| !query.validate_only);
+    if let Some(before) = super::replayed(&state, keyed).await? {
+        return Ok(before);
     }
     let run = state.store.run(&id).await?;
     let job = state.store.job(&run.job).await?;
@@ -89,13 +92,8 @@ pub async fn resume(
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
     let store = &state.store;
-    let inserted = store.insert_continuation(&id, &spec, &warnings, limits, keyed.as_ref()).await;
-    let job = match inserted {
-        Ok(job) => job,
-        Err(error) => return super::replay_taken(&state, keyed.as_ref(), error).await,
-    };
-    let location = format!("/v1/jobs/{}", job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
+    let inserted = store.insert_continuation(&id, &spec, &warnings, limits, keyed).await;
+    super::accepted(&state, keyed, inserted).await
 }
 
 const TRAIN_ANEW: &str = "submit its spec as a new job, with the epochs that you want";
@@ -123,7 +121,7 @@ fn kept(run: &Run, job: &Job) -> Result<Kept, Problem> {
     }
     match (run.checkpoint, run.end_reason) {
         (Some(kept), _) => Ok(kept),
-        (None, Some(crate::learn::stopping::EndReason::Diverged)) => {
+        (None, Some(EndReason::Diverged)) => {
             refuse("it diverged", "train anew with a lower optimizer.learning_rate")
         }
         (None, None) => refuse("it failed and left no state to go on from", TRAIN_ANEW),

@@ -73,8 +73,8 @@ pub struct ScoreResponse {
     pub unavailable: Vec<Unavailable>,
 }
 
-/// Score texts or rows: label and calibrated confidence, or value and interval; coverage, whether they come from where the model was
-/// trained, and whether to accept the answer.
+/// Score texts or rows: label and calibrated confidence, or value and interval; coverage, whether
+/// they come from where the model was trained, and whether to accept the answer.
 #[utoipa::path(post, path = "/v1/models/{model}/score", tag = "models",
     params(("model" = String, Path, description = "Id, name (the newest of it) or name@alias", example = "sentiment")),
     request_body(content = ScoreRequest, example = json!({"texts":
@@ -112,13 +112,12 @@ pub async fn score(
     if batch.values.is_empty() {
         return Err(invalid(field, "holds nothing", "send at least one").into());
     }
-    let defaults = Thresholds::default();
-    let thresholds = Thresholds {
-        max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
-        min_confidence: request.min_confidence.unwrap_or(defaults.min_confidence),
-        max_miscoverage: request.max_miscoverage.unwrap_or(defaults.max_miscoverage),
-        top_labels: request.top_labels,
-    };
+    let thresholds = Thresholds::asked(
+        request.max_false_alarm,
+        request.min_confidence,
+        request.max_miscoverage,
+        request.top_labels,
+    );
     let bytes: usize = match batch.kind {
         BatchKind::Images => 0,
         BatchKind::Texts | BatchKind::Records => batch.values.iter().map(text_bytes).sum(),

@@ -9,8 +9,12 @@ use utoipa::ToSchema;
 /// left at their defaults are the other model's. What fits comes along by name: rows of words and
 /// n-grams, weights of a table's features, outputs of labels; everything else starts fresh. The
 /// vocabulary grows: what the other model knew stays known. Columns of numbers and dates that both
-/// have keep the other model's scale, and so do targets, where they are the same ones. The card
-/// tells what came along.
+/// have keep the other model's scale, and so do targets, where they are the same ones. Between two
+/// labels, which share one output, and more of them the outputs start fresh.
+///
+/// Records that trained the other model train again, wherever a split would put them, so that no test
+/// record was learnt before; a warning (`seen_by_source`) says how many. The card tells what came
+/// along.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InitFromRequest {
     /// Id of the model, its name (the newest of it) or name@alias.

@@ -87,15 +87,16 @@ fn sample(training: &[usize], wanted: usize) -> Vec<usize> {
 
 fn warning(column: &str, target: Option<&String>, share: f64, of: Target<'_>) -> Warning {
     let percent = (1_000.0 * share).floor() / 10.0;
+    let from = 100.0 * LEAKAGE_THRESHOLD;
     let target = target.map_or_else(|| "the target".to_owned(), |name| format!("{name:?}"));
     let what = match of {
         Target::Classes(_) => "of the records outside the most frequent class",
         Target::Numbers(_) => "of the variance",
     };
     let message = format!(
-        "the column {column:?} alone tells {target}: it settles {percent} % {what}. It may be a copy, \
-         or known only afterwards; if records to be scored will not have it, leave it out of \
-         task.features and train again"
+        "the column {column:?} alone tells {target}: it settles {percent} % {what}, and a warning is \
+         given from {from} % on. It may be a copy, or known only afterwards; if records to be scored \
+         will not have it, leave it out of task.features and train again"
     );
     Warning::new("target_leakage", message)
 }

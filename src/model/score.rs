@@ -31,6 +31,24 @@ pub struct Thresholds {
     pub top_labels: Option<usize>,
 }
 
+impl Thresholds {
+    /// What was asked for, and the defaults for the rest.
+    pub fn asked(
+        max_false_alarm: Option<f64>,
+        min_confidence: Option<f64>,
+        max_miscoverage: Option<f64>,
+        top_labels: Option<usize>,
+    ) -> Self {
+        let defaults = Self::default();
+        Self {
+            max_false_alarm: max_false_alarm.unwrap_or(defaults.max_false_alarm),
+            min_confidence: min_confidence.unwrap_or(defaults.min_confidence),
+            max_miscoverage: max_miscoverage.unwrap_or(defaults.max_miscoverage),
+            top_labels,
+        }
+    }
+}
+
 impl Default for Thresholds {
     fn default() -> Self {
         Self { max_false_alarm: 0.05, min_confidence: 0.5, max_miscoverage: 0.1, top_labels: None }
