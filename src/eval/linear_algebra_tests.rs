@@ -98,3 +98,14 @@ fn what_has_no_factor_is_refused() {
     Cholesky::identity(2).solve(&mut x);
     assert_eq!(x, [3.0, 4.0]);
 }
+
+#[test]
+fn sums_side_by_side_are_those_one_by_one() {
+    for size in [0, 1, 7, 8, 9, 30] {
+        let a: Vec<f64> = (0..size).map(|i| f64::from(i) - 3.0).collect();
+        let b: Vec<f64> = (0..size).map(|i| f64::from(i * i % 5)).collect();
+        let product: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+        let square: f64 = a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum();
+        assert_eq!((dot(&a, &b), square_distance(&a, &b)), (product, square), "{size}");
+    }
+}

@@ -3,7 +3,7 @@
 use super::Training;
 use crate::arrays::{Arrays, ArraysError};
 use crate::eval::covariance::{ledoit_wolf, second_moment};
-use crate::eval::linear_algebra::Cholesky;
+use crate::eval::linear_algebra::{Cholesky, square_distance};
 use crate::eval::{Link, Matrix};
 use crate::random;
 
@@ -152,9 +152,8 @@ impl Gaussians {
         }
         let mut x: Vec<f64> = vector.iter().map(|&value| f64::from(value)).collect();
         self.factor.solve(&mut x);
-        let square = |mean: &[f64]| mean.iter().zip(&x).map(|(m, x)| (m - x) * (m - x)).sum();
-        let squares = self.means.chunks_exact(vector.len()).map(square);
-        squares.reduce(f64::min).unwrap_or(0.0)
+        let means = self.means.chunks_exact(vector.len());
+        means.map(|mean| square_distance(mean, &x)).reduce(f64::min).unwrap_or(0.0)
     }
 }
 

@@ -33,8 +33,8 @@ pub enum DetectorKind {
     CoverageMsp,
     /// The least surprising class's mean surprise at the words, in nats per word (naive Bayes).
     NaiveBayes,
-    /// The mean surprise at each word after the one before it, in nats per word, from 0 up: an
-    /// interpolated Kneser-Ney bigram model.
+    /// The mean surprise at each word after the one before it, and at the end of the text, in nats
+    /// per word, from 0 up: an interpolated Kneser-Ney bigram model.
     KneserNey,
     /// 1 − the cosine to the nearest of up to 256 typical training vectors. In \[0, 2\].
     Prototypes,

@@ -14,7 +14,7 @@ impl UnseenBigrams {
     }
 
     pub fn load(arrays: &Arrays) -> Result<Self, ArraysError> {
-        Ok(Self { bigrams: Bigrams::load(arrays, false)? })
+        Ok(Self { bigrams: Bigrams::load(arrays)? })
     }
 }
 
