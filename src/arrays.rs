@@ -143,6 +143,37 @@ impl Arrays {
         Arrays { arrays: arrays.collect(), metadata: String::new() }
     }
 
+    /// For tests of what loads them: each array in turn is missing, cut to a third, or of another
+    /// type; with a word on what is wrong.
+    #[cfg(test)]
+    pub fn damaged(&self) -> Vec<(String, Arrays)> {
+        fn cut<T: Number>(values: &[T]) -> Values {
+            T::wrap(values[..values.len() / 3].to_vec())
+        }
+        let mut all = Vec::new();
+        for (name, (_, values)) in &self.arrays {
+            let cut = match values {
+                Values::F32(v) => cut(v),
+                Values::F64(v) => cut(v),
+                Values::U32(v) => cut(v),
+                Values::U64(v) => cut(v),
+            };
+            let other = match values {
+                Values::F32(_) => Values::F64(vec![0.0; values.len()]),
+                _ => Values::F32(vec![0.0; values.len()]),
+            };
+            let mut without = self.clone();
+            without.arrays.remove(name);
+            all.push((format!("no {name}"), without));
+            for (values, wrong) in [(cut, "less"), (other, "another type")] {
+                let mut damaged = self.clone();
+                damaged.arrays.insert(name.clone(), (vec![values.len()], values));
+                all.push((format!("{wrong} of {name}"), damaged));
+            }
+        }
+        all
+    }
+
     /// The bytes of a safetensors file. The same arrays give the same bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArraysError> {
         let info = HashMap::from([(METADATA_KEY.to_owned(), self.metadata.clone())]);

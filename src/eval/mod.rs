@@ -6,11 +6,13 @@ pub mod bootstrap;
 pub mod calibrator;
 pub mod combination;
 pub mod conformal;
+mod covariance;
 pub mod detector;
 pub mod distribution;
 pub mod groups;
 pub mod importance;
 pub mod interval;
+mod linear_algebra;
 pub mod metric;
 pub mod paired;
 pub mod prototypes;
@@ -19,6 +21,8 @@ mod reference_tests;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::arrays::{Arrays, ArraysError};
 
 /// How logits become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -75,7 +79,7 @@ pub struct Matrix {
 
 impl Matrix {
     /// An empty matrix of `columns`.
-    pub fn new(columns: usize) -> Self {
+    pub const fn new(columns: usize) -> Self {
         Self { columns, values: Vec::new() }
     }
 
@@ -119,5 +123,27 @@ impl Matrix {
     /// All values, row by row.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Stores it under `name`.
+    fn save(&self, arrays: &mut Arrays, name: &str) {
+        arrays.put(&format!("{name}.columns"), vec![self.columns as u64]);
+        arrays.put_shaped(name, vec![self.len(), self.columns], self.values.clone());
+    }
+
+    /// Takes up what was stored under `name`: whole rows of finite numbers.
+    fn load(arrays: &Arrays, name: &str) -> Result<Self, ArraysError> {
+        let values = arrays.get::<f32>(name)?.to_vec();
+        let columns = arrays.scalar::<u64>(&format!("{name}.columns"))?;
+        let columns = usize::try_from(columns).unwrap_or(usize::MAX);
+        let whole = if columns == 0 { values.is_empty() } else { values.len() % columns == 0 };
+        if !whole || values.iter().any(|value| !value.is_finite()) {
+            return Err(ArraysError::Shape {
+                name: name.to_owned(),
+                expected: format!("rows of {columns} finite numbers"),
+                found: format!("{} numbers", values.len()),
+            });
+        }
+        Ok(Self { columns, values })
     }
 }

@@ -45,7 +45,7 @@ impl Prototypes {
                 sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
             }
             let mut next = Matrix::new(columns);
-            for sum in sums.chunks_exact(columns) {
+            for sum in sums.chunks_exact(columns.max(1)) {
                 // An empty cluster starts again at a random vector.
                 let other = (rng.next_u64() % sample.len().max(1) as u64) as usize;
                 next.push(&unit(sum).unwrap_or_else(|| sample.row(other).to_vec()));
@@ -68,9 +68,14 @@ impl Prototypes {
     /// The cosine to the nearest prototype, clamped to \[0, 1\]; higher is better covered. 0 for a
     /// zero vector.
     pub fn coverage(&self, vector: &[f32]) -> f64 {
-        unit(vector)
-            .and_then(|unit| nearest(&self.centres, &unit))
-            .map_or(0.0, |(_, cosine)| f64::from(cosine).clamp(0.0, 1.0))
+        self.cosine(vector).map_or(0.0, |cosine| cosine.clamp(0.0, 1.0))
+    }
+
+    /// The cosine to the nearest prototype, in \[-1, 1\] but for rounding. `None` for a zero vector
+    /// and where there is no prototype.
+    pub fn cosine(&self, vector: &[f32]) -> Option<f64> {
+        let (_, cosine) = nearest(&self.centres, &unit(vector)?)?;
+        Some(f64::from(cosine))
     }
 }
 
@@ -90,9 +95,12 @@ fn nearest(centres: &Matrix, unit: &[f32]) -> Option<(usize, f32)> {
     centres.rows().map(cosine).enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn unit(vector: &[f32]) -> Option<Vec<f32>> {
-    let norm = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-    (norm > 0.0 && norm.is_finite()).then(|| vector.iter().map(|v| v / norm).collect())
+/// The vector at length 1; `None` for a zero vector. Squares are taken in 64 bits, in which those of
+/// 32-bit numbers neither overflow nor vanish.
+pub(super) fn unit(vector: &[f32]) -> Option<Vec<f32>> {
+    let norm = vector.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+    let scaled = |&v: &f32| (f64::from(v) / norm) as f32;
+    (norm > 0.0 && norm.is_finite()).then(|| vector.iter().map(scaled).collect())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{Calibration, Reader, Reading};
 use crate::eval::calibrator::{self, Calibrator, Truth};
 use crate::eval::combination::Combination;
 use crate::eval::conformal::CalibrationScores;
-use crate::eval::detector::{DetectorKind, Training};
+use crate::eval::detector::{DetectorKind, RecordKind, Training};
 use crate::eval::prototypes::Prototypes;
 use crate::eval::{Link, Matrix};
 use crate::learn::network::Frozen;
@@ -28,20 +28,25 @@ pub(super) fn reader(
     let dimension = network.view().dimension();
     let none = Prototypes::from_centres(Matrix::new(dimension));
     let mut reader = Reader { output, encoder, network, prototypes: none, detectors: Vec::new() };
-    let representations: Vec<Vec<f32>> =
-        data.train.par_iter().map(|record| reader.evaluate(record).0).collect();
+    let read: Vec<(Vec<f32>, Vec<f32>)> =
+        data.train.par_iter().map(|record| reader.evaluate(record)).collect();
     let mut typical = Matrix::new(dimension);
-    representations.iter().for_each(|vector| typical.push(vector));
+    let mut logits = Matrix::new(read.first().map_or(0, |(_, logits)| logits.len()));
+    for (representation, of_record) in &read {
+        typical.push(representation);
+        logits.push(of_record);
+    }
     reader.prototypes = Prototypes::fit(&typical, seed);
 
-    let texts = matches!(reader.encoder, Encoder::Text(_));
-    let mut vectors = Matrix::default();
-    for (record, representation) in data.train.iter().zip(&representations).filter(|_| !texts) {
+    let kind = reader.encoder.record_kind();
+    let mut rows = Matrix::default();
+    let row_records = data.train.iter().zip(&read).filter(|_| kind == RecordKind::Row);
+    for (record, (representation, _)) in row_records {
         let vector = reader.vector(record, representation);
-        if vectors.is_empty() {
-            vectors = Matrix::new(vector.len());
+        if rows.is_empty() {
+            rows = Matrix::new(vector.len());
         }
-        vectors.push(vector);
+        rows.push(vector);
     }
     let words: Vec<Vec<u32>> = data.train.iter().map(|record| record.words().to_vec()).collect();
     let truth: Vec<Vec<u32>> =
@@ -49,6 +54,7 @@ pub(super) fn reader(
     let head = reader.output.head();
     let training = Training {
         link: head.map_or(Link::Softmax, |head| head.link()),
+        kind,
         labels: reader.output.label_names().len(),
         words: match &reader.encoder {
             Encoder::Text(vectorizer) => vectorizer.vocabulary().words(),
@@ -56,11 +62,13 @@ pub(super) fn reader(
         },
         records: &words,
         truth: &truth,
-        vectors: &vectors,
+        // What a network makes of a text or image is the vector that `reader.vector` gives.
+        vectors: if kind == RecordKind::Row { &rows } else { &typical },
+        logits: &logits,
         seed,
     };
-    let kinds = DetectorKind::ALL.iter().filter(|kind| kind.applies(texts, head.is_some()));
-    reader.detectors = kinds.map(|kind| (*kind, kind.fit(&training))).collect();
+    let kinds = DetectorKind::defaults(kind, head.is_some());
+    reader.detectors = kinds.map(|kind| (kind, kind.fit(&training))).collect();
     reader
 }
 

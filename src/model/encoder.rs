@@ -6,11 +6,14 @@ use super::FitError;
 use super::spec::{TrainSpec, Warning};
 use crate::data::Cell;
 use crate::data::profile::ColumnKind;
+use crate::eval::detector::RecordKind;
 use crate::image::{self, ImageError, ImageSize};
 use crate::learn::network::{InputShape, TextForm};
 use crate::learn::rows::{DenseRows, Features, Row, SparseRow, SparseRows};
 use crate::random::fnv1a;
-use crate::tabular::{self, EncodedRow, FeatureKind, InputKind, TabularEncoder, Unreadable, Value};
+use crate::tabular::{
+    self, EncodedRow, FeatureKind, InputKind, OutsideReason, TabularEncoder, Unreadable, Value,
+};
 use crate::task::Input;
 use crate::text::{self, Vectorizer};
 
@@ -86,6 +89,15 @@ impl Encoded {
         }
     }
 
+    /// Values of a row such as its column never held in training and its features do not show:
+    /// missing where none was missing, or an unknown category. None of other records.
+    pub fn unseen_values(&self) -> usize {
+        let Self::Row(row) = self else { return 0 };
+        let hidden =
+            |reason| matches!(reason, OutsideReason::Missing | OutsideReason::UnknownCategory);
+        row.coverage.outside.iter().filter(|value| hidden(value.reason)).count()
+    }
+
     /// The text that this is, if it is one.
     pub fn text(&self) -> Option<&text::Encoded> {
         match self {
@@ -96,6 +108,15 @@ impl Encoded {
 }
 
 impl Encoder {
+    /// What detectors take the records for.
+    pub fn record_kind(&self) -> RecordKind {
+        match self {
+            Self::Text(_) => RecordKind::Text,
+            Self::Table(_) => RecordKind::Row,
+            Self::Image(_) => RecordKind::Image,
+        }
+    }
+
     /// Learns from the records at `training` alone. What users should know of columns is added to
     /// the warnings.
     pub fn fit(

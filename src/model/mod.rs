@@ -30,7 +30,8 @@ use crate::eval::combination::Combination;
 use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::{Detector, DetectorKind, Sample};
 use crate::eval::prototypes::Prototypes;
-use crate::learn::network::Frozen;
+use crate::learn::network::{Frozen, TextForm};
+use crate::learn::rows::{Row, SparseRow};
 use crate::task::Output;
 
 use encoder::{Encoded, Encoder};
@@ -106,7 +107,14 @@ impl Reader {
     pub fn read(&self, encoded: Encoded) -> Reading {
         let (representation, logits) = self.evaluate(&encoded);
         let vector = self.vector(&encoded, &representation);
-        let sample = Sample { logits: &logits, words: encoded.words(), vector };
+        let plain_logits = self.plain_logits(&encoded);
+        let sample = Sample {
+            logits: &logits,
+            plain_logits: plain_logits.as_deref().unwrap_or(&logits),
+            words: encoded.words(),
+            vector,
+            unseen_values: encoded.unseen_values(),
+        };
         let axes = self.detectors.iter().map(|(_, detector)| detector.score(&sample)).collect();
         let representation = self.prototypes.coverage(&representation);
         Reading { encoded, logits, representation, axes }
@@ -114,13 +122,32 @@ impl Reader {
 
     /// The representation of a record, and a logit for each label or the network's own outputs.
     pub fn evaluate(&self, encoded: &Encoded) -> (Vec<f32>, Vec<f32>) {
-        let row = encoded.row(self.network.spec().text_form());
+        self.evaluate_row(encoded.row(self.network.spec().text_form()))
+    }
+
+    fn evaluate_row(&self, row: Row<'_>) -> (Vec<f32>, Vec<f32>) {
         let (representation, outputs) = self.network.view().evaluate(row);
         let outputs = match &self.output {
             Output::Labels { head, .. } => head.label_logits(outputs),
             Output::Values { .. } => outputs,
         };
         (representation, outputs)
+    }
+
+    /// The logits of a text pooled over its known n-grams alone, for detectors that read them.
+    /// `None` where they are the same as the coverage-aware ones. Where the pooled vector grows with
+    /// the length of the text, all n-grams make up the length in both.
+    fn plain_logits(&self, encoded: &Encoded) -> Option<Vec<f32>> {
+        let text = encoded.text()?;
+        let known = text.ngram_coverage;
+        let pooled = matches!(self.network.spec().text_form(), TextForm::Bag(_));
+        let read = self.detectors.iter().any(|(kind, _)| kind.reads_plain_logits());
+        if !(pooled && read && known > 0.0 && known < 1.0) {
+            return None;
+        }
+        let weights: Vec<f32> = text.weights.iter().map(|weight| weight / known).collect();
+        let row = SparseRow { ids: &text.ids, weights: &weights, size: text.ngrams };
+        Some(self.evaluate_row(Row::Sparse(row)).1)
     }
 
     /// The vector that distances are measured by.

@@ -2,103 +2,93 @@
 //!
 //! A new detector is a file here, a variant of [`DetectorKind`] and a line in each `match`.
 
+mod bigrams;
+mod columns;
 mod coverage_msp;
+mod energy;
+mod entropy;
+mod gaussian;
+mod kind;
+mod kneser_ney;
+mod logits;
+mod mahalanobis;
+mod max_logit;
+mod msp;
 mod naive_bayes;
 mod nearest_neighbors;
+mod prototypes;
+mod relative_mahalanobis;
+mod unknown_tokens;
+mod unseen_bigrams;
+mod vim;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+#[cfg(test)]
+mod conformance_tests;
+#[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
+mod test_data;
 
 use super::{Link, Matrix};
-use crate::arrays::{Arrays, ArraysError};
+use crate::arrays::Arrays;
 
-/// Which detector.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum DetectorKind {
-    /// 1 − the largest probability, where unknown n-grams count as zero vectors. In \[0, 1\].
-    CoverageMsp,
-    /// The least surprising class's mean surprise at the tokens, in nats (naive Bayes).
-    NaiveBayes,
-    /// The Euclidean distance to the fifth nearest training record, in the records' own features.
-    NearestNeighbors,
-}
+pub use kind::{DetectorKind, Familiarity};
 
-impl DetectorKind {
-    /// All of them, in the order in which they are combined.
-    pub const ALL: &[DetectorKind] =
-        &[DetectorKind::CoverageMsp, DetectorKind::NaiveBayes, DetectorKind::NearestNeighbors];
-
-    /// Whether it can judge records that are texts (or else vectors), and have labels (or else
-    /// numbers).
-    pub fn applies(self, texts: bool, labels: bool) -> bool {
-        match self {
-            Self::CoverageMsp => labels,
-            Self::NaiveBayes => texts && labels,
-            Self::NearestNeighbors => !texts,
-        }
-    }
-
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CoverageMsp => "coverage_msp",
-            Self::NaiveBayes => "naive_bayes",
-            Self::NearestNeighbors => "nearest_neighbors",
-        }
-    }
-
-    /// Fits the detector to training records.
-    pub fn fit(self, training: &Training<'_>) -> Box<dyn Detector> {
-        match self {
-            Self::CoverageMsp => Box::new(coverage_msp::CoverageMsp { link: training.link }),
-            Self::NaiveBayes => Box::new(naive_bayes::NaiveBayes::fit(training)),
-            Self::NearestNeighbors => Box::new(nearest_neighbors::NearestNeighbors::fit(training)),
-        }
-    }
-
-    /// Takes up what [`Detector::save`] gave.
-    pub fn load(self, link: Link, arrays: &Arrays) -> Result<Box<dyn Detector>, ArraysError> {
-        Ok(match self {
-            Self::CoverageMsp => Box::new(coverage_msp::CoverageMsp { link }),
-            Self::NaiveBayes => Box::new(naive_bayes::NaiveBayes::load(arrays)?),
-            Self::NearestNeighbors => Box::new(nearest_neighbors::NearestNeighbors::load(arrays)?),
-        })
-    }
+/// What the records of a model are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordKind {
+    /// Texts: words and pooled vectors.
+    Text,
+    /// Rows of a table: their features.
+    Row,
+    /// Images: what the network makes of them.
+    Image,
 }
 
 /// Stands for a word that the vocabulary does not hold.
 pub const UNKNOWN_WORD: u32 = u32::MAX;
 
 /// What detectors learn from.
+#[derive(Clone, Copy)]
 pub struct Training<'a> {
     /// How logits become probabilities.
     pub link: Link,
-    /// Classes or labels.
+    /// What the records are.
+    pub kind: RecordKind,
+    /// Classes or labels; 0 where numbers are predicted.
     pub labels: usize,
     /// Words in the vocabulary.
     pub words: usize,
     /// Word ids of each record.
     pub records: &'a [Vec<u32>],
-    /// Classes of each record: one, or any number where records are multi-label.
+    /// Classes of each record: one, or any number where records are multi-label, or none where
+    /// numbers are predicted.
     pub truth: &'a [Vec<u32>],
-    /// The records as vectors.
+    /// The records as vectors, of the same making as [`Sample::vector`].
     pub vectors: &'a Matrix,
+    /// The records' logits, of the same making as [`Sample::logits`]; no rows where there are none.
+    pub logits: &'a Matrix,
     /// Decides what is sampled.
     pub seed: u64,
 }
 
 /// What a detector sees of a record.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Sample<'a> {
-    /// Logits, one for each class or label.
+    /// Logits, one for each class or label. Of a text whose vectors are pooled, unknown n-grams
+    /// count as zero vectors.
     pub logits: &'a [f32],
+    /// The logits as they are where unknown n-grams do not count at all: the text is pooled over its
+    /// known ones only. The same as `logits` where the input is not a text, or the network does not
+    /// pool a text so.
+    pub plain_logits: &'a [f32],
     /// Word ids in order, [`UNKNOWN_WORD`] for those that training never saw.
     pub words: &'a [u32],
-    /// The record as a vector.
+    /// The record as a vector: the representation of a text or image, the features of a row.
     pub vector: &'a [f32],
+    /// Values of a row such as its column never held in training, which its features do not show:
+    /// missing where none was missing, or a category without a feature. 0 for texts and images.
+    pub unseen_values: usize,
 }
 
 /// A fitted detector.

@@ -124,22 +124,21 @@ impl Detector for NaiveBayes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::UNKNOWN_WORD;
+    use super::super::test_data::blank;
     use super::*;
-    use crate::eval::Link;
-    use crate::eval::detector::UNKNOWN_WORD;
 
     const RECORDS: [&[u32]; 3] = [&[0, 1, 1], &[2, 1], &[2, 2]];
 
     fn fitted() -> NaiveBayes {
         let records: Vec<Vec<u32>> = RECORDS.iter().map(|r| r.to_vec()).collect();
+        let truth = [vec![0], vec![1], vec![1]];
         NaiveBayes::fit(&Training {
-            vectors: &crate::eval::Matrix::default(),
-            seed: 1,
-            link: Link::Softmax,
             labels: 2,
             words: 3,
             records: &records,
-            truth: &[vec![0], vec![1], vec![1]],
+            truth: &truth,
+            ..blank()
         })
     }
 
@@ -169,7 +168,7 @@ mod tests {
     fn follows_the_formula() {
         let detector = fitted();
         for words in [&[0u32, 1][..], &[2, 2, 1], &[UNKNOWN_WORD], &[0, UNKNOWN_WORD]] {
-            let score = detector.score(&Sample { logits: &[], words, vector: &[] });
+            let score = detector.score(&Sample { words, ..Sample::default() });
             assert!((score - reference(words)).abs() < 1e-12, "{words:?}: {score}");
         }
     }
@@ -177,7 +176,7 @@ mod tests {
     #[test]
     fn unknown_words_are_further_away_and_no_words_are_no_panic() {
         let detector = fitted();
-        let score = |words: &[u32]| detector.score(&Sample { logits: &[], words, vector: &[] });
+        let score = |words: &[u32]| detector.score(&Sample { words, ..Sample::default() });
         assert!(score(&[UNKNOWN_WORD, UNKNOWN_WORD]) > score(&[2, 1]));
         assert_eq!(score(&[]), score(&[UNKNOWN_WORD]));
     }
@@ -187,7 +186,7 @@ mod tests {
         let detector = fitted();
         let saved = detector.save();
         let loaded = NaiveBayes::load(&saved).unwrap();
-        let sample = Sample { logits: &[], words: &[0, 2, UNKNOWN_WORD], vector: &[] };
+        let sample = Sample { words: &[0, 2, UNKNOWN_WORD], ..Sample::default() };
         assert_eq!(loaded.score(&sample), detector.score(&sample));
         let mut damaged = saved.clone();
         damaged.put("classes", vec![9u32; detector.classes.len()]);
