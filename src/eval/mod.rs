@@ -13,6 +13,7 @@ pub mod importance;
 pub mod interval;
 pub mod metric;
 pub mod paired;
+pub mod prediction_set;
 pub mod prototypes;
 #[cfg(test)]
 mod reference_tests;

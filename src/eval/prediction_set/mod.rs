@@ -1,0 +1,175 @@
+//! Prediction sets: the classes that cannot be excluded at an error rate α, for any α and any
+//! method at scoring time.
+//!
+//! Each method gives every class a nonconformity score; higher is less likely. A class is in the set
+//! where its score is at most q̂, the ⌈(n + 1)(1 − α)⌉-th smallest score that the true classes of the
+//! n calibration records had. The true class of a record that is exchangeable with them is then in
+//! the set with probability at least 1 − α (Vovk et al. 2005). The most probable class is always in
+//! the set, so that no set is empty; that can only add to the coverage.
+//!
+//! A new method is a file here, a variant of [`SetMethod`] and a line in `scores` and `thresholds`.
+
+mod aps;
+mod lac;
+mod mondrian;
+mod raps;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::conformal::{CalibrationScores, records_needed};
+use crate::random::Quick;
+
+/// Which prediction sets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SetMethod {
+    /// Every class that is probable enough: the smallest sets on average, and often the same size
+    /// for hard records as for easy ones (Sadinle et al. 2019).
+    #[default]
+    Lac,
+    /// The most probable classes up to a mass: larger sets, which grow where the record is hard
+    /// (Romano et al. 2020).
+    Aps,
+    /// As `aps`, with a price on every class beyond the fifth, which keeps sets short where there
+    /// are many classes (Angelopoulos et al. 2021).
+    Raps,
+    /// As `lac`, with a threshold for each class: the coverage holds for the records of each class
+    /// by itself (Vovk et al. 2005). Needs enough calibration records of every class.
+    Mondrian,
+}
+
+impl SetMethod {
+    /// All of them.
+    pub const ALL: &[SetMethod] = &[Self::Lac, Self::Aps, Self::Raps, Self::Mondrian];
+
+    /// The nonconformity of each class, by position; higher is less likely. `ranked` holds all
+    /// classes, most probable first, and `u` in \[0, 1) breaks up what is tied in mass.
+    fn scores(self, probabilities: &[f64], ranked: &[usize], u: f64) -> Vec<f64> {
+        match self {
+            Self::Lac | Self::Mondrian => lac::scores(probabilities),
+            Self::Aps => aps::scores(probabilities, ranked, u),
+            Self::Raps => raps::scores(probabilities, ranked, u),
+        }
+    }
+}
+
+/// Why there is no set: too few calibration records for the error rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortfall {
+    /// The class that has the fewest records, where each class needs enough; `None` where only all
+    /// records together count.
+    pub class: Option<usize>,
+    /// Calibration records there are (of the class).
+    pub records: usize,
+    /// Calibration records that would do (of each class): ⌈1/α⌉ − 1. `None` where no number would,
+    /// for α ≤ 0.
+    pub needed: Option<usize>,
+}
+
+/// The calibration scores of every method: what sets of any method and any α rest on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PredictionSets {
+    lac: CalibrationScores,
+    aps: CalibrationScores,
+    raps: CalibrationScores,
+    /// 1 − p of the true class, class by class.
+    by_class: Vec<CalibrationScores>,
+}
+
+impl PredictionSets {
+    /// Fits every method to calibration records: the probability of each class, record by record
+    /// (all rows of one length), and the true class. `seed` draws the u of each record. A record
+    /// whose class has no probability is left out.
+    pub fn fit(probabilities: &[Vec<f64>], classes: &[u32], seed: u64) -> Self {
+        let mut rng = Quick::stream(seed, "prediction_sets");
+        let (mut aps, mut raps) = (Vec::new(), Vec::new());
+        let mut by_class = vec![Vec::new(); probabilities.first().map_or(0, Vec::len)];
+        for (p, &class) in probabilities.iter().zip(classes) {
+            let (class, u) = (class as usize, uniform(rng.bits()));
+            if class >= p.len() || class >= by_class.len() {
+                continue;
+            }
+            let ranked = ranked(p);
+            by_class[class].push(SetMethod::Lac.scores(p, &ranked, u)[class]);
+            aps.push(SetMethod::Aps.scores(p, &ranked, u)[class]);
+            raps.push(SetMethod::Raps.scores(p, &ranked, u)[class]);
+        }
+        Self {
+            lac: CalibrationScores::new(by_class.concat()),
+            aps: CalibrationScores::new(aps),
+            raps: CalibrationScores::new(raps),
+            by_class: by_class.into_iter().map(CalibrationScores::new).collect(),
+        }
+    }
+
+    /// The classes that cannot be excluded at error rate α, most probable first, the most probable
+    /// one always among them. `None` where [`PredictionSets::shortfall`] says why.
+    ///
+    /// `u` in \[0, 1) must be as good as a draw that knows nothing of the true class, and the same
+    /// whenever the record is scored: derive it from the record's bytes and the model, as
+    /// [`uniform`] of a hash of both, so that one text scored alone has the set that it has in a
+    /// batch. Only `aps` and `raps` read it.
+    pub fn set(
+        &self,
+        method: SetMethod,
+        probabilities: &[f64],
+        alpha: f64,
+        u: f64,
+    ) -> Option<Vec<usize>> {
+        let thresholds = self.thresholds(method, alpha)?;
+        let ranked = ranked(probabilities);
+        let scores = method.scores(probabilities, &ranked, u);
+        let kept = |class: &usize| thresholds.get(*class).is_some_and(|q| scores[*class] <= *q);
+        let (first, rest) = ranked.split_first()?;
+        Some(std::iter::once(*first).chain(rest.iter().copied().filter(kept)).collect())
+    }
+
+    /// Why there is no set of this method at error rate α; `None` where there is one.
+    pub fn shortfall(&self, method: SetMethod, alpha: f64) -> Option<Shortfall> {
+        let needed = records_needed(alpha);
+        let (class, records) = match method {
+            SetMethod::Mondrian => {
+                let fewest = self.by_class.iter().map(CalibrationScores::len).enumerate();
+                fewest.min_by_key(|(_, n)| *n).map_or((None, 0), |(class, n)| (Some(class), n))
+            }
+            SetMethod::Lac | SetMethod::Aps | SetMethod::Raps => (None, self.lac.len()),
+        };
+        // Without any record there is no threshold, whatever α.
+        let enough = needed.is_some_and(|needed| records >= needed.max(1));
+        (!enough).then_some(Shortfall { class, records, needed })
+    }
+
+    /// Calibration records.
+    pub fn records(&self) -> usize {
+        self.lac.len()
+    }
+
+    /// q̂ of each class; `None` where there are too few records.
+    fn thresholds(&self, method: SetMethod, alpha: f64) -> Option<Vec<f64>> {
+        if self.shortfall(method, alpha).is_some() {
+            return None;
+        }
+        let scores = match method {
+            SetMethod::Lac => &self.lac,
+            SetMethod::Aps => &self.aps,
+            SetMethod::Raps => &self.raps,
+            SetMethod::Mondrian => return mondrian::thresholds(&self.by_class, alpha),
+        };
+        Some(vec![scores.quantile(alpha)?; self.by_class.len()])
+    }
+}
+
+/// 64 even bits as a number in \[0, 1).
+pub fn uniform(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Classes, most probable first; of equals, the lower first.
+fn ranked(probabilities: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    order
+}
