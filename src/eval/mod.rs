@@ -17,6 +17,7 @@ pub mod prediction_set;
 pub mod prototypes;
 #[cfg(test)]
 mod reference_tests;
+pub mod reliability;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
