@@ -9,7 +9,7 @@ use crate::eval::sigmoid;
 /// σ(a · ln p − b · ln(1 − p) + c) of a probability p. a = b = 1 and c = 0 change nothing. Unlike
 /// Platt's line it can bend the two ends apart.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Beta {
+pub struct BetaCalibration {
     /// At least 0; the steepness near 0.
     pub a: f64,
     /// At least 0; the steepness near 1.
@@ -23,7 +23,7 @@ fn features(log_odds: f64) -> [f64; 3] {
     [-softplus(-log_odds), softplus(log_odds), 1.0]
 }
 
-impl Beta {
+impl BetaCalibration {
     /// Fits to log-odds and whether what they speak of holds, by log loss with Platt's targets. Where
     /// a or b would be negative it is set to 0 and the rest fitted again, as in the paper.
     pub(super) fn fit(log_odds: &[f64], outcomes: &[bool]) -> Self {
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn the_curve_that_made_the_records_is_found() {
-        let truth = Beta { a: 0.3, b: 1.4, c: -0.5 };
+        let truth = BetaCalibration { a: 0.3, b: 1.4, c: -0.5 };
         let (log_odds, outcomes) = draws(20_000, |m| truth.probability(m));
-        let fitted = Beta::fit(&log_odds, &outcomes);
+        let fitted = BetaCalibration::fit(&log_odds, &outcomes);
         for m in [-4.0, -1.0, 0.0, 1.0, 4.0] {
             let (found, expected) = (fitted.probability(m), truth.probability(m));
             assert!((found - expected).abs() < 0.02, "{m}: {found}, expected {expected}");
@@ -77,18 +77,18 @@ mod tests {
     #[test]
     fn it_never_turns_around_and_bears_extremes() {
         let (log_odds, outcomes) = draws(500, |m| sigmoid(-m));
-        let fitted = Beta::fit(&log_odds, &outcomes);
+        let fitted = BetaCalibration::fit(&log_odds, &outcomes);
         assert!(fitted.a >= 0.0 && fitted.b >= 0.0, "{fitted:?}");
         for m in [-3e38, -800.0, 0.0, 800.0, 3e38] {
-            let p = Beta { a: 0.7, b: 1.2, c: 0.1 }.probability(m);
+            let p = BetaCalibration { a: 0.7, b: 1.2, c: 0.1 }.probability(m);
             assert!((0.0..=1.0).contains(&p), "{m}: {p}");
         }
-        assert_eq!(Beta::fit(&[], &[]), Beta { a: 1.0, b: 1.0, c: 0.0 });
+        assert_eq!(BetaCalibration::fit(&[], &[]), BetaCalibration { a: 1.0, b: 1.0, c: 0.0 });
     }
 
     #[test]
     fn the_identity_changes_nothing() {
-        let identity = Beta { a: 1.0, b: 1.0, c: 0.0 };
+        let identity = BetaCalibration { a: 1.0, b: 1.0, c: 0.0 };
         for m in [-30.0, -2.0, 0.0, 0.5, 30.0] {
             assert!((identity.probability(m) / sigmoid(m) - 1.0).abs() < 1e-12, "{m}");
         }

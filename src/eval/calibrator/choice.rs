@@ -18,6 +18,8 @@ const MANY_RECORDS: usize = 200;
 /// Records below which isotonic regression is no candidate: it was never clearly best, and is the
 /// most easily overfitted.
 const ISOTONIC_RECORDS: usize = 1_000;
+/// Records for each class below which vector scaling is no candidate: five for each of its numbers.
+const VECTOR_RECORDS: usize = 10;
 
 const FOLDS: usize = 5;
 
@@ -41,13 +43,14 @@ pub struct CandidateLoss {
 }
 
 impl CalibratorKind {
-    /// Whether it is a candidate for so many records, of which the network gets so many wrong. With
-    /// next to nothing wrong, nothing tells how sure is too sure: only temperature, which then never
-    /// sharpens, stands beside identity.
-    fn is_candidate(self, records: usize, mistakes: usize) -> bool {
+    /// Whether it is a candidate for so many records and labels, of which the network gets so many
+    /// wrong. With next to nothing wrong, nothing tells how sure is too sure: only temperature, which
+    /// then never sharpens, stands beside identity.
+    fn is_candidate(self, records: usize, labels: usize, mistakes: usize) -> bool {
         let needed = match self {
             Self::Identity | Self::Temperature => return true,
-            Self::TemperaturePerLabel | Self::Vector | Self::Platt | Self::Beta => MANY_RECORDS,
+            Self::TemperaturePerLabel | Self::Platt | Self::Beta => MANY_RECORDS,
+            Self::Vector => MANY_RECORDS.max(VECTOR_RECORDS * labels),
             Self::Isotonic => ISOTONIC_RECORDS,
         };
         records >= needed && mistakes >= temperature::MIN_MISTAKES
@@ -57,7 +60,8 @@ impl CalibratorKind {
 /// Fits every candidate and keeps the one with the lowest cross-validated log loss, of equals the
 /// simplest; so nothing is chosen that does not beat identity. `method`, where given, is fitted
 /// whatever the losses, and shown among them. `None` below [`MIN_RECORDS`] records, and for a method
-/// that does not apply. Records are dealt to the folds in turn.
+/// that does not apply. The records of a class, or of a set of labels, are dealt to the folds in turn,
+/// so that every fold knows of each.
 pub fn fit(logits: &Matrix, truth: Truth<'_>, method: Option<CalibratorKind>) -> Option<Choice> {
     let all: Vec<usize> = (0..logits.len()).collect();
     if all.len() < MIN_RECORDS || method.is_some_and(|kind| !kind.applies(truth.link())) {
@@ -66,16 +70,20 @@ pub fn fit(logits: &Matrix, truth: Truth<'_>, method: Option<CalibratorKind>) ->
     let mistakes = temperature::mistakes(logits, truth, &all);
     let is_candidate = |kind: &CalibratorKind| {
         kind.applies(truth.link())
-            && (kind.is_candidate(all.len(), mistakes) || method == Some(*kind))
+            && (kind.is_candidate(all.len(), logits.columns(), mistakes) || method == Some(*kind))
     };
     let kinds: Vec<CalibratorKind> =
         CalibratorKind::ALL.iter().copied().filter(is_candidate).collect();
+    let order = alike_together(&all, truth);
     // Folds by themselves, and summed in their order: the same bits on any number of threads.
     let folds: Vec<Vec<f64>> = (0..FOLDS)
         .into_par_iter()
         .map(|fold| {
-            let (held, rest): (Vec<usize>, Vec<usize>) =
-                all.iter().partition(|&&i| i % FOLDS == fold);
+            let part = |held: bool| -> Vec<usize> {
+                let places = (0..order.len()).filter(|place| (place % FOLDS == fold) == held);
+                places.map(|place| order[place]).collect()
+            };
+            let (held, rest) = (part(true), part(false));
             let sum = |kind: &CalibratorKind| {
                 let fitted = kind.fit(logits, truth, &rest)?;
                 Some(loss(&fitted, logits, truth, &held) * held.len() as f64)
@@ -95,6 +103,16 @@ pub fn fit(logits: &Matrix, truth: Truth<'_>, method: Option<CalibratorKind>) ->
     let best = losses.iter().copied().reduce(better)?.name;
     let calibrator = method.unwrap_or(best).fit(logits, truth, &all)?;
     Some(Choice { calibrator, losses })
+}
+
+/// The records, those with the same truth beside one another, else in their order.
+fn alike_together(records: &[usize], truth: Truth<'_>) -> Vec<usize> {
+    let mut order = records.to_vec();
+    match truth {
+        Truth::Classes(classes) => order.sort_by_key(|&i| classes[i]),
+        Truth::Labels(labels) => order.sort_by(|&i, &j| labels[i].cmp(&labels[j])),
+    }
+    order
 }
 
 fn loss(calibrator: &Calibrator, logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {

@@ -7,7 +7,7 @@ use crate::eval::sigmoid;
 
 /// A non-decreasing curve through knots: straight between two, level outside.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Isotonic {
+pub struct IsotonicRegression {
     /// The network's own probabilities, ascending, none twice.
     pub inputs: Vec<f64>,
     /// The calibrated probability at each, never descending.
@@ -28,7 +28,7 @@ impl Block {
     }
 }
 
-impl Isotonic {
+impl IsotonicRegression {
     /// Fits to log-odds and whether what they speak of holds, by least squares (and so by log loss).
     /// Shares stay within \[1/(n + 2), 1 − 1/(n + 2)\]: a few alike at an end are not certainty.
     pub(super) fn fit(log_odds: &[f64], outcomes: &[bool]) -> Self {
@@ -95,7 +95,7 @@ mod tests {
     fn violators_are_pooled() {
         // Outcomes 0 1 0 1 1: the second and third are pooled at one half.
         let log_odds = [0.1, 0.3, 0.4, 0.6, 0.8].map(logit);
-        let curve = Isotonic::fit(&log_odds, &[false, true, false, true, true]);
+        let curve = IsotonicRegression::fit(&log_odds, &[false, true, false, true, true]);
         let near = |found: f64, expected: f64| {
             assert!((found - expected).abs() < 1e-9, "{found}, expected {expected}");
         };
@@ -113,21 +113,21 @@ mod tests {
         ] {
             near(curve.probability(logit(input)), output);
         }
-        assert_eq!(Isotonic::fit(&[], &[]).probability(0.0), 0.5);
+        assert_eq!(IsotonicRegression::fit(&[], &[]).probability(0.0), 0.5);
     }
 
     #[test]
     fn ties_share_a_knot_whatever_their_order() {
-        let one = Isotonic::fit(&[0.0, 0.0, 0.0], &[true, false, false]);
-        let other = Isotonic::fit(&[0.0, 0.0, 0.0], &[false, false, true]);
+        let one = IsotonicRegression::fit(&[0.0, 0.0, 0.0], &[true, false, false]);
+        let other = IsotonicRegression::fit(&[0.0, 0.0, 0.0], &[false, false, true]);
         assert_eq!(one, other);
         assert_eq!(one.inputs, [0.5]);
         assert!((one.probability(7.0) - 1.0 / 3.0).abs() < 1e-12);
         // They are pooled with one another before anything below.
-        let above = Isotonic::fit(&[-1.0, 0.0, 0.0], &[false, false, true]);
+        let above = IsotonicRegression::fit(&[-1.0, 0.0, 0.0], &[false, false, true]);
         assert_eq!(above.outputs, [0.2, 0.5]);
         // Log-odds that round to one probability are ties as well.
-        let far = Isotonic::fit(&[800.0, 900.0, 3e38], &[true, false, true]);
+        let far = IsotonicRegression::fit(&[800.0, 900.0, 3e38], &[true, false, true]);
         assert_eq!(far.inputs, [1.0]);
     }
 
@@ -141,7 +141,7 @@ mod tests {
                 (m, rng.random::<f64>() < truth(m))
             })
             .unzip();
-        let curve = Isotonic::fit(&log_odds, &outcomes);
+        let curve = IsotonicRegression::fit(&log_odds, &outcomes);
         assert!(curve.inputs.windows(2).all(|w| w[0] < w[1]));
         assert!(curve.outputs.windows(2).all(|w| w[0] <= w[1]));
         for m in [-2.0, 0.0, 1.0, 2.0] {

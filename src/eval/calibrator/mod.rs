@@ -19,12 +19,12 @@ mod vector;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use beta::Beta;
+pub use beta::BetaCalibration;
 pub use choice::{CandidateLoss, Choice, MIN_RECORDS, fit};
-pub use isotonic::Isotonic;
+pub use isotonic::IsotonicRegression;
 pub use per_label::LabelCalibrator;
-pub use platt::Platt;
-pub use vector::Vector;
+pub use platt::PlattScaling;
+pub use vector::VectorScaling;
 
 use super::{Link, Matrix, sigmoid};
 use top_label::TopLabel;
@@ -82,15 +82,17 @@ impl CalibratorKind {
                 Some(Calibrator::PerLabel { labels })
             }
             (Self::Vector, Truth::Classes(classes)) => {
-                let vector = Vector::fit(logits, classes, records, temperature());
+                let vector = VectorScaling::fit(logits, classes, records, temperature());
                 Some(Calibrator::Vector(vector))
             }
             (kind, Truth::Classes(classes)) => {
                 let (log_odds, right) = top_labels(logits, classes, records);
                 match kind {
-                    Self::Platt => Some(Calibrator::Platt(Platt::fit(&log_odds, &right))),
-                    Self::Beta => Some(Calibrator::Beta(Beta::fit(&log_odds, &right))),
-                    Self::Isotonic => Some(Calibrator::Isotonic(Isotonic::fit(&log_odds, &right))),
+                    Self::Platt => Some(Calibrator::Platt(PlattScaling::fit(&log_odds, &right))),
+                    Self::Beta => Some(Calibrator::Beta(BetaCalibration::fit(&log_odds, &right))),
+                    Self::Isotonic => {
+                        Some(Calibrator::Isotonic(IsotonicRegression::fit(&log_odds, &right)))
+                    }
                     Self::Identity
                     | Self::Temperature
                     | Self::TemperaturePerLabel
@@ -113,14 +115,14 @@ pub enum Calibrator {
         temperature: f64,
     },
     /// A scale and a bias for each class (Guo et al. 2017). It may change which class is the top.
-    Vector(Vector),
+    Vector(VectorScaling),
     /// A line through the log-odds of the top label (Platt 1999). The other labels keep their
     /// proportions, and the top label stays the top.
-    Platt(Platt),
+    Platt(PlattScaling),
     /// A beta curve of the top label's probability (Kull et al. 2017), likewise.
-    Beta(Beta),
+    Beta(BetaCalibration),
     /// A non-decreasing curve of the top label's probability (Zadrozny and Elkan 2002), likewise.
-    Isotonic(Isotonic),
+    Isotonic(IsotonicRegression),
     /// Each label by itself; where records are multi-label.
     PerLabel {
         /// The calibrator of each label, in their order.

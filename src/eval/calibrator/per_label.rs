@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Beta, CalibratorKind, Isotonic, Platt, temperature};
+use super::{BetaCalibration, CalibratorKind, IsotonicRegression, PlattScaling, temperature};
 use crate::eval::{Matrix, sigmoid};
 
 /// The calibrator of one label.
@@ -17,11 +17,11 @@ pub enum LabelCalibrator {
         temperature: f64,
     },
     /// A line through its logit.
-    Platt(Platt),
+    Platt(PlattScaling),
     /// A beta curve of its probability.
-    Beta(Beta),
+    Beta(BetaCalibration),
     /// A non-decreasing curve of its probability.
-    Isotonic(Isotonic),
+    Isotonic(IsotonicRegression),
 }
 
 impl LabelCalibrator {
@@ -50,9 +50,11 @@ pub(super) fn fit(
             CalibratorKind::TemperaturePerLabel => {
                 LabelCalibrator::Temperature { temperature: temperature::fit_label(&z, &holds) }
             }
-            CalibratorKind::Platt => LabelCalibrator::Platt(Platt::fit(&z, &holds)),
-            CalibratorKind::Beta => LabelCalibrator::Beta(Beta::fit(&z, &holds)),
-            CalibratorKind::Isotonic => LabelCalibrator::Isotonic(Isotonic::fit(&z, &holds)),
+            CalibratorKind::Platt => LabelCalibrator::Platt(PlattScaling::fit(&z, &holds)),
+            CalibratorKind::Beta => LabelCalibrator::Beta(BetaCalibration::fit(&z, &holds)),
+            CalibratorKind::Isotonic => {
+                LabelCalibrator::Isotonic(IsotonicRegression::fit(&z, &holds))
+            }
             CalibratorKind::Identity | CalibratorKind::Temperature | CalibratorKind::Vector => {
                 return None;
             }

@@ -71,11 +71,38 @@ fn candidates_follow_the_number_of_records() {
     assert_eq!(names(&of(199)), [Identity, Temperature]);
     assert_eq!(names(&of(200)), [Identity, Temperature, Vector, Platt, Beta]);
     assert_eq!(names(&of(1_000)), [Identity, Temperature, Vector, Platt, Beta, Isotonic]);
+    // Ten records for each class.
+    let mut wide = Matrix::new(30);
+    let draw = |i: usize| random::keyed(i as u64) as f32 / u64::MAX as f32;
+    (0..300).for_each(|i| wide.push(&(0..30).map(|j| draw(30 * i + j)).collect::<Vec<_>>()));
+    let has_vector = |records: usize| {
+        let part = Matrix::from_values(30, wide.values()[..30 * records].to_vec());
+        let classes: Vec<u32> = (0..records as u32).map(|i| i % 30).collect();
+        names(&fit(&part, Truth::Classes(&classes), None).unwrap()).contains(&Vector)
+    };
+    assert!(has_vector(300) && !has_vector(299));
     // What is nearly always right cannot tell how sure is too sure.
     let rows = (0..300).flat_map(|i| [f32::from(i % 2 == 0), f32::from(i % 2 == 1)]);
     let (logits, classes) = (Matrix::from_values(2, rows.collect()), [0u32, 1].repeat(150));
     let choice = fit(&logits, Truth::Classes(&classes), None).unwrap();
     assert_eq!(names(&choice), [Identity, Temperature]);
+}
+
+/// Folds are dealt class by class: an order of records that goes round the classes, five or ten of
+/// them, leaves no class out of a fold's fit.
+#[test]
+fn the_order_of_records_leaves_no_class_out() {
+    let mut rng = random::stream(8, "order");
+    let mut logits = Matrix::new(5);
+    let classes: Vec<u32> = (0..400).map(|i| i % 5).collect();
+    for &class in &classes {
+        let logit = |j| (random::normal(&mut rng) + if j == class { 2.0 } else { 0.0 }) as f32;
+        logits.push(&(0..5).map(logit).collect::<Vec<_>>());
+    }
+    let choice = fit(&logits, Truth::Classes(&classes), None).unwrap();
+    let of = |kind| choice.losses.iter().find(|loss| loss.name == kind).unwrap().log_loss;
+    let (identity, vector) = (of(CalibratorKind::Identity), of(CalibratorKind::Vector));
+    assert!(vector < identity + 0.05, "{identity} {vector}");
 }
 
 /// The losses are those of records that did not fit, and the least decides.

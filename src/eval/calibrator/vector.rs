@@ -15,14 +15,14 @@ const TOLERANCE: f64 = 1e-6;
 
 /// softmax(scale · z + bias), class by class. It may change which class is the top.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Vector {
+pub struct VectorScaling {
     /// Of each class's logit; all 1 change nothing.
     pub scale: Vec<f64>,
     /// Added to each class's logit after that; all 0 change nothing.
     pub bias: Vec<f64>,
 }
 
-impl Vector {
+impl VectorScaling {
     /// Minimises the log loss, which is convex, from one scale of 1/temperature.
     pub(super) fn fit(
         logits: &Matrix,
@@ -97,7 +97,7 @@ mod tests {
     use crate::random::{self, Rng};
 
     /// Logits that a scale and a bias per class would make true.
-    fn sample(records: usize, truth: &Vector, seed: u64) -> (Matrix, Vec<u32>) {
+    fn sample(records: usize, truth: &VectorScaling, seed: u64) -> (Matrix, Vec<u32>) {
         let mut rng = random::stream(seed, "vector");
         let mut logits = Matrix::new(truth.scale.len());
         let mut classes = Vec::new();
@@ -118,18 +118,18 @@ mod tests {
 
     #[test]
     fn the_scales_and_biases_that_made_the_records_are_found() {
-        let truth = Vector { scale: vec![0.5, 1.5, 1.0], bias: vec![1.0, -1.0, 0.0] };
+        let truth = VectorScaling { scale: vec![0.5, 1.5, 1.0], bias: vec![1.0, -1.0, 0.0] };
         let (logits, classes) = sample(20_000, &truth, 1);
         let all: Vec<usize> = (0..classes.len()).collect();
-        let fitted = Vector::fit(&logits, &classes, &all, 1.0);
+        let fitted = VectorScaling::fit(&logits, &classes, &all, 1.0);
         for j in 0..3 {
             assert!((fitted.scale[j] - truth.scale[j]).abs() < 0.1, "{fitted:?}");
             // Biases are known up to one number for all.
-            let gap = |vector: &Vector| vector.bias[j] - vector.bias[0];
+            let gap = |vector: &VectorScaling| vector.bias[j] - vector.bias[0];
             assert!((gap(&fitted) - gap(&truth)).abs() < 0.1, "{fitted:?}");
         }
         // From elsewhere, the same minimum: the loss is convex.
-        let other = Vector::fit(&logits, &classes, &all, 5.0);
+        let other = VectorScaling::fit(&logits, &classes, &all, 5.0);
         for (a, b) in fitted.scale.iter().zip(&other.scale) {
             assert!((a - b).abs() < 1e-3, "{fitted:?} {other:?}");
         }
@@ -137,26 +137,26 @@ mod tests {
 
     #[test]
     fn a_class_without_records_stays_close_to_the_network() {
-        let truth = Vector { scale: vec![1.0, 1.0, 1.0], bias: vec![0.0, 0.0, -30.0] };
+        let truth = VectorScaling { scale: vec![1.0, 1.0, 1.0], bias: vec![0.0, 0.0, -30.0] };
         let (logits, classes) = sample(100, &truth, 2);
         assert!(!classes.contains(&2));
         let all: Vec<usize> = (0..100).collect();
-        let fitted = Vector::fit(&logits, &classes, &all, 1.0);
+        let fitted = VectorScaling::fit(&logits, &classes, &all, 1.0);
         assert!(fitted.bias[2] < -1.0 && fitted.bias[2] > -6.0, "{fitted:?}");
         assert_eq!(
-            Vector::fit(&logits, &classes, &[], 1.0),
-            Vector { scale: vec![1.0; 3], bias: vec![0.0; 3] }
+            VectorScaling::fit(&logits, &classes, &[], 1.0),
+            VectorScaling { scale: vec![1.0; 3], bias: vec![0.0; 3] }
         );
     }
 
     #[test]
     fn the_identity_is_the_softmax_and_extremes_stay_finite() {
-        let identity = Vector::default();
+        let identity = VectorScaling::default();
         let row = [0.3, -2.0, 1.7];
         let (found, expected) = (identity.probabilities(Link::Softmax, &row), softmax(&row, 1.0));
         assert!(found.iter().zip(&expected).all(|(f, e)| (f - e).abs() < 1e-7));
         let logits = Matrix::from_values(2, vec![f32::MAX, f32::MIN, 0.0, 0.0, -1e20, 1e20]);
-        let fitted = Vector::fit(&logits, &[1, 0, 1], &[0, 1, 2], 1.0);
+        let fitted = VectorScaling::fit(&logits, &[1, 0, 1], &[0, 1, 2], 1.0);
         for row in logits.rows() {
             let p = fitted.probabilities(Link::Softmax, row);
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9 && argmax(&p) < 2, "{p:?}");

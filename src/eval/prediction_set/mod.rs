@@ -19,6 +19,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::argmax;
 use super::conformal::{CalibrationScores, records_needed};
 use crate::random::Quick;
 
@@ -45,13 +46,13 @@ impl SetMethod {
     /// All of them.
     pub const ALL: &[SetMethod] = &[Self::Lac, Self::Aps, Self::Raps, Self::Mondrian];
 
-    /// The nonconformity of each class, by position; higher is less likely. `ranked` holds all
-    /// classes, most probable first, and `u` in \[0, 1) breaks up what is tied in mass.
-    fn scores(self, probabilities: &[f64], ranked: &[usize], u: f64) -> Vec<f64> {
+    /// The nonconformity of each class, by position; higher is less likely. `u` in \[0, 1) is the
+    /// share of a class's own mass that counts.
+    fn scores(self, probabilities: &[f64], u: f64) -> Vec<f64> {
         match self {
             Self::Lac | Self::Mondrian => lac::scores(probabilities),
-            Self::Aps => aps::scores(probabilities, ranked, u),
-            Self::Raps => raps::scores(probabilities, ranked, u),
+            Self::Aps => aps::scores(probabilities, &ranked(probabilities), u),
+            Self::Raps => raps::scores(probabilities, &ranked(probabilities), u),
         }
     }
 }
@@ -92,10 +93,9 @@ impl PredictionSets {
             if class >= p.len() || class >= by_class.len() {
                 continue;
             }
-            let ranked = ranked(p);
-            by_class[class].push(SetMethod::Lac.scores(p, &ranked, u)[class]);
-            aps.push(SetMethod::Aps.scores(p, &ranked, u)[class]);
-            raps.push(SetMethod::Raps.scores(p, &ranked, u)[class]);
+            by_class[class].push(SetMethod::Lac.scores(p, u)[class]);
+            aps.push(SetMethod::Aps.scores(p, u)[class]);
+            raps.push(SetMethod::Raps.scores(p, u)[class]);
         }
         Self {
             lac: CalibrationScores::new(by_class.concat()),
@@ -120,11 +120,16 @@ impl PredictionSets {
         u: f64,
     ) -> Option<Vec<usize>> {
         let thresholds = self.thresholds(method, alpha)?;
-        let ranked = ranked(probabilities);
-        let scores = method.scores(probabilities, &ranked, u);
-        let kept = |class: &usize| thresholds.get(*class).is_some_and(|q| scores[*class] <= *q);
-        let (first, rest) = ranked.split_first()?;
-        Some(std::iter::once(*first).chain(rest.iter().copied().filter(kept)).collect())
+        if probabilities.is_empty() {
+            return None;
+        }
+        let (scores, top) = (method.scores(probabilities, u), argmax(probabilities));
+        let kept = |&class: &usize| {
+            class == top || thresholds.get(class).is_some_and(|q| scores[class] <= *q)
+        };
+        let mut set: Vec<usize> = (0..scores.len()).filter(kept).collect();
+        by_probability(&mut set, probabilities);
+        Some(set)
     }
 
     /// Why there is no set of this method at error rate α; `None` where there is one.
@@ -167,9 +172,14 @@ pub fn uniform(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Classes, most probable first; of equals, the lower first.
+/// All classes, most probable first.
 fn ranked(probabilities: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-    order
+    let mut classes: Vec<usize> = (0..probabilities.len()).collect();
+    by_probability(&mut classes, probabilities);
+    classes
+}
+
+/// Sorts ascending classes so that the most probable is first; of equals, the lower.
+fn by_probability(classes: &mut [usize], probabilities: &[f64]) {
+    classes.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
 }
