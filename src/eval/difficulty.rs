@@ -42,10 +42,10 @@ impl Difficulty {
         Self { vectors, errors, targets, neighbors, means }
     }
 
-    /// σ + β of each target, above 0, in its unit; higher is harder. σ is the mean absolute error of
-    /// the nearest records (all, where there are fewer; the earlier first of those equally far), β a
-    /// tenth of that of all records, or 1 where none has an error. A vector of another length has
-    /// every record for a neighbour.
+    /// σ + β of each target, above 0, in its unit; higher is harder. σ is the mean absolute error
+    /// of the nearest records (all, where there are fewer; the earlier first of those equally far),
+    /// β a tenth of that of all records, or 1 where none has an error. A vector of another length
+    /// has every record for a neighbour.
     pub fn scale(&self, vector: &[f32]) -> Vec<f64> {
         let mut nearest: Vec<(f64, usize)> = Vec::new();
         if vector.len() == self.vectors.columns() {

@@ -1,11 +1,11 @@
 //! Intervals for predicted numbers that are wider where records are harder (normalised split
 //! conformal prediction; Papadopoulos, Vovk and Gammerman 2011).
 //!
-//! The calibration records are split in halves. One tells how hard a record is, σ(x); the other gives
-//! the scores |y − ŷ| / (σ(x) + β) and their quantile q̂, the ⌈(n + 1)(1 − α)⌉-th smallest. The interval
-//! ŷ ± q̂·(σ(x) + β) then holds y with probability at least 1 − α, whatever σ is worth. The halves must
-//! not meet: a record that is its own neighbour makes its own error look expected, and the intervals
-//! come out too narrow.
+//! The calibration records are split in halves. One tells how hard a record is, σ(x); the other
+//! gives the scores |y − ŷ| / (σ(x) + β) and their quantile q̂, the ⌈(n + 1)(1 − α)⌉-th smallest.
+//! The interval ŷ ± q̂·(σ(x) + β) then holds y with probability at least 1 − α, whatever σ is
+//! worth. The halves must not meet: a record that is its own neighbour makes its own error look
+//! expected, and the intervals come out too narrow.
 //!
 //! Plain split conformal intervals, ŷ ± the quantile of all absolute errors
 //! ([`CalibrationScores::quantile`]), need half the records and are as wide everywhere.
@@ -16,8 +16,8 @@ use super::difficulty::{Difficulty, NEIGHBORS};
 use crate::arrays::{Arrays, ArraysError};
 use crate::random;
 
-/// Records that the difficulty rests on at most, for quick answers; what a half has beyond them goes to
-/// the other.
+/// Records that the difficulty rests on at most, for quick answers; what a half has beyond them
+/// goes to the other.
 const MAX_DIFFICULTY: usize = 1_024;
 
 /// Intervals around every target of a record, for any α.
@@ -73,8 +73,8 @@ impl NormalizedIntervals {
         self.scores.iter().zip(scale).map(width).collect()
     }
 
-    /// Calibration records with which intervals at error rate α can be given: 2·(⌈1/α⌉ − 1), since half
-    /// of them give the quantile. `None` for α ≤ 0, which no number reaches.
+    /// Calibration records with which intervals at error rate α can be given: 2·(⌈1/α⌉ − 1), since
+    /// half of them give the quantile. `None` for α ≤ 0, which no number reaches.
     pub fn records_needed(alpha: f64) -> Option<usize> {
         records_needed(alpha).map(|needed| (2 * needed).max(2))
     }
@@ -131,9 +131,10 @@ mod tests {
         f64::from(held) / f64::from(TRIALS) >= 1.0 - ALPHA - chance()
     }
 
-    /// Over 2,000 seeded calibration sets the interval holds the value in at least 1 − α of them, and
-    /// in no more than ⌈(n + 1)(1 − α)⌉/(n + 1), within four standard errors. Two broken versions fail the same
-    /// check: an off-by-one quantile, and a difficulty that rests on the quantile's own records.
+    /// Over 2,000 seeded calibration sets the interval holds the value in at least 1 − α of them,
+    /// and in no more than ⌈(n + 1)(1 − α)⌉/(n + 1), within four standard errors. Two broken
+    /// versions fail the same check: an off-by-one quantile, and a difficulty that rests on the
+    /// quantile's own records.
     #[test]
     fn intervals_cover() {
         let mut rng = random::stream(1, "intervals");

@@ -87,8 +87,8 @@ pub fn diagram(records: &[(f64, bool)], seed: u64) -> Option<ReliabilityDiagram>
     })
 }
 
-/// An interval at 95 % confidence for the error that unlimited records would give, Σ |γ_b|, where γ_b
-/// is the mean over all records of (right − confidence) within bin b. `None` below ten records.
+/// An interval at 95 % confidence for the error that unlimited records would give, Σ |γ_b|, where
+/// γ_b is the mean over all records of (right − confidence) within bin b. `None` below ten records.
 ///
 /// The percentile bootstrap of the error does not do: |·| turns chance into error, again in each
 /// resample, so that its interval stands above the truth wherever calibration is good. What is

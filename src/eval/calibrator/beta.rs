@@ -24,8 +24,8 @@ fn features(log_odds: f64) -> [f64; 3] {
 }
 
 impl BetaCalibration {
-    /// Fits to log-odds and whether what they speak of holds, by log loss with Platt's targets. Where
-    /// a or b would be negative it is set to 0 and the rest fitted again, as in the paper.
+    /// Fits to log-odds and whether what they speak of holds, by log loss with Platt's targets.
+    /// Where a or b would be negative it is set to 0 and the rest fitted again, as in the paper.
     pub(super) fn fit(log_odds: &[f64], outcomes: &[bool]) -> Self {
         let features: Vec<[f64; 3]> = log_odds.iter().map(|m| features(*m)).collect();
         let targets = logistic::targets(outcomes);

@@ -12,8 +12,8 @@ use crate::eval::metric::{log_loss, multi_label_log_loss};
 /// candidates is little more than chance (science: at 50 labels temperature still made two of three
 /// sets worse, which is why identity stays a candidate).
 pub const MIN_RECORDS: usize = 20;
-/// Records below which only identity and temperature are candidates (science: what has more than one
-/// parameter gains nothing there).
+/// Records below which only identity and temperature are candidates (science: temperature scaling
+/// below about 200 labels).
 const MANY_RECORDS: usize = 200;
 /// Records below which isotonic regression is no candidate: it was never clearly best, and is the
 /// most easily overfitted.
@@ -44,8 +44,8 @@ pub struct CandidateLoss {
 
 impl CalibratorKind {
     /// Whether it is a candidate for so many records and labels, of which the network gets so many
-    /// wrong. With next to nothing wrong, nothing tells how sure is too sure: only temperature, which
-    /// then never sharpens, stands beside identity.
+    /// wrong. With next to nothing wrong, nothing tells how sure is too sure: only temperature,
+    /// which then never sharpens, stands beside identity.
     fn is_candidate(self, records: usize, labels: usize, mistakes: usize) -> bool {
         let needed = match self {
             Self::Identity | Self::Temperature => return true,
@@ -59,9 +59,9 @@ impl CalibratorKind {
 
 /// Fits every candidate and keeps the one with the lowest cross-validated log loss, of equals the
 /// simplest; so nothing is chosen that does not beat identity. `method`, where given, is fitted
-/// whatever the losses, and shown among them. `None` below [`MIN_RECORDS`] records, and for a method
-/// that does not apply. The records of a class, or of a set of labels, are dealt to the folds in turn,
-/// so that every fold knows of each.
+/// whatever the losses, and shown among them. `None` below [`MIN_RECORDS`] records, and for a
+/// method that does not apply. The records of a class, or of a set of labels, are dealt to the
+/// folds in turn, so that every fold knows of each.
 pub fn fit(logits: &Matrix, truth: Truth<'_>, method: Option<CalibratorKind>) -> Option<Choice> {
     let all: Vec<usize> = (0..logits.len()).collect();
     if all.len() < MIN_RECORDS || method.is_some_and(|kind| !kind.applies(truth.link())) {

@@ -29,8 +29,9 @@ impl Block {
 }
 
 impl IsotonicRegression {
-    /// Fits to log-odds and whether what they speak of holds, by least squares (and so by log loss).
-    /// Shares stay within \[1/(n + 2), 1 − 1/(n + 2)\]: a few alike at an end are not certainty.
+    /// Fits to log-odds and whether what they speak of holds, by least squares (and so by log
+    /// loss). Shares stay within \[1/(n + 2), 1 − 1/(n + 2)\]: a few alike at an end are not
+    /// certainty.
     pub(super) fn fit(log_odds: &[f64], outcomes: &[bool]) -> Self {
         let mut records: Vec<(f64, f64)> = log_odds
             .iter()

@@ -1,7 +1,8 @@
 //! Logistic regression on few features, which Platt's and the beta calibrator are.
 
 /// Pull of each weight towards that of the identity, as if from a thousandth of a record: decides
-/// where the records cannot, such as where a feature never varies, and is lost among them elsewhere.
+/// where the records cannot, such as where a feature never varies, and is lost among them
+/// elsewhere.
 const RIDGE: f64 = 1e-3;
 const MAX_STEPS: usize = 100;
 
@@ -16,7 +17,8 @@ pub(super) fn targets(outcomes: &[bool]) -> Vec<f64> {
 }
 
 /// The weights w that minimise Σ ln(1 + e^{w·x}) − t·(w·x) + ridge, by Newton's method from
-/// `identity`; those that are not `free` stay where `start` has them. Convex, so the minimum is one.
+/// `identity`; those that are not `free` stay where `start` has them. Convex, so the minimum is
+/// one.
 pub(super) fn fit<const D: usize>(
     features: &[[f64; D]],
     targets: &[f64],

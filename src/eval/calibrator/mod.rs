@@ -1,7 +1,7 @@
 //! Calibrators: from logits to probabilities that mean what they say.
 //!
-//! A new calibrator is a file here, a variant of [`Calibrator`] and [`CalibratorKind`] and a line in
-//! `CalibratorKind::fit` and `Calibrator::probabilities`.
+//! A new calibrator is a file here, a variant of [`Calibrator`] and [`CalibratorKind`] and a line
+//! in `CalibratorKind::fit` and `Calibrator::probabilities`.
 
 mod beta;
 mod choice;
@@ -42,7 +42,8 @@ pub enum CalibratorKind {
     /// A scale and a bias for each class; where records have one class. (Where they are multi-label
     /// that is `platt`.)
     Vector,
-    /// A line through the log-odds of the top label, or of each label where records are multi-label.
+    /// A line through the log-odds of the top label, or of each label where records are
+    /// multi-label.
     Platt,
     /// A beta curve, of the same.
     Beta,

@@ -38,8 +38,8 @@ impl TopLabel {
     /// All probabilities where that of the top label is `confidence`: the others keep their
     /// proportions and share the rest, so that all sum to 1.
     ///
-    /// The top label stays the top. A confidence c that would leave the runner-up, with a share q of
-    /// the rest, at (1 − c)·q ≥ c is raised to where they meet, c = q/(1 + q), and a billionth
+    /// The top label stays the top. A confidence c that would leave the runner-up, with a share q
+    /// of the rest, at (1 − c)·q ≥ c is raised to where they meet, c = q/(1 + q), and a billionth
     /// more: less cannot be said of a label that is still the answer.
     pub(super) fn spread(self, confidence: f64) -> Vec<f64> {
         let runner_up = self.shares.iter().copied().fold(0.0, f64::max);

@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 use super::lbfgs;
 use crate::eval::{Link, Matrix};
 
-/// Pull towards scale 1 and bias 0, in records: ½·ridge·Σ (scale − 1)² + bias² beside the summed log
-/// loss, which is a normal prior of standard deviation 1. A class that has few records, or none, stays
-/// close to what the network says.
+/// Pull towards scale 1 and bias 0, in records: ½·ridge·Σ (scale − 1)² + bias² beside the summed
+/// log loss, which is a normal prior of standard deviation 1. A class that has few records, or
+/// none, stays close to what the network says.
 const RIDGE: f64 = 1.0;
 /// Largest entry of the gradient, per record, that counts as zero.
 const TOLERANCE: f64 = 1e-6;

@@ -1,11 +1,11 @@
 //! Prediction sets: the classes that cannot be excluded at an error rate α, for any α and any
 //! method at scoring time.
 //!
-//! Each method gives every class a nonconformity score; higher is less likely. A class is in the set
-//! where its score is at most q̂, the ⌈(n + 1)(1 − α)⌉-th smallest score that the true classes of the
-//! n calibration records had. The true class of a record that is exchangeable with them is then in
-//! the set with probability at least 1 − α (Vovk et al. 2005). The most probable class is always in
-//! the set, so that no set is empty; that can only add to the coverage.
+//! Each method gives every class a nonconformity score; higher is less likely. A class is in the
+//! set where its score is at most q̂, the ⌈(n + 1)(1 − α)⌉-th smallest score that the true classes
+//! of the n calibration records had. The true class of a record that is exchangeable with them is
+//! then in the set with probability at least 1 − α (Vovk et al. 2005). The most probable class is
+//! always in the set, so that no set is empty; that can only add to the coverage.
 //!
 //! A new method is a file here, a variant of [`SetMethod`] and a line in `scores` and `thresholds`.
 
@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::argmax;
 use super::conformal::{CalibrationScores, records_needed};
+use crate::arrays::{Arrays, ArraysError};
 use crate::random::Quick;
 
 /// Which prediction sets.
@@ -84,6 +85,10 @@ impl PredictionSets {
     /// Fits every method to calibration records: the probability of each class, record by record
     /// (all rows of one length), and the true class. `seed` draws the u of each record. A record
     /// whose class has no probability is left out.
+    ///
+    /// The probabilities must not know these records' classes. Those of a calibrator that was
+    /// fitted to the same records do, and the sets then cover too little: give the network's own,
+    /// here and in [`PredictionSets::set`], or keep records apart.
     pub fn fit(probabilities: &[Vec<f64>], classes: &[u32], seed: u64) -> Self {
         let mut rng = Quick::stream(seed, "prediction_sets");
         let (mut aps, mut raps) = (Vec::new(), Vec::new());
@@ -150,6 +155,44 @@ impl PredictionSets {
     /// Calibration records.
     pub fn records(&self) -> usize {
         self.lac.len()
+    }
+
+    /// Its numbers.
+    pub fn save(&self) -> Arrays {
+        let mut arrays = Arrays::default();
+        let counts = self.by_class.iter().map(|scores| scores.len() as u64).collect();
+        let by_class: Vec<&[f64]> = self.by_class.iter().map(|class| class.ascending()).collect();
+        arrays.put("counts", counts);
+        arrays.put("lac", by_class.concat());
+        arrays.put("aps", self.aps.ascending().to_vec());
+        arrays.put("raps", self.raps.ascending().to_vec());
+        arrays
+    }
+
+    /// Takes up what [`PredictionSets::save`] gave.
+    pub fn load(arrays: &Arrays) -> Result<Self, ArraysError> {
+        let lac = arrays.get::<f64>("lac")?;
+        let read = |name| {
+            let scores = arrays.get_exact::<f64>(name, lac.len())?;
+            Ok(CalibrationScores::new(scores.to_vec()))
+        };
+        let (mut rest, mut by_class) = (lac, Vec::new());
+        let wrong = |found: &str| ArraysError::Shape {
+            name: "counts".to_owned(),
+            expected: format!("a sum of {}", lac.len()),
+            found: found.to_owned(),
+        };
+        for &count in arrays.get::<u64>("counts")? {
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            let (class, others) = rest.split_at_checked(count).ok_or_else(|| wrong("more"))?;
+            by_class.push(CalibrationScores::new(class.to_vec()));
+            rest = others;
+        }
+        if !rest.is_empty() {
+            return Err(wrong("less"));
+        }
+        let lac = CalibrationScores::new(lac.to_vec());
+        Ok(Self { lac, aps: read("aps")?, raps: read("raps")?, by_class })
     }
 
     /// q̂ of each class; `None` where there are too few records.

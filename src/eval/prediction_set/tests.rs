@@ -97,11 +97,20 @@ fn stored_and_read_they_are_the_same() {
     let sets = sets_of(&mut rng, &classes, 3, 9);
     let text = serde_json::to_string(&sets).unwrap();
     assert_eq!(serde_json::from_str::<PredictionSets>(&text).unwrap(), sets);
+    assert_eq!(PredictionSets::load(&sets.save()).unwrap(), sets);
+    for counts in [vec![20, 20], vec![20, 20, 21], vec![u64::MAX, 1]] {
+        let mut damaged = sets.save();
+        damaged.put("counts", counts);
+        assert!(PredictionSets::load(&damaged).is_err());
+    }
+    let mut damaged = sets.save();
+    damaged.put("aps", vec![1.0]);
+    assert!(PredictionSets::load(&damaged).is_err());
     assert_eq!(serde_json::to_string(&SetMethod::Mondrian).unwrap(), "\"mondrian\"");
 }
 
-/// The coverage over 2,000 seeded calibration sets lies within four standard errors of at least
-/// 1 − α and at most ⌈(n + 1)(1 − α)⌉/(n + 1), the chance without ties, but for sets that hold the true
+/// The coverage over 2,000 seeded calibration sets lies within four standard errors of at least 1 −
+/// α and at most ⌈(n + 1)(1 − α)⌉/(n + 1), the chance without ties, but for sets that hold the true
 /// class only since it is the most probable. The off-by-one quantile fails the same check.
 #[test]
 fn sets_of_all_records_cover() {
