@@ -8,16 +8,20 @@ pub mod combination;
 pub mod conformal;
 mod covariance;
 pub mod detector;
+pub mod difficulty;
 pub mod distribution;
 pub mod groups;
 pub mod importance;
 pub mod interval;
+pub mod interval_conformal;
 mod linear_algebra;
 pub mod metric;
 pub mod paired;
+pub mod prediction_set;
 pub mod prototypes;
 #[cfg(test)]
 mod reference_tests;
+pub mod reliability;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

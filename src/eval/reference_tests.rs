@@ -40,7 +40,7 @@ pub(super) fn near(found: f64, expected: &Value, tolerance: f64, what: &str) {
     assert!((found - expected).abs() <= tolerance, "{what}: {found}, expected {expected}");
 }
 
-fn check_probabilities(calibrator: Calibrator, data: &(Matrix, Vec<u32>), expected: &Value) {
+fn check_probabilities(calibrator: &Calibrator, data: &(Matrix, Vec<u32>), expected: &Value) {
     let (logits, classes) = data;
     let p: Vec<Vec<f64>> =
         logits.rows().map(|row| calibrator.probabilities(Link::Softmax, row)).collect();
@@ -67,7 +67,7 @@ fn calibration_metrics_agree() {
     for case in file["small"].as_array().unwrap() {
         let labels = &case["labels"];
         let data = logits(&case["logits"], labels, labels.as_array().unwrap().len());
-        check_probabilities(Calibrator::Identity, &data, &case["metrics"]);
+        check_probabilities(&Calibrator::Identity, &data, &case["metrics"]);
         let temperature = case["temperature"].as_f64().unwrap();
         let scaled = Calibrator::Temperature { temperature };
         let p: Vec<Vec<f64>> =
@@ -77,9 +77,9 @@ fn calibration_metrics_agree() {
     }
     let clinc = &file["clinc"][0];
     let test = logits(&ood["logits"], &ood["labels"], 150);
-    check_probabilities(Calibrator::Identity, &test, &clinc["before"]);
+    check_probabilities(&Calibrator::Identity, &test, &clinc["before"]);
     let temperature = clinc["temperature_ours_golden"].as_f64().unwrap();
-    check_probabilities(Calibrator::Temperature { temperature }, &test, &clinc["after"]);
+    check_probabilities(&Calibrator::Temperature { temperature }, &test, &clinc["after"]);
 }
 
 fn check_ranking(scores: &[f64], labels: &[f64], expected: &Value, name: &str) {

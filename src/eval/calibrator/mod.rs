@@ -1,24 +1,111 @@
 //! Calibrators: from logits to probabilities that mean what they say.
 //!
-//! A new calibrator is a file here, a variant of [`Calibrator`] and a line in `candidates`.
+//! A new calibrator is a file here, a variant of [`Calibrator`] and [`CalibratorKind`] and a line
+//! in `CalibratorKind::fit` and `Calibrator::probabilities`.
 
+mod beta;
+mod choice;
+mod isotonic;
+mod lbfgs;
+mod logistic;
+mod per_label;
+mod platt;
 mod temperature;
+#[cfg(test)]
+mod tests;
+mod top_label;
+mod vector;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::metric::{log_loss, multi_label_log_loss};
-use super::{Link, Matrix};
+pub use beta::BetaCalibration;
+pub use choice::{CandidateLoss, Choice, MIN_RECORDS, fit};
+pub use isotonic::IsotonicRegression;
+pub use per_label::LabelCalibrator;
+pub use platt::PlattScaling;
+pub use vector::VectorScaling;
 
-/// Labelled records that a calibrator needs at least. Below this, the log loss that chooses between
-/// candidates is little more than chance (science: at 50 labels temperature still made two of three
-/// sets worse, which is why identity stays a candidate).
-pub const MIN_RECORDS: usize = 20;
+use super::{Link, Matrix, sigmoid};
+use top_label::TopLabel;
 
-const FOLDS: usize = 5;
+/// Which calibrator, the simpler first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibratorKind {
+    /// The network's own probabilities.
+    Identity,
+    /// One temperature for all logits.
+    Temperature,
+    /// A temperature for each label; where records are multi-label.
+    TemperaturePerLabel,
+    /// A scale and a bias for each class; where records have one class. (Where they are multi-label
+    /// that is `platt`.)
+    Vector,
+    /// A line through the log-odds of the top label, or of each label where records are
+    /// multi-label.
+    Platt,
+    /// A beta curve, of the same.
+    Beta,
+    /// Any non-decreasing curve, of the same.
+    Isotonic,
+}
+
+impl CalibratorKind {
+    /// All of them.
+    pub const ALL: &[CalibratorKind] = &[
+        Self::Identity,
+        Self::Temperature,
+        Self::TemperaturePerLabel,
+        Self::Vector,
+        Self::Platt,
+        Self::Beta,
+        Self::Isotonic,
+    ];
+
+    /// Whether it calibrates such probabilities.
+    pub fn applies(self, link: Link) -> bool {
+        match self {
+            Self::TemperaturePerLabel => link == Link::Sigmoid,
+            Self::Vector => link == Link::Softmax,
+            Self::Identity | Self::Temperature | Self::Platt | Self::Beta | Self::Isotonic => true,
+        }
+    }
+
+    /// Fits to `records`; `None` where it does not apply.
+    fn fit(self, logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> Option<Calibrator> {
+        let temperature = || temperature::fit(logits, truth, records);
+        match (self, truth) {
+            (Self::Identity, _) => Some(Calibrator::Identity),
+            (Self::Temperature, _) => Some(Calibrator::Temperature { temperature: temperature() }),
+            (kind, Truth::Labels(labels)) => {
+                let labels = per_label::fit(kind, logits, labels, records)?;
+                Some(Calibrator::PerLabel { labels })
+            }
+            (Self::Vector, Truth::Classes(classes)) => {
+                let vector = VectorScaling::fit(logits, classes, records, temperature());
+                Some(Calibrator::Vector(vector))
+            }
+            (kind, Truth::Classes(classes)) => {
+                let (log_odds, right) = top_labels(logits, classes, records);
+                match kind {
+                    Self::Platt => Some(Calibrator::Platt(PlattScaling::fit(&log_odds, &right))),
+                    Self::Beta => Some(Calibrator::Beta(BetaCalibration::fit(&log_odds, &right))),
+                    Self::Isotonic => {
+                        Some(Calibrator::Isotonic(IsotonicRegression::fit(&log_odds, &right)))
+                    }
+                    Self::Identity
+                    | Self::Temperature
+                    | Self::TemperaturePerLabel
+                    | Self::Vector => None,
+                }
+            }
+        }
+    }
+}
 
 /// A fitted calibrator.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Calibrator {
     /// The network's own probabilities.
@@ -27,6 +114,20 @@ pub enum Calibrator {
     Temperature {
         /// Above 1 it lowers confidence, below 1 it raises it.
         temperature: f64,
+    },
+    /// A scale and a bias for each class (Guo et al. 2017). It may change which class is the top.
+    Vector(VectorScaling),
+    /// A line through the log-odds of the top label (Platt 1999). The other labels keep their
+    /// proportions, and the top label stays the top.
+    Platt(PlattScaling),
+    /// A beta curve of the top label's probability (Kull et al. 2017), likewise.
+    Beta(BetaCalibration),
+    /// A non-decreasing curve of the top label's probability (Zadrozny and Elkan 2002), likewise.
+    Isotonic(IsotonicRegression),
+    /// Each label by itself; where records are multi-label.
+    PerLabel {
+        /// The calibrator of each label, in their order.
+        labels: Vec<LabelCalibrator>,
     },
 }
 
@@ -54,108 +155,39 @@ impl Calibrator {
         match self {
             Self::Identity => link.probabilities(logits, 1.0),
             Self::Temperature { temperature } => link.probabilities(logits, *temperature),
+            Self::Vector(vector) => vector.probabilities(link, logits),
+            Self::Platt(platt) => by_log_odds(link, logits, |m| platt.probability(m)),
+            Self::Beta(beta) => by_log_odds(link, logits, |m| beta.probability(m)),
+            Self::Isotonic(curve) => by_log_odds(link, logits, |m| curve.probability(m)),
+            Self::PerLabel { labels } => {
+                let probability = |(i, &z): (usize, &f32)| {
+                    let z = f64::from(z);
+                    labels.get(i).map_or_else(|| sigmoid(z), |label| label.probability(z))
+                };
+                logits.iter().enumerate().map(probability).collect()
+            }
         }
     }
 }
 
-/// Every kind of calibrator, fitted to `records`.
-fn candidates(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> [Calibrator; 2] {
-    let temperature = temperature::fit(logits, truth, records);
-    [Calibrator::Identity, Calibrator::Temperature { temperature }]
+/// One curve of log-odds, applied to the top label or, where each label stands by itself, to all.
+fn by_log_odds(link: Link, logits: &[f32], probability: impl Fn(f64) -> f64) -> Vec<f64> {
+    match link {
+        Link::Softmax => {
+            let top = TopLabel::of(logits);
+            let confidence = probability(top.log_odds);
+            top.spread(confidence)
+        }
+        Link::Sigmoid => logits.iter().map(|&z| probability(f64::from(z))).collect(),
+    }
 }
 
-/// Fits every kind and keeps the one with the lowest cross-validated log loss; `None` below
-/// [`MIN_RECORDS`] records. Records are dealt to the folds in turn.
-pub fn fit(logits: &Matrix, truth: Truth<'_>) -> Option<Calibrator> {
-    let all: Vec<usize> = (0..logits.len()).collect();
-    if all.len() < MIN_RECORDS {
-        return None;
-    }
-    let mut losses = [0.0; 2];
-    for fold in 0..FOLDS {
-        let (held, rest): (Vec<usize>, Vec<usize>) = all.iter().partition(|&&i| i % FOLDS == fold);
-        for (sum, candidate) in losses.iter_mut().zip(candidates(logits, truth, &rest)) {
-            *sum += loss(&candidate, logits, truth, &held) * held.len() as f64;
-        }
-    }
-    let mut fitted = candidates(logits, truth, &all).into_iter().zip(losses);
-    let first = fitted.next()?;
-    let better = |best: (Calibrator, f64), next: (Calibrator, f64)| {
-        if next.1 < best.1 { next } else { best }
+/// The log-odds of each record's top label, and whether it is right.
+fn top_labels(logits: &Matrix, classes: &[u32], records: &[usize]) -> (Vec<f64>, Vec<bool>) {
+    let read = |&record: &usize| {
+        let top = TopLabel::of(logits.row(record));
+        // Finite, also where there is one class only.
+        (top.log_odds.min(f64::from(f32::MAX)), top.label == classes[record] as usize)
     };
-    Some(fitted.fold(first, better).0)
-}
-
-fn loss(calibrator: &Calibrator, logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
-    let probabilities: Vec<Vec<f64>> =
-        records.iter().map(|&i| calibrator.probabilities(truth.link(), logits.row(i))).collect();
-    match truth {
-        Truth::Classes(classes) => log_loss(
-            probabilities.iter().zip(records).map(|(p, &i)| (p.as_slice(), classes[i] as usize)),
-        ),
-        Truth::Labels(labels) => multi_label_log_loss(
-            probabilities.iter().zip(records).map(|(p, &i)| (p.as_slice(), labels[i].as_slice())),
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::eval::metric::expected_calibration_error;
-    use crate::eval::{argmax, softmax};
-    use crate::random::{self, Rng};
-
-    /// Logits whose softmax is the truth, then sharpened by `factor`.
-    fn sample(records: usize, factor: f32, seed: u64) -> (Matrix, Vec<u32>) {
-        let mut rng = random::stream(seed, "calibrator");
-        let mut logits = Matrix::new(3);
-        let mut classes = Vec::new();
-        for _ in 0..records {
-            let row: Vec<f32> = (0..3).map(|_| rng.random::<f32>() * 4.0 - 2.0).collect();
-            let p = softmax(&row, 1.0);
-            let draw = rng.random::<f64>();
-            let class = if draw < p[0] { 0 } else { 1 + u32::from(draw >= p[0] + p[1]) };
-            classes.push(class);
-            logits.push(&row.iter().map(|z| z * factor).collect::<Vec<f32>>());
-        }
-        (logits, classes)
-    }
-
-    fn ece(calibrator: &Calibrator, logits: &Matrix, classes: &[u32]) -> f64 {
-        let records = logits.rows().zip(classes).map(|(row, &class)| {
-            let p = calibrator.probabilities(Link::Softmax, row);
-            (p[argmax(&p)], argmax(&p) == class as usize)
-        });
-        expected_calibration_error(records, 15)
-    }
-
-    #[test]
-    fn overconfidence_is_found_and_undone_on_fresh_records() {
-        let (logits, classes) = sample(1_000, 3.0, 1);
-        let calibrator = fit(&logits, Truth::Classes(&classes)).unwrap();
-        let Calibrator::Temperature { temperature } = calibrator else { panic!("{calibrator:?}") };
-        assert!((temperature - 3.0).abs() < 0.4, "{temperature}");
-        let (fresh, truth) = sample(4_000, 3.0, 2);
-        let before = ece(&Calibrator::Identity, &fresh, &truth);
-        let after = ece(&calibrator, &fresh, &truth);
-        assert!(before > 0.15 && after < 0.04, "{before} {after}");
-    }
-
-    #[test]
-    fn what_is_calibrated_is_mostly_left_alone() {
-        let kept = (0..40)
-            .filter(|&seed| {
-                let (logits, classes) = sample(100, 1.0, 100 + seed);
-                fit(&logits, Truth::Classes(&classes)) == Some(Calibrator::Identity)
-            })
-            .count();
-        assert!(kept >= 20, "{kept} of 40");
-    }
-
-    #[test]
-    fn too_few_records_calibrate_nothing() {
-        let (logits, classes) = sample(MIN_RECORDS - 1, 1.0, 1);
-        assert_eq!(fit(&logits, Truth::Classes(&classes)), None);
-    }
+    records.iter().map(read).unzip()
 }

@@ -1,16 +1,16 @@
 //! Temperature scaling (Guo et al. 2017): the T that minimises the mean log loss of softmax(z / T).
 
 use super::Truth;
-use crate::eval::{Link, Matrix};
+use crate::eval::{Link, Matrix, sigmoid};
 
 /// Temperatures stay within these bounds.
 const BOUNDS: (f64, f64) = (0.01, 100.0);
 
 /// With fewer mistakes than this to rest on, probabilities are softened but never sharpened.
-const MIN_MISTAKES: usize = 5;
+pub(super) const MIN_MISTAKES: usize = 5;
 
 /// Records (or, multi-label, decisions) that the network itself gets wrong.
-fn mistakes(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> usize {
+pub(super) fn mistakes(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> usize {
     let wrong = |&i: &usize| {
         let row = logits.row(i);
         match truth {
@@ -26,7 +26,7 @@ fn mistakes(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> usize {
     records.iter().map(wrong).sum()
 }
 
-/// The log loss is convex in β = 1/T, so its derivative has one root: found by bisection.
+/// One temperature for all logits.
 pub(super) fn fit(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
     let slope = |beta: f64| -> f64 {
         records
@@ -52,8 +52,22 @@ pub(super) fn fit(logits: &Matrix, truth: Truth<'_>, records: &[usize]) -> f64 {
             })
             .sum()
     };
+    search(slope, mistakes(logits, truth, records))
+}
+
+/// The temperature of one label from its logits and whether it holds.
+pub(super) fn fit_label(logits: &[f64], outcomes: &[bool]) -> f64 {
+    let records = || logits.iter().zip(outcomes);
+    let slope = |beta: f64| -> f64 {
+        records().map(|(z, y)| (sigmoid(beta * z) - f64::from(u8::from(*y))) * z).sum()
+    };
+    search(slope, records().filter(|(z, y)| (**z > 0.0) != **y).count())
+}
+
+/// The log loss is convex in β = 1/T, so its derivative has one root: found by bisection.
+fn search(slope: impl Fn(f64) -> f64, mistakes: usize) -> f64 {
     // Where next to nothing is wrong, the data cannot tell how sure is too sure.
-    let sharpest = if mistakes(logits, truth, records) < MIN_MISTAKES { 1.0 } else { BOUNDS.0 };
+    let sharpest = if mistakes < MIN_MISTAKES { 1.0 } else { BOUNDS.0 };
     let (mut low, mut high) = ((1.0 / BOUNDS.1).ln(), (1.0 / sharpest).ln());
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
@@ -122,5 +136,7 @@ mod tests {
         let temperature = fit(&logits, Truth::Labels(&truth), &[0, 1, 2, 3]);
         // σ(2 / T) = 3/4 at T = 2 / ln 3.
         assert!((temperature - 2.0 / 3f64.ln()).abs() < 1e-6);
+        let alone = fit_label(&[2.0; 4], &[true, true, true, false]);
+        assert!((alone - temperature).abs() < 1e-9);
     }
 }

@@ -15,12 +15,16 @@ pub struct Bin {
     pub accuracy: f64,
 }
 
+/// The position of a confidence's bin among `bins` right-closed ones; the lowest holds 0 as well.
+pub fn bin_of(confidence: f64, bins: usize) -> usize {
+    ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1
+}
+
 /// The reliability diagram of confidences in \[0, 1\], in bins of equal width.
 pub fn reliability(records: impl IntoIterator<Item = (f64, bool)>, bins: usize) -> Vec<Bin> {
     let mut sums = vec![(0u64, 0.0, 0u64); bins];
     for (confidence, right) in records {
-        let position = (confidence * bins as f64).ceil() as usize;
-        let (count, sum, correct) = &mut sums[position.clamp(1, bins) - 1];
+        let (count, sum, correct) = &mut sums[bin_of(confidence, bins)];
         *count += 1;
         *sum += confidence;
         *correct += u64::from(right);
