@@ -18,6 +18,8 @@ pub mod paired;
 pub mod prototypes;
 #[cfg(test)]
 mod reference_tests;
+pub mod risk_coverage;
+pub mod selective_risk;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
