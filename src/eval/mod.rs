@@ -8,6 +8,7 @@ pub mod combination;
 pub mod conformal;
 pub mod detector;
 pub mod distribution;
+pub mod drift;
 pub mod false_discovery;
 pub mod groups;
 pub mod guarantee;
