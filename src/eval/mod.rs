@@ -2,6 +2,7 @@
 //!
 //! Knows no networks, no text and no files. Every statistic states its formula and its direction.
 
+pub mod accuracy_estimate;
 pub mod bootstrap;
 pub mod calibrator;
 pub mod combination;
