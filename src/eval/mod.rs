@@ -15,6 +15,7 @@ pub mod groups;
 pub mod guarantee;
 pub mod importance;
 pub mod interval;
+pub mod martingale;
 pub mod metric;
 pub mod paired;
 pub mod prototypes;

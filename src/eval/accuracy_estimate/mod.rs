@@ -5,6 +5,8 @@
 //! target that scores at least t. Under a shift no method without labels can be right in general, so the
 //! interval widens with the distance of the target, and far from what was calibrated there is no estimate.
 
+mod threshold;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use utoipa::ToSchema;
 use super::bootstrap::{CONFIDENCE, MIN_RECORDS, moments, quantile};
 use super::drift::kolmogorov_smirnov;
 use crate::random::Quick;
+use threshold::Threshold;
 
 /// Calibration records that an estimate needs.
 pub const MIN_CALIBRATION: usize = 50;
@@ -186,48 +189,6 @@ fn coverage_drop(
     // The spread of a calibration record, over the smaller target too.
     let error = error * (1.0 + covered.len() as f64 / target.len() as f64).sqrt();
     Ok((drop, drop - error))
-}
-
-/// A score, and the share of records that have just this score and count as at least it, so that ties are
-/// split as the number of errors wants it.
-#[derive(Debug, Clone, Copy)]
-struct Threshold {
-    score: f64,
-    tied: f64,
-}
-
-impl Threshold {
-    /// The threshold below which there are `errors` of the records; those come in ascending order, each
-    /// with how often it counts.
-    fn at(ascending: impl Iterator<Item = (f64, usize)>, errors: usize) -> Self {
-        if errors == 0 {
-            return Self { score: f64::NEG_INFINITY, tied: 1.0 };
-        }
-        let (mut score, mut below, mut tied) = (f64::NEG_INFINITY, 0, 0);
-        for (next, count) in ascending.filter(|(_, count)| *count > 0) {
-            if next != score {
-                if below + tied > errors {
-                    break;
-                }
-                below += tied;
-                (score, tied) = (next, 0);
-            }
-            tied += count;
-        }
-        // Every record is wrong: also the highest score is not enough.
-        Self { score, tied: 1.0 - (errors.min(below + tied) - below) as f64 / tied.max(1) as f64 }
-    }
-
-    fn counts(self, score: f64) -> f64 {
-        if score == self.score { self.tied } else { f64::from(u8::from(score > self.score)) }
-    }
-
-    fn share_at_least(self, ascending: &[f64]) -> f64 {
-        let from = ascending.partition_point(|&score| score < self.score);
-        let above = ascending.partition_point(|&score| score <= self.score);
-        let count = (ascending.len() - above) as f64 + self.tied * (above - from) as f64;
-        count / ascending.len() as f64
-    }
 }
 
 /// What sampling alone leaves open, at 95 % confidence.
