@@ -15,6 +15,7 @@ pub mod groups;
 pub mod guarantee;
 pub mod importance;
 pub mod interval;
+pub mod labeling;
 pub mod martingale;
 pub mod metric;
 pub mod paired;
@@ -23,6 +24,8 @@ pub mod prototypes;
 mod reference_tests;
 pub mod risk_coverage;
 pub mod selective_risk;
+pub mod similar;
+pub mod terms;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
