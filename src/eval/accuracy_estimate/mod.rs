@@ -12,13 +12,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::bootstrap::{CONFIDENCE, MIN_RECORDS, moments, quantile};
+use super::bootstrap::{CONFIDENCE, MIN_RECORDS, moments, quantile, resamples};
 use super::drift::kolmogorov_smirnov;
 use crate::random::Quick;
 use threshold::Threshold;
 
 /// Calibration records that an estimate needs.
 pub const MIN_CALIBRATION: usize = 50;
+/// Resamples at most; fewer for many records.
 const RESAMPLES: usize = 1_000;
 /// Of the calibration records' coverage: a batch that is covered worse on average than this share of
 /// single records ...
@@ -132,7 +133,8 @@ pub fn estimate_accuracy(
     target: &[Unlabelled],
     seed: u64,
 ) -> Result<AccuracyEstimate, NoEstimate> {
-    estimate(calibration, target, RESAMPLES, seed)
+    let resamples = resamples(calibration.len() + 2 * target.len()).min(RESAMPLES);
+    estimate(calibration, target, resamples, seed)
 }
 
 fn estimate(
