@@ -34,8 +34,12 @@ pub fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
     }
     // The fraction converges fast on this side of the mean; the other side is its mirror.
     if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - beta_cdf(1.0 - x, b, a);
+        return 1.0 - beta_fraction(1.0 - x, b, a);
     }
+    beta_fraction(x, a, b)
+}
+
+fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
     let front = (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (-x).ln_1p()).exp();
     const TINY: f64 = 1e-300;
     let held = |v: f64| if v.abs() < TINY { TINY } else { v };
@@ -57,6 +61,29 @@ pub fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
         }
     }
     (front * fraction / a).clamp(0.0, 1.0)
+}
+
+/// The x with I_x(a, b) = p, in \[0, 1\].
+pub fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
+    bisect(0.0, 1.0, |x| beta_cdf(x, a, b) < p)
+}
+
+/// P(X ≤ k) for X binomial of `n` trials with chance `p`.
+pub fn binomial_cdf(k: usize, n: usize, p: f64) -> f64 {
+    if k >= n {
+        return 1.0;
+    }
+    beta_cdf(1.0 - p, (n - k) as f64, (k + 1) as f64)
+}
+
+/// The upper bound of a binomial chance at confidence 1 − `delta` (Clopper and Pearson 1934): the p
+/// at which `k` or fewer of `n` would happen with chance `delta`. It is below the true chance in at
+/// most a share `delta` of samples. 1 for k ≥ n.
+pub fn binomial_upper_bound(k: usize, n: usize, delta: f64) -> f64 {
+    if k >= n {
+        return 1.0;
+    }
+    beta_quantile(1.0 - delta, (k + 1) as f64, (n - k) as f64)
 }
 
 /// P(T ≤ t) for Student's t with `degrees` of freedom.
@@ -136,6 +163,13 @@ mod tests {
             near(student_t_quantile(0.975, degrees), quantile, 1e-8);
             near(student_t_quantile(0.025, degrees), -quantile, 1e-8);
         }
+        near(beta_quantile(0.3483, 2.0, 3.0), 0.3, 1e-12);
+        // 1 + 10 + 45 of 1,024
+        near(binomial_cdf(2, 10, 0.5), 56.0 / 1_024.0, 1e-14);
+        assert_eq!((binomial_cdf(3, 3, 0.2), binomial_upper_bound(3, 3, 0.1)), (1.0, 1.0));
+        // No error in n: 1 − δ^(1/n). Two in twenty, by tables of exact limits.
+        near(binomial_upper_bound(0, 45, 0.1), 1.0 - 0.1f64.powf(1.0 / 45.0), 1e-13);
+        near(binomial_upper_bound(2, 20, 0.025), 0.316_983, 1e-6);
         // 95 % points of F
         near(f_cdf(4.256_494_729, (2.0, 9.0), 0.0), 0.95, 1e-9);
         near(f_cdf(3.098_391_224, (3.0, 20.0), 0.0), 0.95, 1e-9);

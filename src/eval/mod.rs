@@ -2,6 +2,7 @@
 //!
 //! Knows no networks, no text and no files. Every statistic states its formula and its direction.
 
+pub mod accuracy_estimate;
 pub mod bootstrap;
 pub mod calibrator;
 pub mod combination;
@@ -10,11 +11,16 @@ mod covariance;
 pub mod detector;
 pub mod difficulty;
 pub mod distribution;
+pub mod drift;
+pub mod false_discovery;
 pub mod groups;
+pub mod guarantee;
 pub mod importance;
 pub mod interval;
 pub mod interval_conformal;
 mod linear_algebra;
+pub mod labeling;
+pub mod martingale;
 pub mod metric;
 pub mod paired;
 pub mod prediction_set;
@@ -22,6 +28,10 @@ pub mod prototypes;
 #[cfg(test)]
 mod reference_tests;
 pub mod reliability;
+pub mod risk_coverage;
+pub mod selective_risk;
+pub mod similar;
+pub mod terms;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -79,20 +79,24 @@ impl Prototypes {
     }
 }
 
-fn nearest(centres: &Matrix, unit: &[f32]) -> Option<(usize, f32)> {
-    let cosine = |centre: &[f32]| {
-        // Eight sums side by side, so that the compiler can use wide registers.
-        let mut lanes = [0.0f32; 8];
-        let (a, b) = (centre.chunks_exact(8), unit.chunks_exact(8));
-        let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-        for (a, b) in a.zip(b) {
-            for lane in 0..8 {
-                lanes[lane] += a[lane] * b[lane];
-            }
+/// The row of `centres` with the largest cosine to a vector of length 1, and that cosine.
+pub(super) fn nearest(centres: &Matrix, unit: &[f32]) -> Option<(usize, f32)> {
+    let cosines = centres.rows().map(|centre| dot(centre, unit));
+    cosines.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// Σ aᵢbᵢ: the cosine, for vectors of length 1.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    // Eight sums side by side, so that the compiler can use wide registers.
+    let mut lanes = [0.0f32; 8];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..8 {
+            lanes[lane] += a[lane] * b[lane];
         }
-        lanes.iter().sum::<f32>() + rest
-    };
-    centres.rows().map(cosine).enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// The vector at length 1; `None` for a zero vector. Squares are taken in 64 bits, in which those of
