@@ -13,9 +13,9 @@ use super::query::Path;
 use super::score::invalid;
 use super::state::AppState;
 use crate::model::card::PartSizes;
+use crate::model::criteria::Thresholds;
 use crate::model::encoder::Encoder;
 use crate::model::evaluate::Evaluation;
-use crate::model::score::Thresholds;
 use crate::model::spec::Warning;
 use crate::problem::Problem;
 use crate::store::Artifacts;
@@ -111,8 +111,12 @@ pub async fn evaluate(
     let read =
         move || wanted.read(file.path(), value.as_deref(), &dataset, &task, &for_records, own);
     let Ready { data, left_out, seen, warnings } = state.files.run(read).await??;
-    let (alarm, confidence) = (request.max_false_alarm, request.min_confidence);
-    let thresholds = Thresholds::asked(alarm, confidence, None, None);
+    let defaults = Thresholds::default();
+    let thresholds = Thresholds {
+        max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
+        min_confidence: request.min_confidence.unwrap_or(defaults.min_confidence),
+        ..defaults
+    };
     let evaluation = state.scorer.evaluate(model, data, thresholds).await?;
     let evaluation = evaluation.ok_or_else(|| invalid("dataset", "holds no record", "add some"))?;
     let dataset = id_of_dataset;

@@ -9,8 +9,10 @@ use super::extract::Body;
 use super::problem::Failure;
 use super::query::Path;
 use super::state::AppState;
+use crate::eval::prediction_set::SetMethod;
 use crate::model::card::Unavailable;
-use crate::model::score::{ScoreItem, Thresholds};
+use crate::model::criteria::{IntervalMethod, Thresholds};
+use crate::model::score::ScoreItem;
 use crate::problem::{Code, FieldError, Problem};
 use crate::scorer::{Batch, BatchKind};
 
@@ -47,14 +49,38 @@ pub struct ScoreRequest {
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     #[serde(default)]
     pub max_false_alarm: Option<f64>,
+    /// Largest expected share of false alarms among the alarms of this request, in place of
+    /// `max_false_alarm` (Benjamini and Hochberg 1995, on conformal p-values: Bates et al. 2021). The
+    /// answer for a record then depends on the others.
+    #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(default)]
+    pub max_false_discovery: Option<f64>,
     /// Least calibrated confidence; 0 asks for none. Default: 0.5.
     #[schema(minimum = 0.0, maximum = 1.0)]
     #[serde(default)]
     pub min_confidence: Option<f64>,
+    /// Largest share of wrong answers among the accepted ones. An answer is accepted from that raw
+    /// confidence on, from where the calibration records show with probability 1 − `delta` that no
+    /// more are wrong, for records like theirs (selective classification: Geifman and El-Yaniv 2017).
+    #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(default)]
+    pub max_risk: Option<f64>,
+    /// Probability, over calibration splits, with which `max_false_alarm` and `max_risk` may fail.
+    /// Default: none for `max_false_alarm`, which then holds on average over calibration splits, and
+    /// 0.05 for `max_risk`.
+    #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
+    #[serde(default)]
+    pub delta: Option<f64>,
     /// Error rate of prediction sets and intervals. Default: 0.1.
     #[schema(exclusive_minimum = 0.0, exclusive_maximum = 1.0)]
     #[serde(default)]
     pub max_miscoverage: Option<f64>,
+    /// How prediction sets are made. Default: `lac`.
+    #[serde(default)]
+    pub set_method: Option<SetMethod>,
+    /// How intervals are made. Default: `split`.
+    #[serde(default)]
+    pub interval_method: Option<IntervalMethod>,
     /// Probabilities that are returned at most, the largest first. Default: all.
     #[schema(minimum = 0)]
     #[serde(default)]
@@ -112,12 +138,18 @@ pub async fn score(
     if batch.values.is_empty() {
         return Err(invalid(field, "holds nothing", "send at least one").into());
     }
-    let thresholds = Thresholds::asked(
-        request.max_false_alarm,
-        request.min_confidence,
-        request.max_miscoverage,
-        request.top_labels,
-    );
+    let defaults = Thresholds::default();
+    let thresholds = Thresholds {
+        max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
+        max_false_discovery: request.max_false_discovery,
+        min_confidence: request.min_confidence.unwrap_or(defaults.min_confidence),
+        max_risk: request.max_risk,
+        delta: request.delta,
+        max_miscoverage: request.max_miscoverage.unwrap_or(defaults.max_miscoverage),
+        set_method: request.set_method.unwrap_or(defaults.set_method),
+        interval_method: request.interval_method.unwrap_or(defaults.interval_method),
+        top_labels: request.top_labels,
+    };
     let bytes: usize = match batch.kind {
         BatchKind::Images => 0,
         BatchKind::Texts | BatchKind::Records => batch.values.iter().map(text_bytes).sum(),

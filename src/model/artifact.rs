@@ -12,10 +12,12 @@ use super::encoder::Encoder;
 use super::spec::TrainSpec;
 use super::{Calibration, Model, Reader};
 use crate::arrays::{Arrays, ArraysError};
-use crate::eval::calibrator::Calibrator;
+use crate::eval::calibrator::Choice;
 use crate::eval::combination::Combination;
 use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::DetectorKind;
+use crate::eval::interval_conformal::NormalizedIntervals;
+use crate::eval::prediction_set::PredictionSets;
 use crate::eval::prototypes::Prototypes;
 use crate::eval::{Link, Matrix};
 use crate::image::ImageSize;
@@ -28,7 +30,7 @@ use crate::text::vocabulary::Vocabulary;
 
 const FORMAT: &str = "whereof-model";
 /// Raised whenever a file of the version before can no longer be read as it is.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Why a file is no model that this version can load.
 #[derive(Debug, thiserror::Error)]
@@ -93,9 +95,10 @@ struct Header {
     output: Output,
     encoder: EncoderHeader,
     detectors: Vec<DetectorKind>,
-    calibrator: Option<Calibrator>,
+    calibrator: Option<Choice>,
     calibration_records: Option<usize>,
     prediction_sets: bool,
+    normalized_intervals: bool,
     card: Card,
 }
 
@@ -144,8 +147,15 @@ impl Model {
                 arrays.put(&format!("calibration.{}", kind.name()), scores.to_vec());
             }
         }
-        if let Some(scores) = &self.calibration.label_scores {
-            arrays.put("calibration.labels", scores.ascending().to_vec());
+        if let Some(sets) = &self.calibration.sets {
+            arrays.absorb("calibration.sets.", sets.save());
+        }
+        let decisions = &self.calibration.decisions;
+        let (confidence, right): (Vec<f64>, Vec<bool>) = decisions.iter().copied().unzip();
+        arrays.put("calibration.confidence", confidence);
+        arrays.put("calibration.right", right.into_iter().map(u32::from).collect());
+        if let Some(normalized) = &self.calibration.normalized {
+            arrays.absorb("calibration.normalized.", normalized.save());
         }
         for (target, errors) in self.calibration.errors.iter().enumerate() {
             arrays.put(&format!("calibration.errors.{target}"), errors.ascending().to_vec());
@@ -156,9 +166,10 @@ impl Model {
             output: output.clone(),
             encoder,
             detectors: detectors.iter().map(|(kind, _)| *kind).collect(),
-            calibrator: self.calibration.calibrator,
+            calibrator: self.calibration.calibrator.clone(),
             calibration_records: (self.calibration.records > 0).then_some(self.calibration.records),
-            prediction_sets: self.calibration.label_scores.is_some(),
+            prediction_sets: self.calibration.sets.is_some(),
+            normalized_intervals: self.calibration.normalized.is_some(),
             card: self.card.clone(),
         };
         let header = to_json(&header)?;
@@ -264,11 +275,17 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
         }
         _ => Vec::new(),
     };
-    let label_scores = if header.prediction_sets {
-        Some(CalibrationScores::new(arrays.get::<f64>("calibration.labels")?.to_vec()))
-    } else {
-        None
+    let sets = match header.prediction_sets {
+        true => Some(PredictionSets::load(&arrays.under("calibration.sets."))?),
+        false => None,
     };
+    let normalized = match header.normalized_intervals {
+        true => Some(NormalizedIntervals::load(&arrays.under("calibration.normalized."))?),
+        false => None,
+    };
+    let confidence = arrays.get::<f64>("calibration.confidence")?;
+    let right = arrays.get_exact::<u32>("calibration.right", confidence.len())?;
+    let decisions = confidence.iter().zip(right).map(|(&c, &right)| (c, right != 0)).collect();
     let calibrator = header.calibrator;
     // Models of earlier versions do not tell.
     let trained_on = match arrays.has("trained_on") {
@@ -279,7 +296,15 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
         trained_on,
         spec,
         reader: Reader { output, encoder, network, prototypes, detectors },
-        calibration: Calibration { calibrator, combination, label_scores, errors, records },
+        calibration: Calibration {
+            calibrator,
+            combination,
+            sets,
+            decisions,
+            errors,
+            normalized,
+            records,
+        },
         card,
     })
 }

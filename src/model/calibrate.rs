@@ -4,13 +4,16 @@
 use rayon::prelude::*;
 
 use super::encoder::Encoder;
+use super::score::certainty;
 use super::spec::TrainSpec;
 use super::splits::Data;
 use super::{Calibration, Reader, Reading};
-use crate::eval::calibrator::{self, Calibrator, Truth};
+use crate::eval::calibrator::{self, Choice, Truth};
 use crate::eval::combination::Combination;
 use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::{DetectorKind, RecordKind, Training};
+use crate::eval::interval_conformal::NormalizedIntervals;
+use crate::eval::prediction_set::PredictionSets;
 use crate::eval::prototypes::Prototypes;
 use crate::eval::{Link, Matrix};
 use crate::learn::network::Frozen;
@@ -67,13 +70,19 @@ pub(super) fn reader(
         logits: &logits,
         seed,
     };
-    let kinds = DetectorKind::defaults(kind, head.is_some());
-    reader.detectors = kinds.map(|kind| (kind, kind.fit(&training))).collect();
+    let kinds = spec.detectors.clone();
+    let kinds = kinds.unwrap_or_else(|| DetectorKind::defaults(kind, head.is_some()).collect());
+    reader.detectors = kinds.into_iter().map(|kind| (kind, kind.fit(&training))).collect();
     reader
 }
 
 /// Fits calibrator, p-values, prediction sets and intervals to the calibration split.
-pub(super) fn calibration(reader: &Reader, data: &Data<'_>, readings: &[Reading]) -> Calibration {
+pub(super) fn calibration(
+    spec: &TrainSpec,
+    reader: &Reader,
+    data: &Data<'_>,
+    readings: &[Reading],
+) -> Calibration {
     let records = &data.parts.calibration;
     if records.is_empty() {
         return Calibration::default();
@@ -87,38 +96,52 @@ pub(super) fn calibration(reader: &Reader, data: &Data<'_>, readings: &[Reading]
     };
     match &reader.output {
         Output::Labels { head, .. } => {
-            let calibrator = calibrator(reader, head.link(), data, readings);
-            let calibration = Calibration { calibrator, ..calibration };
-            let score = |(reading, &record): (&Reading, &usize)| {
-                let p = calibration
-                    .probabilities(&reader.output, &reading.logits)
-                    .unwrap_or_else(|| reader.probabilities(&reading.logits));
-                1.0 - p[data.outcomes.labels_of(record)[0] as usize]
+            let raw: Vec<Vec<f64>> =
+                readings.iter().map(|reading| reader.probabilities(&reading.logits)).collect();
+            let truth = |record: &usize| data.outcomes.labels_of(*record);
+            let decision = |(p, record): (&Vec<f64>, &usize)| {
+                (certainty(*head, p, p), head.labels(p) == truth(record))
             };
-            let label_scores = (head.link() == Link::Softmax)
-                .then(|| CalibrationScores::new(readings.iter().zip(records).map(score).collect()));
-            Calibration { label_scores, ..calibration }
+            let sets = (head.link() == Link::Softmax).then(|| {
+                let classes: Vec<u32> = records.iter().map(|record| truth(record)[0]).collect();
+                PredictionSets::fit(&raw, &classes, spec.training.seed)
+            });
+            let decisions = raw.iter().zip(records).map(decision).collect();
+            let calibrator = calibrator(spec, reader, head.link(), data, readings);
+            Calibration { calibrator, sets, decisions, ..calibration }
         }
         Output::Values { names, .. } => {
-            let predicted: Vec<Vec<f64>> =
-                readings.iter().map(|reading| reader.values(&reading.logits)).collect();
-            let errors = |target: usize| {
-                let error = |(values, &record): (&Vec<f64>, &usize)| {
-                    (values[target] - data.outcomes.values_of(record)[target]).abs()
-                };
-                CalibrationScores::new(predicted.iter().zip(records).map(error).collect())
+            let error = |(reading, &record): (&Reading, &usize)| -> Vec<f64> {
+                let values = reader.values(&reading.logits).into_iter();
+                values.zip(data.outcomes.values_of(record)).map(|(v, t)| (v - t).abs()).collect()
             };
-            Calibration { errors: (0..names.len()).map(errors).collect(), ..calibration }
+            let errors: Vec<Vec<f64>> = readings.iter().zip(records).map(error).collect();
+            let mut vectors = Matrix::default();
+            for reading in readings {
+                let (representation, _) = reader.evaluate(&reading.encoded);
+                let vector = reader.vector(&reading.encoded, &representation);
+                if vectors.is_empty() {
+                    vectors = Matrix::new(vector.len());
+                }
+                vectors.push(vector);
+            }
+            let normalized = NormalizedIntervals::fit(&vectors, &errors, spec.training.seed);
+            let of_target = |target: usize| {
+                CalibrationScores::new(errors.iter().map(|errors| errors[target]).collect())
+            };
+            let errors = (0..names.len()).map(of_target).collect();
+            Calibration { errors, normalized, ..calibration }
         }
     }
 }
 
 fn calibrator(
+    spec: &TrainSpec,
     reader: &Reader,
     link: Link,
     data: &Data<'_>,
     readings: &[Reading],
-) -> Option<Calibrator> {
+) -> Option<Choice> {
     let records = &data.parts.calibration;
     let labels = reader.output.label_names().len();
     let mut logits = Matrix::new(labels);
@@ -127,14 +150,14 @@ fn calibrator(
         Link::Softmax => {
             let classes: Vec<u32> =
                 records.iter().map(|&i| data.outcomes.labels_of(i)[0]).collect();
-            calibrator::fit(&logits, Truth::Classes(&classes))
+            calibrator::fit(&logits, Truth::Classes(&classes), spec.calibrator)
         }
         Link::Sigmoid => {
             let holds = |i: usize| {
                 (0..labels as u32).map(|l| data.outcomes.labels_of(i).contains(&l)).collect()
             };
             let labels: Vec<Vec<bool>> = records.iter().map(|&i| holds(i)).collect();
-            calibrator::fit(&logits, Truth::Labels(&labels))
+            calibrator::fit(&logits, Truth::Labels(&labels), spec.calibrator)
         }
     }
 }

@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 
 use super::init_from::TransferReport;
 use super::spec::Warning;
-use crate::eval::calibrator::Calibrator;
+use crate::eval::calibrator::{Calibrator, CandidateLoss};
+use crate::eval::reliability::Reliability;
+use crate::eval::risk_coverage::RiskCoverage;
 use crate::image::ImageSize;
 use crate::learn::stopping::EndReason;
 use crate::task::{CalibratedScores, MetricsReport};
@@ -86,12 +88,23 @@ pub struct CalibrationReport {
     /// What was chosen, if there were enough records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibrator: Option<Calibrator>,
+    /// What it was chosen from, the simpler first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CandidateLoss>,
     /// Scores of the network's own probabilities on the test records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_before: Option<CalibratedScores>,
     /// Scores of the calibrated probabilities on the test records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_after: Option<CalibratedScores>,
+    /// Confidence against accuracy on the test records, before and after; where a record has one
+    /// label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<Reliability>,
+    /// The errors among accepted test records as fewer are accepted, by confidence; where a record
+    /// has one label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk_coverage: Option<RiskCoverage>,
     /// Intervals of predicted numbers, a target each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<IntervalReport>,

@@ -10,7 +10,9 @@ use super::encoder::{Encoded, Encoder};
 use super::spec::Warning;
 use super::splits::{Data, Parts};
 use super::{Calibration, Reader, Reading};
-use crate::eval::{calibrator, conformal};
+use crate::eval::reliability::Reliability;
+use crate::eval::risk_coverage::risk_coverage;
+use crate::eval::{argmax, calibrator, conformal};
 use crate::learn::trainer::Outcome;
 use crate::task::{
     CalibratedScores, Evaluated, Head, MetricsReport, Output, Predicted, RegressionReport, report,
@@ -26,6 +28,7 @@ pub(super) fn card(
     data: &Data<'_>,
     readings: &[Reading],
     outcome: &Outcome,
+    seed: u64,
     mut warnings: Vec<Warning>,
 ) -> Card {
     let parts = data.parts;
@@ -56,6 +59,7 @@ pub(super) fn card(
             .collect(),
     };
     let before = metrics.test.as_ref().and_then(MetricsReport::classification);
+    let confidences = confidences(reader, calibration, data);
     Card {
         whereof_version: env!("CARGO_PKG_VERSION").to_owned(),
         records: PartSizes {
@@ -76,13 +80,20 @@ pub(super) fn card(
         end_reason: outcome.reason,
         calibration: CalibrationReport {
             records: parts.calibration.len(),
-            calibrator: calibration.calibrator,
+            calibrator: calibration.calibrator.as_ref().map(|choice| choice.calibrator.clone()),
+            candidates: calibration.calibrator.as_ref().map_or(Vec::new(), |c| c.losses.clone()),
             test_before: before.map(|m| CalibratedScores {
                 log_loss: m.log_loss,
                 brier: m.brier,
                 ece: m.ece,
             }),
             test_after: before.and_then(|m| m.calibrated.clone()),
+            reliability: confidences
+                .as_ref()
+                .and_then(|c| Reliability::of(&c.raw, c.calibrated.as_deref(), seed)),
+            risk_coverage: confidences
+                .as_ref()
+                .and_then(|c| risk_coverage(c.calibrated.as_ref().unwrap_or(&c.raw))),
             intervals: intervals(reader, calibration, data),
         },
         intended_range: range(reader, data, readings),
@@ -91,6 +102,29 @@ pub(super) fn card(
         unavailable: unavailable(parts, &reader.output),
         warnings,
     }
+}
+
+/// Confidences of the test records, and whether the label is right.
+struct Confidences {
+    raw: Vec<(f64, bool)>,
+    calibrated: Option<Vec<(f64, bool)>>,
+}
+
+/// `None` where a record may have several labels, or none is predicted.
+fn confidences(reader: &Reader, calibration: &Calibration, data: &Data<'_>) -> Option<Confidences> {
+    let Output::Labels { head: Head::Binary | Head::MultiClass, .. } = &reader.output else {
+        return None;
+    };
+    let both = data.test.par_iter().zip(&data.parts.test).map(|(encoded, &record)| {
+        let logits = reader.evaluate(encoded).1;
+        let raw = reader.probabilities(&logits);
+        let label = argmax(&raw);
+        let right = data.outcomes.labels_of(record) == [label as u32];
+        let calibrated = calibration.probabilities(&reader.output, &logits);
+        ((raw[label], right), calibrated.map(|p| (p[label], right)))
+    });
+    let (raw, calibrated): (Vec<_>, Vec<_>) = both.unzip();
+    Some(Confidences { raw, calibrated: calibrated.into_iter().collect() })
 }
 
 /// Warns of a regression that does worse than the mean of the targets would.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Model;
+use super::criteria::{Criteria, Judgement};
 use super::encoder::Encoded;
-use super::score::{Judgement, Thresholds};
+use super::score::Weighed;
 use crate::task::{
     Evaluated, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
 };
@@ -101,10 +102,12 @@ struct RecordCoverage {
 
 impl Model {
     /// Evaluates records; `None` without any.
-    pub fn evaluate(&self, data: LabelledRecords, thresholds: &Thresholds) -> Option<Evaluation> {
+    pub fn evaluate(&self, data: LabelledRecords, criteria: &Criteria) -> Option<Evaluation> {
         let LabelledRecords { records, outcomes: truths, slices } = data;
-        let outcomes: Vec<Outcome> =
-            records.into_par_iter().map(|record| self.outcome(record, thresholds)).collect();
+        let weighed: Vec<_> = records.into_par_iter().map(|record| self.weigh(record)).collect();
+        let q_values = criteria.q_values(&weighed);
+        let outcome = |(weighed, q)| self.outcome(weighed, criteria, q);
+        let outcomes: Vec<Outcome> = weighed.into_par_iter().zip(q_values).map(outcome).collect();
         let all: Vec<usize> = (0..outcomes.len()).collect();
         let overall = self.slice(None, &all, &outcomes, &truths)?;
         let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -122,9 +125,9 @@ impl Model {
         Some(Evaluation { overall, slices })
     }
 
-    fn outcome(&self, encoded: Encoded, thresholds: &Thresholds) -> Outcome {
-        let reading = self.reader.read(encoded);
-        let judgement = self.judge(&reading, thresholds);
+    fn outcome(&self, weighed: Weighed, criteria: &Criteria, q_value: Option<f64>) -> Outcome {
+        let judgement = criteria.judge(self, &weighed, q_value);
+        let reading = weighed.reading;
         let values = self.reader.values(&reading.logits);
         let representation = reading.representation;
         let coverage = match reading.encoded {

@@ -240,9 +240,12 @@ pub fn fit(
     let reader = calibrate::reader(spec, &data, output, encoder, outcome.network.clone());
     let readings: Vec<Reading> =
         data.calibration.par_iter().map(|record| reader.read(record.clone())).collect();
-    let calibration = calibrate::calibration(&reader, &data, &readings);
+    let calibration = calibrate::calibration(spec, &reader, &data, &readings);
     go_on(monitor)?;
-    let card = describe::card(&reader, &calibration, &data, &readings, &outcome, warnings);
+    let card = {
+        let seed = spec.training.seed;
+        describe::card(&reader, &calibration, &data, &readings, &outcome, seed, warnings)
+    };
     let card = Card { transfer: transferred, ..card };
     let test = TestResults::of(&reader, &data);
     let model = Model { spec: spec.clone(), reader, calibration, card, trained_on };

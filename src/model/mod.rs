@@ -6,6 +6,7 @@ pub mod augmentation;
 mod calibrate;
 pub mod card;
 mod changed_texts;
+pub mod criteria;
 mod describe;
 pub mod encoder;
 pub mod error;
@@ -25,10 +26,12 @@ mod steering;
 pub mod test_results;
 mod transfer;
 
-use crate::eval::calibrator::Calibrator;
+use crate::eval::calibrator::Choice;
 use crate::eval::combination::Combination;
 use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::{Detector, DetectorKind, Sample};
+use crate::eval::interval_conformal::NormalizedIntervals;
+use crate::eval::prediction_set::PredictionSets;
 use crate::eval::prototypes::Prototypes;
 use crate::learn::network::{Frozen, TextForm};
 use crate::learn::rows::{Row, SparseRow};
@@ -54,14 +57,19 @@ pub struct Reader {
 /// What is fitted to the calibration split. Without calibration records there is none of it.
 #[derive(Default)]
 pub struct Calibration {
-    /// Logits to calibrated probabilities.
-    pub calibrator: Option<Calibrator>,
+    /// Logits to calibrated probabilities, and what else was tried.
+    pub calibrator: Option<Choice>,
     /// Detector scores to one p-value.
     pub combination: Option<Combination>,
-    /// 1 − p of the true label, for prediction sets; where a record has one label.
-    pub label_scores: Option<CalibrationScores>,
+    /// The labels that cannot be excluded; where a record has one label.
+    pub sets: Option<PredictionSets>,
+    /// Confidence of the network itself, and whether its label is right (all labels are, where a
+    /// record may have several), of each record; where labels are predicted.
+    pub decisions: Vec<(f64, bool)>,
     /// Absolute errors of each target in its unit, for intervals; where numbers are predicted.
     pub errors: Vec<CalibrationScores>,
+    /// Intervals that are wider where records are harder; where numbers are predicted.
+    pub normalized: Option<NormalizedIntervals>,
     /// Records of the calibration split.
     pub records: usize,
 }
@@ -175,8 +183,8 @@ impl Reader {
 impl Calibration {
     /// The calibrated probability of each label, if there is a calibrator.
     pub fn probabilities(&self, output: &Output, logits: &[f32]) -> Option<Vec<f64>> {
-        let (calibrator, head) = (self.calibrator?, output.head()?);
-        Some(calibrator.probabilities(head.link(), logits))
+        let (choice, head) = (self.calibrator.as_ref()?, output.head()?);
+        Some(choice.calibrator.probabilities(head.link(), logits))
     }
 
     /// Records of the calibration split that thresholds rest on.

@@ -3,56 +3,29 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::card::Unavailable;
+use super::criteria::{Criteria, IntervalMethod, Judgement, Thresholds};
 use super::encoder::Encoded;
 use super::{Model, Reading};
+use crate::eval::argmax;
 use crate::eval::combination::Combined;
-use crate::eval::conformal::{prediction_set, records_needed};
-use crate::eval::{argmax, calibrator};
+use crate::eval::detector::Familiarity;
+use crate::eval::prediction_set::uniform;
 use crate::problem::Problem;
+use crate::random::{fnv1a, keyed};
 use crate::tabular::OutsideValue;
 use crate::task::{Head, LabelSet, Output};
 use crate::text::vectorizer::UnknownToken;
 
-/// What a record must pass to be accepted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Thresholds {
-    /// Largest share of in-distribution records that may be flagged as outside, in \[0, 1). 0 never
-    /// flags one.
-    pub max_false_alarm: f64,
-    /// Least calibrated confidence, in \[0, 1\]. 0 asks for none.
-    pub min_confidence: f64,
-    /// Error rate of prediction sets and intervals, in (0, 1).
-    pub max_miscoverage: f64,
-    /// Probabilities that are returned at most, the largest first.
-    pub top_labels: Option<usize>,
-}
-
-impl Thresholds {
-    /// What was asked for, and the defaults for the rest.
-    pub fn asked(
-        max_false_alarm: Option<f64>,
-        min_confidence: Option<f64>,
-        max_miscoverage: Option<f64>,
-        top_labels: Option<usize>,
-    ) -> Self {
-        let defaults = Self::default();
-        Self {
-            max_false_alarm: max_false_alarm.unwrap_or(defaults.max_false_alarm),
-            min_confidence: min_confidence.unwrap_or(defaults.min_confidence),
-            max_miscoverage: max_miscoverage.unwrap_or(defaults.max_miscoverage),
-            top_labels,
-        }
-    }
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { max_false_alarm: 0.05, min_confidence: 0.5, max_miscoverage: 0.1, top_labels: None }
-    }
+/// A record, read and ranked among the calibration records.
+pub struct Weighed {
+    /// What was read.
+    pub reading: Reading,
+    /// Its ranks; `None` without calibration records.
+    pub combined: Option<Combined>,
 }
 
 /// The answer for one record: a score, or the problem with this record.
@@ -201,6 +174,10 @@ pub struct OutOfDistribution {
     /// Conformal p-value of "this record comes from the training distribution", in (0, 1\]; small
     /// means outside. `null` without calibration records.
     pub p_value: Option<f32>,
+    /// Where `max_false_discovery` bounds the false alarms among a batch's alarms: the least bound at
+    /// which this record would be flagged, in (0, 1\] (Benjamini and Hochberg 1995).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q_value: Option<f32>,
     /// Each detector by itself.
     pub axes: BTreeMap<String, Axis>,
 }
@@ -212,63 +189,69 @@ pub struct Axis {
     pub score: f32,
     /// Conformal p-value on this axis alone.
     pub p_value: Option<f32>,
-}
-
-/// What the calibration says of a reading, before it is put in words and labels.
-pub(super) struct Judgement {
-    /// The network's own probabilities.
-    pub raw: Vec<f64>,
-    /// Calibrated probabilities.
-    pub calibrated: Option<Vec<f64>>,
-    /// The axes and their combination.
-    pub combined: Option<Combined>,
-    /// Whether the record is flagged as outside; `None` where that cannot be told.
-    pub flagged: Option<bool>,
-    /// Why it is accepted, or why not.
-    pub verdict: Result<String, String>,
+    /// What it finds unfamiliar where its p-value is small.
+    pub finds: Familiarity,
 }
 
 impl Model {
-    /// Scores a record.
-    pub fn score(&self, encoded: Encoded, thresholds: &Thresholds) -> ScoreItem {
+    /// Reads a record and ranks it among the calibration records.
+    pub fn weigh(&self, encoded: Encoded) -> Weighed {
         let reading = self.reader.read(encoded);
+        let combined = self.calibration.combination.as_ref().map(|c| c.rank(&reading.axes));
+        Weighed { reading, combined }
+    }
+
+    /// The answer for a record. `q_value` is that of its p-value among those of its batch, where
+    /// false discoveries are bounded.
+    pub fn answer(&self, weighed: Weighed, criteria: &Criteria, q_value: Option<f64>) -> ScoreItem {
+        let judgement = criteria.judge(self, &weighed, q_value);
         match &self.reader.output {
             Output::Labels { labels, head } => {
-                let score = self.score_labels(labels, *head, reading, thresholds);
+                let score = self.score_labels(labels, *head, weighed, judgement, criteria);
                 ScoreItem::Score(Box::new(score))
             }
             Output::Values { names, .. } => {
-                ScoreItem::Value(Box::new(self.score_values(names, reading, thresholds)))
+                let score = self.score_values(names, weighed, judgement, criteria);
+                ScoreItem::Value(Box::new(score))
             }
         }
+    }
+
+    /// The answers for records, in order: each the one it has alone, unless the request bounds the
+    /// false discoveries of the whole batch.
+    pub fn answers(&self, weighed: Vec<Weighed>, criteria: &Criteria) -> Vec<ScoreItem> {
+        let q_values = criteria.q_values(&weighed);
+        let answer = |(weighed, q)| self.answer(weighed, criteria, q);
+        weighed.into_par_iter().zip(q_values).map(answer).collect()
     }
 
     fn score_labels(
         &self,
         labels: &LabelSet,
         head: Head,
-        reading: Reading,
-        thresholds: &Thresholds,
+        weighed: Weighed,
+        judgement: Judgement,
+        criteria: &Criteria,
     ) -> Score {
-        let Judgement { raw, calibrated, combined, verdict, .. } = self.judge(&reading, thresholds);
+        let Judgement { raw, calibrated, verdict, .. } = judgement;
+        let Thresholds { max_miscoverage, set_method, top_labels, .. } = criteria.thresholds;
         let names = labels.names();
         let multi_label = head == Head::MultiLabel;
         let holding = || {
             let holds = |(name, p): (&String, &f64)| (*p >= 0.5).then(|| name.clone());
             names.iter().zip(&raw).filter_map(holds).collect()
         };
-        let set = self.calibration.label_scores.as_ref().and_then(|scores| {
-            let p = calibrated.as_deref().unwrap_or(&raw);
-            prediction_set(p, scores, thresholds.max_miscoverage)
+        let set = self.calibration.sets.as_ref().and_then(|sets| {
+            sets.set(set_method, &raw, max_miscoverage, self.share_of(&weighed.reading))
         });
         Score {
             label: (!multi_label).then(|| names[argmax(&raw)].clone()),
             labels: multi_label.then(holding),
-            probabilities: top(names, &raw, thresholds.top_labels),
+            probabilities: top(names, &raw, top_labels),
             confidence: calibrated.as_deref().map(|p| certainty(head, p, &raw) as f32),
             raw_confidence: certainty(head, &raw, &raw) as f32,
-            ood: self.out_of_distribution(&reading, combined.as_ref()),
-            coverage: Coverage::of(reading),
+            ood: self.out_of_distribution(&weighed, judgement.q_value),
+            coverage: Coverage::of(weighed.reading),
             prediction_set: set.map(|set| set.into_iter().map(|i| names[i].clone()).collect()),
             accepted: verdict.is_ok(),
             reason: verdict.unwrap_or_else(|reason| reason),
@@ -278,13 +261,15 @@ impl Model {
     fn score_values(
         &self,
         names: &[String],
-        reading: Reading,
-        thresholds: &Thresholds,
+        weighed: Weighed,
+        judgement: Judgement,
+        criteria: &Criteria,
     ) -> ValueScore {
-        let Judgement { combined, verdict, .. } = self.judge(&reading, thresholds);
-        let predicted = self.reader.values(&reading.logits);
+        let Judgement { verdict, .. } = judgement;
+        let predicted = self.reader.values(&weighed.reading.logits);
+        let halves = self.half_widths(&weighed.reading, &criteria.thresholds);
         let interval = |target: usize| {
-            let half = self.calibration.errors.get(target)?.quantile(thresholds.max_miscoverage)?;
+            let half = *halves.as_ref()?.get(target)?;
             Some([predicted[target] - half, predicted[target] + half])
         };
         let value = |(target, name): (usize, &String)| TargetValue {
@@ -297,182 +282,62 @@ impl Model {
             value: predicted[0],
             interval: interval(0),
             values: names.iter().enumerate().filter(|_| several).map(value).collect(),
-            ood: self.out_of_distribution(&reading, combined.as_ref()),
-            coverage: Coverage::of(reading),
+            ood: self.out_of_distribution(&weighed, judgement.q_value),
+            coverage: Coverage::of(weighed.reading),
             accepted: verdict.is_ok(),
             reason: verdict.unwrap_or_else(|reason| reason),
         }
     }
 
-    fn out_of_distribution(
-        &self,
-        reading: &Reading,
-        combined: Option<&Combined>,
-    ) -> OutOfDistribution {
+    /// Half the width of the interval of each target, in its unit; `None` where the calibration
+    /// split is too small.
+    fn half_widths(&self, reading: &Reading, thresholds: &Thresholds) -> Option<Vec<f64>> {
+        let alpha = thresholds.max_miscoverage;
+        match thresholds.interval_method {
+            IntervalMethod::Split => {
+                let errors = self.calibration.errors.iter();
+                errors.map(|errors| errors.quantile(alpha)).collect()
+            }
+            IntervalMethod::Normalized => {
+                let (representation, _) = self.reader.evaluate(&reading.encoded);
+                let vector = self.reader.vector(&reading.encoded, &representation);
+                self.calibration.normalized.as_ref()?.half_widths(vector, alpha)
+            }
+        }
+    }
+
+    /// The share of a label's own mass that counts in a prediction set: a draw that the record and
+    /// the model decide, so that a record alone has the set that it has in a batch.
+    fn share_of(&self, reading: &Reading) -> f64 {
+        let bytes = reading.logits.iter().flat_map(|logit| logit.to_bits().to_le_bytes());
+        let bytes: Vec<u8> = bytes.collect();
+        uniform(keyed(fnv1a(&bytes) ^ self.spec.training.seed))
+    }
+
+    fn out_of_distribution(&self, weighed: &Weighed, q_value: Option<f64>) -> OutOfDistribution {
+        let Weighed { reading, combined } = weighed;
+        let combined = combined.as_ref();
         let axes = self.reader.detectors.iter().enumerate().map(|(i, (kind, _))| {
             let p_value = combined.map(|c| c.axes[i] as f32);
-            (kind.name().to_owned(), Axis { score: reading.axes[i] as f32, p_value })
+            let (score, finds) = (reading.axes[i] as f32, kind.familiarity());
+            (kind.name().to_owned(), Axis { score, p_value, finds })
         });
         OutOfDistribution {
             score: combined.map(|c| c.score as f32),
             p_value: combined.map(|c| c.p_value as f32),
+            q_value: q_value.map(|q| q as f32),
             axes: axes.collect(),
-        }
-    }
-
-    /// Ranks and judges a reading.
-    pub(super) fn judge(&self, reading: &Reading, thresholds: &Thresholds) -> Judgement {
-        let raw = self.reader.probabilities(&reading.logits);
-        let output = &self.reader.output;
-        let calibrated = self.calibration.probabilities(output, &reading.logits);
-        let combined = self.calibration.combination.as_ref().map(|c| c.rank(&reading.axes));
-        let p_value = combined.as_ref().map(|c| c.p_value);
-        let enough = records_needed(thresholds.max_false_alarm)
-            .is_some_and(|need| self.calibration.records() >= need);
-        let flagged = p_value.filter(|_| enough).map(|p| p <= thresholds.max_false_alarm);
-        let confidence = calibrated.as_deref().zip(output.head());
-        let confidence = confidence.map(|(p, head)| certainty(head, p, &raw));
-        let verdict = self.verdict(reading, p_value.zip(flagged), confidence, thresholds);
-        Judgement { raw, calibrated, combined, flagged, verdict }
-    }
-
-    /// What this request asks for and the calibration split is too small to give.
-    pub fn unavailable(&self, thresholds: &Thresholds) -> Vec<Unavailable> {
-        let have = self.card.records.calibration;
-        let entry = |statistic: &str, reason: String, need: Option<usize>| Unavailable {
-            statistic: statistic.to_owned(),
-            reason,
-            have,
-            need,
-        };
-        let mut list = Vec::new();
-        let head = self.reader.output.head();
-        if self.calibration.calibrator.is_none() && head.is_some() {
-            let reason = format!(
-                "{have} calibration records are too few to calibrate probabilities; confidence is \
-                 null and raw_confidence is the network's own"
-            );
-            list.push(entry("confidence", reason, Some(calibrator::MIN_RECORDS)));
-        }
-        if have == 0 {
-            let reason = "there is no calibration record to rank a record among".to_owned();
-            list.push(entry("ood.p_value", reason, Some(1)));
-        }
-        if let Some(need) = records_needed(thresholds.max_false_alarm).filter(|need| have < *need) {
-            let reason = format!(
-                "{have} calibration records cannot tell records from outside at a false-alarm rate \
-                 of {}",
-                thresholds.max_false_alarm
-            );
-            list.push(entry("accepted", reason, Some(need)));
-        }
-        if head == Some(Head::MultiLabel) {
-            let reason = "prediction sets are for records with one label".to_owned();
-            list.push(entry("prediction_set", reason, None));
-        } else if let Some(need) =
-            records_needed(thresholds.max_miscoverage).filter(|need| have < *need)
-        {
-            let (statistic, what) = match head {
-                Some(_) => ("prediction_set", "exclude labels"),
-                None => ("interval", "bound the number"),
-            };
-            let reason = format!(
-                "{have} calibration records cannot {what} at an error rate of {}",
-                thresholds.max_miscoverage
-            );
-            list.push(entry(statistic, reason, Some(need)));
-        }
-        list
-    }
-
-    /// `Ok` with why the answer is accepted, or `Err` with why not.
-    fn verdict(
-        &self,
-        reading: &Reading,
-        ranked: Option<(f64, bool)>,
-        confidence: Option<f64>,
-        thresholds: &Thresholds,
-    ) -> Result<String, String> {
-        let mut passed = Vec::new();
-        let mut failed = Vec::new();
-        let alpha = thresholds.max_false_alarm;
-        let have = self.calibration.records();
-        let unknown = outside_words(reading);
-        if let Some(need) = records_needed(alpha) {
-            match ranked {
-                Some((p, true)) => failed.push(format!(
-                    "it lies outside what the model was trained on (p = {p:.3}, flagged at {alpha} \
-                     and below){unknown}"
-                )),
-                Some((p, false)) => passed.push(format!(
-                    "it lies within what the model was trained on (p = {p:.3}, above {alpha})"
-                )),
-                None => failed.push(format!(
-                    "whether it lies within what the model was trained on cannot be told: that \
-                     takes {need} calibration records and there are {have}{unknown}"
-                )),
-            }
-        }
-        let least = thresholds.min_confidence;
-        // A regression is sure by its interval, not by a probability.
-        if least > 0.0 && self.reader.output.head().is_some() {
-            match confidence {
-                Some(c) if c < least => {
-                    failed.push(format!("its confidence {c:.2} is below {least}"));
-                }
-                Some(c) => passed.push(format!("its confidence {c:.2} is at least {least}")),
-                None => failed.push(format!(
-                    "its confidence is not calibrated: that takes {} calibration records and there \
-                     are {have}",
-                    calibrator::MIN_RECORDS
-                )),
-            }
-        }
-        if failed.is_empty() {
-            let why = if passed.is_empty() {
-                "nothing was asked of it".to_owned()
-            } else {
-                passed.join(", and ")
-            };
-            Ok(format!("accepted: {why}"))
-        } else {
-            Err(format!("not accepted: {}", failed.join("; ")))
         }
     }
 }
 
 /// The probability of the label that `raw` ranks first; where a record may have several, that of the
 /// least certain decision.
-fn certainty(head: Head, p: &[f64], raw: &[f64]) -> f64 {
+pub(super) fn certainty(head: Head, p: &[f64], raw: &[f64]) -> f64 {
     match head {
         Head::Binary | Head::MultiClass => p[argmax(raw)],
         Head::MultiLabel => p.iter().map(|p| p.max(1.0 - p)).fold(1.0, f64::min),
     }
-}
-
-/// What of a record training never saw, in words.
-fn outside_words(reading: &Reading) -> String {
-    let (shown, count, what): (Vec<String>, usize, String) = match &reading.encoded {
-        Encoded::Text(text) => {
-            let (count, total) = (text.unknown_count, text.words.len());
-            let shown = text.unknown.iter().take(5).map(|t| format!("{:?}", t.text));
-            let is = if count == 1 { "is" } else { "are" };
-            (shown.collect(), count, format!("{count} of its {total} words {is} unknown"))
-        }
-        Encoded::Row(row) => {
-            let outside = &row.coverage.outside;
-            let shown = outside.iter().take(5).map(|o| format!("{:?} {}", o.column, o.message));
-            let values = if outside.len() == 1 { "value lies" } else { "values lie" };
-            let what = format!("{} {values} outside what training saw", outside.len());
-            (shown.collect(), outside.len(), what)
-        }
-        Encoded::Image(_) => return String::new(),
-    };
-    if count == 0 {
-        return String::new();
-    }
-    let more = if count > shown.len() { ", …" } else { "" };
-    format!("; {what}: {}{more}", shown.join(", "))
 }
 
 fn top(names: &[String], p: &[f64], limit: Option<usize>) -> BTreeMap<String, f32> {

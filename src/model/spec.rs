@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 
 use super::augmentation::AugmentationSpec;
 use super::init_from::{InitFrom, InitFromRequest};
+use crate::eval::calibrator::CalibratorKind;
+use crate::eval::detector::DetectorKind;
 use crate::image::ImageSpec;
 use crate::learn::device::DeviceName;
 use crate::learn::loss::LossSpec;
@@ -73,6 +75,15 @@ pub struct TrainRequest {
     /// Which records train, steer, calibrate and test.
     #[serde(default)]
     pub split: Option<SplitRequest>,
+    /// The detectors that tell whether a record comes from where the model was trained, combined in
+    /// this order. Default: those that `GET /v1/catalog` marks for the kind of record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, max_items = 15)]
+    pub detectors: Option<Vec<DetectorKind>>,
+    /// How probabilities are calibrated. Default: whichever has the least cross-validated log loss on
+    /// the calibration records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrator: Option<CalibratorKind>,
     /// Another model, from whose network training starts. Default: fresh parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFromRequest>,
@@ -258,6 +269,12 @@ pub struct TrainSpec {
     pub training: TrainingSpec,
     /// Which records train, steer, calibrate and test.
     pub split: SplitSpec,
+    /// The detectors that were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detectors: Option<Vec<DetectorKind>>,
+    /// The calibrator that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrator: Option<CalibratorKind>,
     /// The model from whose network training starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFrom>,

@@ -14,9 +14,10 @@ use crate::compute::{ComputeError, Pool};
 use crate::model::Model;
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Unavailable;
+use crate::model::criteria::{Criteria, Thresholds};
 use crate::model::encoder::{Encoded, Record, RecordError};
 use crate::model::evaluate::{Evaluation, LabelledRecords};
-use crate::model::score::{ScoreItem, Thresholds};
+use crate::model::score::{ScoreItem, Weighed};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::{Store, StoreError};
 use crate::task::Outcomes;
@@ -154,19 +155,26 @@ impl Scorer {
         thresholds: Thresholds,
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
         let work = move || {
-            let score = |(index, value): (usize, &serde_json::Value)| match batch
-                .kind
-                .read(&model, index, value)
-            {
-                Ok(encoded) => model.score(encoded, &thresholds),
-                Err(error) => ScoreItem::Failed { error: Box::new(error) },
+            let weigh = |(index, value): (usize, &serde_json::Value)| {
+                batch.kind.read(&model, index, value).map(|encoded| model.weigh(encoded))
             };
-            let items = if batch.values.len() < 16 {
-                batch.values.iter().enumerate().map(score).collect()
+            let weighed: Vec<Result<Weighed, Problem>> = if batch.values.len() < 16 {
+                batch.values.iter().enumerate().map(weigh).collect()
             } else {
-                batch.values.par_iter().enumerate().map(score).collect()
+                batch.values.par_iter().enumerate().map(weigh).collect()
             };
-            (items, model.unavailable(&thresholds))
+            let mut places = Vec::with_capacity(weighed.len());
+            let mut read = Vec::with_capacity(weighed.len());
+            for weighed in weighed {
+                places.push(weighed.map(|weighed| read.push(weighed)));
+            }
+            let criteria = Criteria::new(&model, thresholds);
+            let mut answers = model.answers(read, &criteria).into_iter();
+            let items = places.into_iter().filter_map(|place| match place {
+                Ok(()) => answers.next(),
+                Err(error) => Some(ScoreItem::Failed { error: Box::new(error) }),
+            });
+            (items.collect(), criteria.unavailable(&model))
         };
         Ok(self.pool.run(work).await?)
     }
@@ -187,7 +195,8 @@ impl Scorer {
             let records: Result<Vec<Encoded>, ScorerError> =
                 records.par_iter().zip(&rows).map(encode).collect();
             let records = records?;
-            Ok(model.evaluate(LabelledRecords { records, outcomes, slices }, &thresholds))
+            let criteria = Criteria::new(&model, thresholds);
+            Ok(model.evaluate(LabelledRecords { records, outcomes, slices }, &criteria))
         };
         self.pool.run(work).await?
     }

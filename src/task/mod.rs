@@ -20,7 +20,7 @@ pub use metrics::{
 pub use outcome::{MetricsReport, OutcomeError, Outcomes, Output, ValueError};
 pub use regression::{Predicted, RegressionReport, TargetReport};
 
-use crate::eval::Link;
+use crate::eval::{Link, argmax};
 use crate::learn::rows::Targets;
 use crate::learn::stopping::StoppingMetric;
 
@@ -264,6 +264,15 @@ impl Head {
         match self {
             Self::Binary | Self::MultiClass => Link::Softmax,
             Self::MultiLabel => Link::Sigmoid,
+        }
+    }
+
+    /// The labels that probabilities decide for, ascending: the most probable one, or all of at least
+    /// ½ where a record may have several.
+    pub fn labels(self, p: &[f64]) -> Vec<u32> {
+        match self {
+            Self::Binary | Self::MultiClass => vec![argmax(p) as u32],
+            Self::MultiLabel => (0..).zip(p).filter(|(_, p)| **p >= 0.5).map(|(i, _)| i).collect(),
         }
     }
 

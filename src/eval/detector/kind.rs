@@ -89,6 +89,19 @@ pub enum Familiarity {
     Values,
 }
 
+impl Familiarity {
+    /// What is unfamiliar, as a person would say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::UnknownWords => "its words are unfamiliar",
+            Self::UnseenCombinations => "its combinations of words are unfamiliar",
+            Self::Representation => "nothing like it was seen",
+            Self::Confidence => "the network is unsure",
+            Self::Values => "its values lie outside",
+        }
+    }
+}
+
 impl DetectorKind {
     /// Every kind, in the order in which they are combined.
     pub const ALL: &[Self] = &[

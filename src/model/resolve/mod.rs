@@ -73,6 +73,7 @@ fn resolve_checked(
     let device = parts::device(request.device.as_deref(), &mut errors);
     check_validation(request, &split, &mut errors);
     check_augmentation(request, &mut errors);
+    parts::confidence(request, &task, &mut errors);
     let train_records = parts::train_records(&split, profile);
     let training = training(request, train_records, &mut errors);
     if !errors.is_empty() {
@@ -93,6 +94,8 @@ fn resolve_checked(
         augmentation: request.augmentation.clone(),
         training,
         split,
+        detectors: request.detectors.clone(),
+        calibrator: request.calibrator,
         init_from: None,
         device,
         range_test: None,

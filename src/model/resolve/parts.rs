@@ -1,12 +1,16 @@
-//! Which records train, steer, calibrate and test.
+//! Which records train, steer, calibrate and test; what tells outside from inside; where it is
+//! trained.
 
 use super::SMALL_DATASET;
 use super::columns::column;
 use crate::data::profile::Profile;
 use crate::data::split::Split;
+use crate::eval::Link;
+use crate::eval::detector::{DetectorKind, RecordKind};
 use crate::learn::device::DeviceName;
-use crate::model::spec::{SplitRequest, SplitSpec, Warning};
+use crate::model::spec::{SplitRequest, SplitSpec, TrainRequest, Warning};
 use crate::problem::FieldError;
+use crate::task::{Input, TaskSpec};
 
 /// Fills in a split, or says what is wrong with it.
 pub(super) fn split(
@@ -136,6 +140,37 @@ pub(super) fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
         }
     };
     (records.round() as usize).max(1)
+}
+
+/// Checks that the detectors and the calibrator can judge what the task predicts.
+pub(super) fn confidence(request: &TrainRequest, task: &TaskSpec, errors: &mut Vec<FieldError>) {
+    let records = match task.input() {
+        Input::Text(_) => RecordKind::Text,
+        Input::Image(_) => RecordKind::Image,
+        Input::Table(_) => RecordKind::Row,
+    };
+    let labels = !task.is_regression();
+    let fitting = DetectorKind::ALL.iter().filter(|kind| kind.applies(records, labels));
+    let names = fitting.map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    let detectors = request.detectors.iter().flatten();
+    for (i, kind) in detectors.clone().enumerate() {
+        let wrong = match kind.applies(records, labels) {
+            false => format!("{} does not judge what a {} predicts", kind.name(), task.name()),
+            true if detectors.clone().take(i).any(|other| other == kind) => {
+                format!("{} is named twice", kind.name())
+            }
+            true => continue,
+        };
+        let hint = format!("choose of {names}");
+        errors.push(FieldError::new(format!("detectors[{i}]"), wrong).hint(hint));
+    }
+    let Some(calibrator) = request.calibrator else { return };
+    let link = if task.may_be_unlabelled() { Link::Sigmoid } else { Link::Softmax };
+    if task.is_regression() || !calibrator.applies(link) {
+        let message = format!("does not calibrate what a {} predicts", task.name());
+        let hint = "leave it out: the best one is chosen";
+        errors.push(FieldError::new("calibrator", message).hint(hint));
+    }
 }
 
 /// The device, if it is there.
