@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::extract::schemas;
 use super::schema::Schemas;
 use crate::data::generator::GeneratorSpec;
-use crate::eval::detector::DetectorKind;
+use crate::eval::detector::{DetectorKind, RecordKind};
 use crate::learn::device::DeviceName;
 use crate::learn::network::NetworkSpec;
 use crate::learn::optimizer::OptimizerSpec;
@@ -45,8 +45,11 @@ pub struct Catalog {
     /// Where it can be trained: values of `device`.
     #[schema(example = json!(["cpu"]))]
     pub devices: Vec<String>,
-    /// Detectors that each model is fitted with, in the order in which they are combined.
+    /// `detectors`, in the order in which the default ones are combined; each says for which records
+    /// it is one.
     pub detectors: Vec<Choice>,
+    /// `calibrator`, the simpler first.
+    pub calibrators: Vec<Choice>,
     /// `generator` of a dataset.
     pub generators: Vec<Choice>,
 }
@@ -84,6 +87,7 @@ pub async fn catalog() -> Json<Catalog> {
         range_test: choice(schemas, "RangeTestSpec", &json_of(&RangeTestSpec::default())),
         devices: DeviceName::available().iter().map(DeviceName::to_string).collect(),
         detectors: DetectorKind::ALL.iter().map(|kind| detector(schemas, *kind)).collect(),
+        calibrators: names(schemas, "CalibratorKind"),
         generators: variants::<GeneratorSpec>(schemas, "GeneratorSpec"),
     })
 }
@@ -143,13 +147,37 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
+/// A detector, and what it is used for unless asked otherwise.
 fn detector(schemas: &Schemas, kind: DetectorKind) -> Choice {
-    let schema = schemas.get("DetectorKind").unwrap_or(&Value::Null);
+    let own = names(schemas, "DetectorKind").into_iter().find(|choice| choice.name == kind.name());
+    let description = own.map(|choice| choice.description).unwrap_or_default();
+    let records = [
+        (RecordKind::Text, "texts"),
+        (RecordKind::Row, "rows of a table"),
+        (RecordKind::Image, "images"),
+    ];
+    let used = records.into_iter().filter(|(records, _)| {
+        DetectorKind::defaults(*records, true).any(|default| default == kind)
+    });
+    let used = used.map(|(_, name)| name).collect::<Vec<_>>().join(", ");
+    let used = match used.is_empty() {
+        true => "Used where it is asked for.".to_owned(),
+        false => format!("Used by default for {used}."),
+    };
+    let description = format!("{description} {used}");
+    Choice { name: kind.name().to_owned(), description, fields: Map::new() }
+}
+
+/// The names of an enum, with what they are.
+fn names(schemas: &Schemas, schema: &str) -> Vec<Choice> {
+    let schema = schemas.get(schema).unwrap_or(&Value::Null);
     let variants = schema["oneOf"].as_array().into_iter().flatten();
-    let own = variants.into_iter().find(|variant| variant["enum"][0] == kind.name());
-    let text = own.and_then(|variant| variant["description"].as_str()).unwrap_or_default();
-    let (name, description) = (kind.name().to_owned(), text.to_owned());
-    Choice { name, description, fields: Map::new() }
+    let choice = |variant: &Value| {
+        let name = variant["enum"][0].as_str()?.to_owned();
+        let description = variant["description"].as_str().unwrap_or_default().to_owned();
+        Some(Choice { name, description, fields: Map::new() })
+    };
+    variants.filter_map(choice).collect()
 }
 
 fn description(schemas: &Schemas, schema: &Value) -> String {

@@ -279,30 +279,33 @@ fn every_schedule_with_every_kind_of_end() {
     }
 }
 
-/// Trains to a shorter end, goes on from what that left, and compares with a training that went all
+/// Trains to shorter ends, goes on from what those left, and compares with a training that went all
 /// the way.
-fn extends(whole: &TrainerSpec, short: &TrainerSpec, input: InputShape, values: &[f64]) {
+fn extends(whole: &TrainerSpec, ends: &[TrainerSpec], input: InputShape, values: &[f64]) {
     let (rows, _) = data(input);
     let given = (input, &rows as &dyn Source);
+    let bytes = |last: Option<Arrays>| last.map(|state| state.to_bytes().unwrap());
     let mut longer = Witness::new(input, values);
     let expected = run(whole, given, &mut longer).unwrap();
-    let mut extended = Witness::new(input, values);
-    let first = run(short, given, &mut extended).unwrap();
-    // Some settings are made to diverge; what did leaves no state.
-    assert_eq!(first.last.is_none(), first.reason == EndReason::Diverged, "{short:?}");
-    let Some(state) = first.last else { return };
-    assert!(first.steps < expected.steps, "{short:?}");
-    // A part of an epoch was measured as if it were whole; it is not, any more.
-    let (epochs, _) = super::trainer::position(&state).unwrap();
-    extended.epochs.truncate(epochs as usize);
-    extended.last = Some(state.to_bytes().unwrap());
-    let outcome = run(whole, given, &mut extended).unwrap();
-    assert_eq!(outcome.network, expected.network, "{short:?}");
-    assert_eq!((outcome.best_epoch, outcome.epochs), (expected.best_epoch, expected.epochs));
-    assert_eq!((outcome.steps, outcome.reason), (expected.steps, expected.reason));
-    assert_eq!((extended.steps, extended.epochs), (longer.steps, longer.epochs), "{short:?}");
-    let bytes = |last: Option<Arrays>| last.map(|state| state.to_bytes().unwrap());
-    assert!(bytes(outcome.last) == bytes(expected.last), "the state itself: {short:?}");
+    let state_at_end = bytes(expected.last);
+    for short in ends {
+        let mut extended = Witness::new(input, values);
+        let first = run(short, given, &mut extended).unwrap();
+        // Some settings are made to diverge; what did leaves no state.
+        assert_eq!(first.last.is_none(), first.reason == EndReason::Diverged, "{short:?}");
+        let Some(state) = first.last else { continue };
+        assert!(first.steps < expected.steps, "{short:?}");
+        // A part of an epoch was measured as if it were whole; it is not, any more.
+        let (epochs, _) = super::trainer::position(&state).unwrap();
+        extended.epochs.truncate(epochs as usize);
+        extended.last = Some(state.to_bytes().unwrap());
+        let outcome = run(whole, given, &mut extended).unwrap();
+        assert_eq!(outcome.network, expected.network, "{short:?}");
+        assert_eq!((outcome.best_epoch, outcome.epochs), (expected.best_epoch, expected.epochs));
+        assert_eq!((outcome.steps, outcome.reason), (expected.steps, expected.reason));
+        assert_eq!((&extended.steps, &extended.epochs), (&longer.steps, &longer.epochs));
+        assert!(bytes(outcome.last) == state_at_end, "the state itself: {short:?}");
+    }
 }
 
 #[test]
@@ -315,12 +318,17 @@ fn extended_trainings_end_like_longer_ones() {
         for (i, optimizer) in every_setting().into_iter().enumerate() {
             let plain = spec(network.clone(), optimizer, schedules.next().unwrap());
             let whole = if i % 2 == 0 { plain } else { shaped(plain) };
-            extends(&whole, &TrainerSpec { epochs: 2, ..whole.clone() }, input, &values);
-            // Within the third epoch, and after the second.
-            for most in [6 * 2 + 2, 6 * 2] {
-                let limits = Limits { max_steps: Some(most), ..Limits::default() };
-                extends(&whole, &TrainerSpec { limits, ..whole.clone() }, input, &values);
-            }
+            // Only the last state is gone on from.
+            let checkpoints = CheckpointSpec { steps: None, ..whole.checkpoints };
+            let whole = TrainerSpec { checkpoints, ..whole };
+            // After the second epoch; within the third; again after the second, by steps.
+            let ended_after = |steps| {
+                let limits = Limits { max_steps: Some(steps), ..Limits::default() };
+                TrainerSpec { limits, ..whole.clone() }
+            };
+            let by_epochs = TrainerSpec { epochs: 2, ..whole.clone() };
+            let ends = [by_epochs, ended_after(6 * 2 + 2), ended_after(6 * 2)];
+            extends(&whole, &ends, input, &values);
         }
     }
 }

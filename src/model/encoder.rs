@@ -98,6 +98,12 @@ impl Encoded {
         row.coverage.outside.iter().filter(|value| hidden(value.reason)).count()
     }
 
+    /// Whether distances are measured between what the network makes of records, and not between
+    /// the records' own features.
+    pub fn is_represented(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Image(_))
+    }
+
     /// The text that this is, if it is one.
     pub fn text(&self) -> Option<&text::Encoded> {
         match self {

@@ -123,8 +123,14 @@ impl Reader {
             vector,
             unseen_values: encoded.unseen_values(),
         };
-        let axes = self.detectors.iter().map(|(_, detector)| detector.score(&sample)).collect();
-        let representation = self.prototypes.coverage(&representation);
+        let axes: Vec<f64> =
+            self.detectors.iter().map(|(_, detector)| detector.score(&sample)).collect();
+        let of_axis = self.detectors.iter().position(|(kind, _)| *kind == DetectorKind::Prototypes);
+        let representation = match of_axis {
+            // The axis has looked at every prototype of the same vectors already.
+            Some(axis) if encoded.is_represented() => (1.0 - axes[axis]).clamp(0.0, 1.0),
+            _ => self.prototypes.coverage(&representation),
+        };
         Reading { encoded, logits, representation, axes }
     }
 
@@ -161,8 +167,8 @@ impl Reader {
     /// The vector that distances are measured by.
     pub fn vector<'a>(&self, encoded: &'a Encoded, representation: &'a [f32]) -> &'a [f32] {
         match encoded {
-            Encoded::Text(_) | Encoded::Image(_) => representation,
             Encoded::Row(row) => &row.features,
+            Encoded::Text(_) | Encoded::Image(_) => representation,
         }
     }
 

@@ -43,6 +43,17 @@ pub enum ScoreItem {
     },
 }
 
+impl ScoreItem {
+    /// Whether the answer passed what was asked of it.
+    pub fn accepted(&self) -> bool {
+        match self {
+            Self::Score(score) => score.accepted,
+            Self::Value(score) => score.accepted,
+            Self::Failed { .. } => false,
+        }
+    }
+}
+
 /// The score of one record by a regression.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ValueScore {
@@ -343,7 +354,9 @@ pub(super) fn certainty(head: Head, p: &[f64], raw: &[f64]) -> f64 {
 fn top(names: &[String], p: &[f64], limit: Option<usize>) -> BTreeMap<String, f32> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     if let Some(limit) = limit {
-        order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+        if limit > 0 && limit < order.len() {
+            order.select_nth_unstable_by(limit - 1, |&a, &b| p[b].total_cmp(&p[a]).then(a.cmp(&b)));
+        }
         order.truncate(limit);
     }
     order.into_iter().map(|i| (names[i].clone(), p[i] as f32)).collect()

@@ -193,6 +193,42 @@ async fn ends_with_the_same_bits(data: String, mut request: Value) {
     assert_eq!((killed.len(), differing), (whole.len(), None));
 }
 
+/// What failed because its process died goes on from its last checkpoint, when someone asks.
+#[tokio::test]
+async fn a_run_whose_attempts_are_spent_can_be_extended() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = &["--workers", "1", "--max-attempts", "1"];
+    let mut server = Process::start(folder.path(), arguments).await;
+    let answer = server.client.post_as("/v1/datasets", "text/csv", small_reviews()).await.unwrap();
+    let mut request = json!({
+        "kind": "train", "dataset": answer.value()["id"],
+        "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
+        "schedule": {"type": "constant"},
+        "training": {"epochs": 3_000, "early_stopping": null, "checkpoint_seconds": 0},
+    });
+    let job: Value = server.client.post("/v1/jobs", &request).await.unwrap();
+    let run = format!("/v1/runs/{}", job["run"].as_str().unwrap());
+    while server.get(&run).await["checkpoint"].is_null() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.kill();
+    server = Process::start(folder.path(), arguments).await;
+    let failed = server.ended(job["id"].as_str().unwrap()).await;
+    assert_eq!(failed["error"]["type"], "/problems/attempts-spent", "{failed}");
+    let reached = server.get(&run).await["checkpoint"]["epochs"].as_u64().unwrap();
+    let more: Value =
+        server.client.post(&format!("{run}/resume"), &json!({"epochs": 2})).await.unwrap();
+    let resumed = server.ended(more["id"].as_str().unwrap()).await;
+    request["training"]["epochs"] = json!(reached + 2);
+    let whole: Value = server.client.post("/v1/jobs", &request).await.unwrap();
+    let whole = server.ended(whole["id"].as_str().unwrap()).await;
+    let sha = async |job: &Value| {
+        let model = format!("/v1/models/{}", job["model"].as_str().unwrap());
+        server.get(&model).await["sha256"].clone()
+    };
+    assert_eq!(sha(&resumed).await, sha(&whole).await);
+}
+
 /// Whoever is told to stop has time to leave a checkpoint, however seldom they were asked for.
 #[tokio::test]
 async fn a_run_that_was_handed_back_goes_on_where_it_was() {

@@ -183,6 +183,45 @@ async fn tables_go_by_column_and_keep_their_scale() {
 }
 
 #[tokio::test]
+async fn images_keep_their_filters() {
+    let server = Server::start().await;
+    let shapes = async |images: usize, seed: u64| {
+        let generator = json!({"type": "shapes", "images": images, "size": 12, "seed": seed});
+        let answer = server.post("/v1/datasets", &json!({"generator": generator})).await;
+        answer.value()["id"].clone()
+    };
+    let mut request = json!({
+        "kind": "train", "dataset": shapes(80, 1).await, "model_name": "shapes",
+        "task": {"type": "image_classification", "image": "image", "label": "labels",
+                 "multi_label": true},
+        "network": {"type": "image_cnn", "filters": [4, 8], "normalization": "batch"},
+        "optimizer": {"type": "adam", "learning_rate": 0.01},
+        "training": {"epochs": 12, "batch_size": 10, "early_stopping": null},
+        "split": {"train": 1.0},
+    });
+    let source = server.train(&request).await;
+    request["dataset"] = shapes(60, 2).await;
+    request["training"]["epochs"] = json!(1);
+    request["model_name"] = Value::Null;
+    let fresh = server.train(&request).await;
+    request.as_object_mut().unwrap().remove("network");
+    request["init_from"] = json!({"model": "shapes", "freeze": ["blocks.0"]});
+    let tuned = server.train(&request).await;
+    let layers = card(&server, &tuned).await["transfer"]["layers"].as_array().unwrap().clone();
+    assert!(layers.len() >= 3 && layers.iter().all(|layer| layer["new"] == 0), "{layers:?}");
+    assert_eq!((&layers[0]["name"], &layers[0]["frozen"]), (&json!("blocks.0"), &json!(true)));
+    let first = [losses(&server, &fresh).await[0].1, losses(&server, &tuned).await[0].1];
+    assert!(first[1] < first[0], "{first:?}");
+    let old = parameters(&server, id(&source, "model")).await;
+    let new = parameters(&server, id(&tuned, "model")).await;
+    let bits = |arrays: &whereof::arrays::Arrays, name: &str| -> Vec<u32> {
+        arrays.get::<f32>(name).unwrap().iter().map(|value| value.to_bits()).collect()
+    };
+    assert_eq!(bits(&old, "blocks.0.weight"), bits(&new, "blocks.0.weight"));
+    assert_ne!(bits(&old, "blocks.1.weight"), bits(&new, "blocks.1.weight"));
+}
+
+#[tokio::test]
 async fn starts_that_do_not_fit_are_refused_by_field() {
     let server = Server::start().await;
     let (dataset, source) = sentiment(&server).await;

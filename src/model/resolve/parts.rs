@@ -152,6 +152,10 @@ pub(super) fn confidence(request: &TrainRequest, task: &TaskSpec, errors: &mut V
     let labels = !task.is_regression();
     let fitting = DetectorKind::ALL.iter().filter(|kind| kind.applies(records, labels));
     let names = fitting.map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    if request.detectors.as_ref().is_some_and(Vec::is_empty) {
+        let hint = format!("leave it out for the usual ones, or choose of {names}");
+        errors.push(FieldError::new("detectors", "names none").hint(hint));
+    }
     let detectors = request.detectors.iter().flatten();
     for (i, kind) in detectors.clone().enumerate() {
         let wrong = match kind.applies(records, labels) {
