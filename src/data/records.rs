@@ -148,6 +148,42 @@ pub fn read_page<R: BufRead + Seek>(
     Ok(rows)
 }
 
+/// Reads single records with every column, in the order of `rows`: from 0, ascending, none twice.
+/// `index` is the one that was written with the records.
+pub fn read_rows<R: BufRead + Seek>(
+    mut input: R,
+    index: &[u64],
+    rows: &[u64],
+) -> Result<Vec<Vec<Cell>>, DataError> {
+    let mut found = Vec::with_capacity(rows.len());
+    let mut line = String::new();
+    // The record that is read next, once there is a place in the file.
+    let mut next = None;
+    for &row in rows {
+        let damaged = || DataError::Damaged { row: row + 1 };
+        let start = row - row % INDEX_STRIDE;
+        let mut at = match next {
+            Some(next) if next >= start => next,
+            _ => {
+                let offset = usize::try_from(row / INDEX_STRIDE).ok().and_then(|i| index.get(i));
+                input.seek(SeekFrom::Start(*offset.ok_or_else(damaged)?))?;
+                start
+            }
+        };
+        while at < row {
+            input.skip_until(b'\n')?;
+            at += 1;
+        }
+        line.clear();
+        if input.read_line(&mut line)? == 0 {
+            return Err(damaged());
+        }
+        found.push(parse(&line, row + 1)?);
+        next = Some(row + 1);
+    }
+    Ok(found)
+}
+
 /// Reads whole columns, in the order of `wanted` (positions in the header).
 pub fn read_columns<R: BufRead>(
     mut input: R,
