@@ -38,8 +38,9 @@ pub struct ExplainRequest {
     /// The label for which contributions speak, or the target column. Default: the most probable
     /// label of each record, or the first target.
     pub label: Option<String>,
-    /// How many of the most similar training records are shown, 10,000 at most for all records of a
-    /// request. 0 shows none.
+    /// How many of the most similar training records are shown of each record; for all records of a
+    /// request 10,000 at most, and 200,000 of their cells. 0 shows none. Refused where the model keeps
+    /// none (`keep_training_vectors`), or the server shows none (`--hide-neighbors`).
     #[schema(minimum = 0, maximum = 100)]
     pub neighbors: usize,
 }
@@ -61,6 +62,10 @@ impl ExplainRequest {
         if self.contributions && matches!(model.reader.encoder, Encoder::Image(_)) {
             let message = "are told of texts and rows; this model takes images";
             return Err(refusal("contributions", message, "leave it out, or ask for neighbors"));
+        }
+        if self.label.is_some() && !self.contributions {
+            let hint = "set explain.contributions to true, or leave it out";
+            return Err(refusal("label", "is that of contributions, which nobody asked for", hint));
         }
         if self.neighbors > 0 && model.reader.training_records.is_none() {
             let message = "are not there: this model keeps no training records";
@@ -94,6 +99,16 @@ pub struct Cost {
     pub parts: usize,
     /// Tokens to read for that.
     pub tokens: usize,
+}
+
+impl Cost {
+    /// The cost of both.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            parts: self.parts.saturating_add(other.parts),
+            tokens: self.tokens.saturating_add(other.tokens),
+        }
+    }
 }
 
 /// What a model says of a record: a probability, or a number.
