@@ -305,6 +305,24 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_is_a_flag_or_has_a_value() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let hidden = |arguments: &[&str]| {
+            let line = ["whereof"].iter().chain(arguments);
+            <Line as clap::Parser>::try_parse_from(line).unwrap().settings.hide_neighbors
+        };
+        assert_eq!(hidden(&["--hide-neighbors"]), Some(true));
+        assert_eq!(hidden(&["--hide-neighbors=false"]), Some(false));
+        let file: Settings = toml::from_str("hide_neighbors = true").unwrap();
+        assert!(file.check().unwrap().hide_neighbors);
+        assert!(!Settings::default().check().unwrap().hide_neighbors);
+    }
+
+    #[test]
     fn origins_are_checked() {
         let origin =
             |o: &str| Settings { cors_origin: Some(vec![o.to_owned()]), ..Settings::default() };

@@ -234,3 +234,30 @@ fn parse(line: &str, row: u64) -> Result<Vec<Cell>, DataError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn single_records_are_those_of_the_pages() {
+        let mut bytes = Vec::new();
+        let mut writer = RecordWriter::new(&mut bytes);
+        writer.columns(&["n".to_owned(), "text".to_owned()]).unwrap();
+        for n in 0..3_500 {
+            writer.record(&[Cell::Integer(n), Cell::Text("x".repeat(n as usize % 7))]).unwrap();
+        }
+        let index = writer.finish().unwrap().index;
+        for rows in [vec![], vec![0], vec![3_499], vec![0, 1, 5, 998, 999, 1_000, 2_999, 3_001]] {
+            let found = read_rows(Cursor::new(&bytes), &index, &rows).unwrap();
+            let page =
+                |row: &u64| read_page(Cursor::new(&bytes), &index, *row, 1).unwrap().swap_remove(0);
+            assert_eq!(found, rows.iter().map(page).collect::<Vec<_>>());
+        }
+        for beyond in [3_500, 9_000] {
+            assert!(read_rows(Cursor::new(&bytes), &index, &[2, beyond]).is_err());
+        }
+    }
+}

@@ -244,3 +244,32 @@ async fn columns_contribute_to_numbers_and_to_labels() {
     assert!(number(&first["explanation"]["contributions"][0]["log_odds"]) > 0.0, "{first}");
     assert!(first["explanation"]["neighbors"][0]["label"].is_string());
 }
+
+/// Of images, parts are not told; neighbours are, by their row and their labels.
+#[tokio::test]
+async fn images_have_neighbors_and_no_contributions() {
+    let server = Server::start().await;
+    let generator = json!({"generator": {"type": "shapes", "images": 60, "size": 8}});
+    let dataset = server.post("/v1/datasets", &generator).await.value();
+    let request = json!({
+        "kind": "train", "dataset": dataset["id"], "model_name": "shapes",
+        "task": {"type": "image_classification", "image": "image", "label": "labels",
+            "multi_label": true},
+        "network": {"type": "image_cnn", "filters": [4]}, "training": {"epochs": 1},
+        "split": {"train": 1.0, "validation": 0.0, "calibration": 0.0, "test": 0.0},
+    });
+    server.train(&request).await;
+    let path = "/v1/models/shapes/score";
+    let records = format!("/v1/datasets/{}/records", dataset["id"].as_str().unwrap());
+    let records = server.get(&records).await;
+    let image = &records["items"][6];
+    let parts = json!({"images": [image["image"]], "explain": {"contributions": true}});
+    refused(&server.post(path, &parts).await, 422, "invalid-request", "explain.contributions");
+    let body = json!({"images": [image["image"]], "explain": {"neighbors": 2}});
+    let explanation = score(&server, path, body).await["results"][0]["explanation"].clone();
+    assert!(explanation["contributions"].is_null() && explanation["label"].is_null());
+    let nearest = &explanation["neighbors"][0];
+    assert_eq!((&nearest["row"], number(&nearest["similarity"])), (&json!(7), 1.0));
+    assert!(nearest["labels"].is_array() && nearest["label"].is_null(), "{nearest}");
+    assert!(nearest["text"].is_null() && nearest["record"].is_null());
+}
