@@ -14,7 +14,7 @@ use super::state::AppState;
 use crate::eval::prediction_set::SetMethod;
 use crate::model::card::Unavailable;
 use crate::model::criteria::{IntervalMethod, Thresholds};
-use crate::model::explain::ExplainRequest;
+use crate::model::explain::{Explain, ExplainRequest};
 use crate::model::score::ScoreItem;
 use crate::problem::{Code, FieldError, Problem};
 use crate::scorer::{Batch, BatchKind};
@@ -101,7 +101,8 @@ pub struct ScoreResponse {
     /// One for each record, in order.
     pub results: Vec<ScoreItem>,
     /// What this request asks for and the model's calibration is too small to give, with the number
-    /// of calibration records it would take.
+    /// of calibration records it would take; and why similar training records are shown without their
+    /// text or values, where the server no longer has the dataset.
     pub unavailable: Vec<Unavailable>,
 }
 
@@ -180,6 +181,7 @@ pub async fn score(
         return Err(too_much(field, message, hint).into());
     }
     let explain = request.explain.as_ref().map(|asked| asked.resolve(&model)).transpose()?;
+    let explain = explain.filter(Explain::asks);
     let shown = explain.map_or(0, |explain| explain.neighbors);
     neighbors::check(&state.config, &model, shown, batch.values.len())?;
     let scored = batch.values.len() as u64;

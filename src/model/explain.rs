@@ -56,6 +56,13 @@ pub struct Explain {
     pub neighbors: usize,
 }
 
+impl Explain {
+    /// Whether anything is.
+    pub fn asks(&self) -> bool {
+        self.contributions || self.neighbors > 0
+    }
+}
+
 impl ExplainRequest {
     /// Checks what is asked for against a model.
     pub fn resolve(&self, model: &Model) -> Result<Explain, Problem> {
