@@ -78,8 +78,8 @@ pub struct Neighbor {
     /// Its text, cut after 500 characters. As long as the server has the dataset, for models of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Its value in each column that the model reads, texts cut after 500 characters. As long as the
-    /// server has the dataset, for models of rows.
+    /// Its value in each column that the model reads, as the dataset holds it, texts cut after 500
+    /// characters. As long as the server has the dataset, for models of rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<BTreeMap<String, serde_json::Value>>,
 }

@@ -227,7 +227,9 @@ async fn columns_contribute_to_numbers_and_to_labels() {
     for neighbor in explanation["neighbors"].as_array().unwrap() {
         let (record, values) = (&neighbor["record"], &neighbor["values"]);
         let kind = if record["kind"] == "y" { 10.0 } else { 0.0 };
-        assert!((number(&values["y"]) - 3.0 * number(&record["a"]) - kind).abs() < 1e-9);
+        // As the dataset holds it: CSV is text.
+        let a: f64 = record["a"].as_str().unwrap().parse().unwrap();
+        assert!((number(&values["y"]) - 3.0 * a - kind).abs() < 1e-9);
         assert_eq!(number(&values["z"]), -number(&values["y"]));
         assert_eq!(record.as_object().unwrap().len(), 2, "{neighbor}");
         assert!((0.0..=1.0).contains(&number(&neighbor["similarity"])));
@@ -249,8 +251,10 @@ async fn columns_contribute_to_numbers_and_to_labels() {
 #[tokio::test]
 async fn images_have_neighbors_and_no_contributions() {
     let server = Server::start().await;
-    let generator = json!({"generator": {"type": "shapes", "images": 60, "size": 8}});
-    let dataset = server.post("/v1/datasets", &generator).await.value();
+    let generator = json!({"generator": {"type": "shapes", "images": 60, "size": 16}});
+    let dataset = server.post("/v1/datasets", &generator).await;
+    assert!(dataset.status.is_success(), "{}", dataset.value());
+    let dataset = dataset.value();
     let request = json!({
         "kind": "train", "dataset": dataset["id"], "model_name": "shapes",
         "task": {"type": "image_classification", "image": "image", "label": "labels",
