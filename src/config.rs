@@ -91,6 +91,16 @@ pub struct Settings {
     /// `https://notebook.example` [default: none]
     #[arg(long, env = "WHEREOF_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Option<Vec<String>>,
+    /// Refuse `explain.neighbors`, so that no score shows a training record [default: false]
+    #[arg(
+        long,
+        env = "WHEREOF_HIDE_NEIGHBORS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub hide_neighbors: Option<bool>,
     /// Log format: text or json [default: text]
     #[arg(long, env = "WHEREOF_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -142,6 +152,7 @@ pub struct Config {
     pub drain: Duration,
     pub api_keys: Vec<String>,
     pub cors_origins: Vec<String>,
+    pub hide_neighbors: bool,
     pub log_format: LogFormat,
     pub log_level: LogLevel,
 }
@@ -179,7 +190,8 @@ impl Settings {
     pub fn or(self, other: Self) -> Self {
         merged!(self, other; listen, data_dir, workers, threads_per_job, scoring_threads,
             scoring_queue, model_cache_mb, job_memory_mb, max_queued, max_attempts, max_upload_mb,
-            request_seconds, drain_seconds, api_key, cors_origin, log_format, log_level)
+            request_seconds, drain_seconds, api_key, cors_origin, hide_neighbors, log_format,
+            log_level)
     }
 
     /// Fills in the defaults and checks everything.
@@ -201,6 +213,7 @@ impl Settings {
             drain: Duration::from_secs(self.drain_seconds.unwrap_or(20)),
             api_keys: self.api_key.unwrap_or_default(),
             cors_origins: self.cors_origin.unwrap_or_default(),
+            hide_neighbors: self.hide_neighbors.unwrap_or(false),
             log_format: self.log_format.unwrap_or_default(),
             log_level: self.log_level.unwrap_or_default(),
         };
@@ -289,6 +302,24 @@ mod tests {
     #[test]
     fn unknown_settings_in_a_file_are_refused() {
         assert!(toml::from_str::<Settings>("wrokers = 5").is_err());
+    }
+
+    #[test]
+    fn a_switch_is_a_flag_or_has_a_value() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let hidden = |arguments: &[&str]| {
+            let line = ["whereof"].iter().chain(arguments);
+            <Line as clap::Parser>::try_parse_from(line).unwrap().settings.hide_neighbors
+        };
+        assert_eq!(hidden(&["--hide-neighbors"]), Some(true));
+        assert_eq!(hidden(&["--hide-neighbors=false"]), Some(false));
+        let file: Settings = toml::from_str("hide_neighbors = true").unwrap();
+        assert!(file.check().unwrap().hide_neighbors);
+        assert!(!Settings::default().check().unwrap().hide_neighbors);
     }
 
     #[test]

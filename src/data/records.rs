@@ -148,6 +148,42 @@ pub fn read_page<R: BufRead + Seek>(
     Ok(rows)
 }
 
+/// Reads single records with every column, in the order of `rows`: from 0, ascending, none twice.
+/// `index` is the one that was written with the records.
+pub fn read_rows<R: BufRead + Seek>(
+    mut input: R,
+    index: &[u64],
+    rows: &[u64],
+) -> Result<Vec<Vec<Cell>>, DataError> {
+    let mut found = Vec::with_capacity(rows.len());
+    let mut line = String::new();
+    // The record that is read next, once there is a place in the file.
+    let mut next = None;
+    for &row in rows {
+        let damaged = || DataError::Damaged { row: row + 1 };
+        let start = row - row % INDEX_STRIDE;
+        let mut at = match next {
+            Some(next) if next >= start => next,
+            _ => {
+                let offset = usize::try_from(row / INDEX_STRIDE).ok().and_then(|i| index.get(i));
+                input.seek(SeekFrom::Start(*offset.ok_or_else(damaged)?))?;
+                start
+            }
+        };
+        while at < row {
+            input.skip_until(b'\n')?;
+            at += 1;
+        }
+        line.clear();
+        if input.read_line(&mut line)? == 0 {
+            return Err(damaged());
+        }
+        found.push(parse(&line, row + 1)?);
+        next = Some(row + 1);
+    }
+    Ok(found)
+}
+
 /// Reads whole columns, in the order of `wanted` (positions in the header).
 pub fn read_columns<R: BufRead>(
     mut input: R,
@@ -197,4 +233,31 @@ fn parse(line: &str, row: u64) -> Result<Vec<Cell>, DataError> {
             Value::Object(_) => Err(damaged()),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn single_records_are_those_of_the_pages() {
+        let mut bytes = Vec::new();
+        let mut writer = RecordWriter::new(&mut bytes);
+        writer.columns(&["n".to_owned(), "text".to_owned()]).unwrap();
+        for n in 0..3_500 {
+            writer.record(&[Cell::Integer(n), Cell::Text("x".repeat(n as usize % 7))]).unwrap();
+        }
+        let index = writer.finish().unwrap().index;
+        for rows in [vec![], vec![0], vec![3_499], vec![0, 1, 5, 998, 999, 1_000, 2_999, 3_001]] {
+            let found = read_rows(Cursor::new(&bytes), &index, &rows).unwrap();
+            let page =
+                |row: &u64| read_page(Cursor::new(&bytes), &index, *row, 1).unwrap().swap_remove(0);
+            assert_eq!(found, rows.iter().map(page).collect::<Vec<_>>());
+        }
+        for beyond in [3_500, 9_000] {
+            assert!(read_rows(Cursor::new(&bytes), &index, &[2, beyond]).is_err());
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub mod labeling;
 mod linear_algebra;
 pub mod martingale;
 pub mod metric;
+pub mod neighbors;
 pub mod paired;
 pub mod prediction_set;
 pub mod prototypes;
@@ -54,6 +55,24 @@ impl Link {
         match self {
             Self::Softmax => softmax(logits, temperature),
             Self::Sigmoid => logits.iter().map(|&z| sigmoid(f64::from(z) / temperature)).collect(),
+        }
+    }
+
+    /// ln(p / (1 − p)) of a label's probability p, from the logits themselves, so that it is exact
+    /// where p is all but 0 or 1: the label's logit where each stands by itself; with a softmax
+    /// z − ln Σ exp(z') over the others.
+    pub fn log_odds(self, logits: &[f32], label: usize) -> f64 {
+        let own = f64::from(logits[label]);
+        match self {
+            Self::Sigmoid => own,
+            Self::Softmax => {
+                let others = || {
+                    let others = logits.iter().enumerate().filter(|(other, _)| *other != label);
+                    others.map(|(_, &z)| f64::from(z))
+                };
+                let max = others().fold(f64::NEG_INFINITY, f64::max);
+                own - max - others().map(|z| (z - max).exp()).sum::<f64>().ln()
+            }
         }
     }
 }

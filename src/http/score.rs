@@ -1,5 +1,7 @@
 //! `/v1/models/{model}/score`.
 
+mod neighbors;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use super::state::AppState;
 use crate::eval::prediction_set::SetMethod;
 use crate::model::card::Unavailable;
 use crate::model::criteria::{IntervalMethod, Thresholds};
+use crate::model::explain::{Explain, ExplainRequest};
 use crate::model::score::ScoreItem;
 use crate::problem::{Code, FieldError, Problem};
 use crate::scorer::{Batch, BatchKind};
@@ -85,6 +88,9 @@ pub struct ScoreRequest {
     #[schema(minimum = 0)]
     #[serde(default)]
     pub top_labels: Option<usize>,
+    /// What is to be explained of each record. Default: nothing.
+    #[serde(default)]
+    pub explain: Option<ExplainRequest>,
 }
 
 /// Scores, in the order of the records.
@@ -95,21 +101,27 @@ pub struct ScoreResponse {
     /// One for each record, in order.
     pub results: Vec<ScoreItem>,
     /// What this request asks for and the model's calibration is too small to give, with the number
-    /// of calibration records it would take.
+    /// of calibration records it would take; and why similar training records are shown without their
+    /// text or values, where the server no longer has the dataset.
     pub unavailable: Vec<Unavailable>,
 }
 
 /// Score texts or rows: label and calibrated confidence, or value and interval; coverage, whether
-/// they come from where the model was trained, and whether to accept the answer.
+/// they come from where the model was trained, and whether to accept the answer; on request, what each
+/// word or column contributes to it, and the training records that are most alike.
 #[utoipa::path(post, path = "/v1/models/{model}/score", tag = "models",
     params(("model" = String, Path, description = "Id, name (the newest of it) or name@alias", example = "sentiment")),
-    request_body(content = ScoreRequest, example = json!({"texts":
-        ["I love this purchase", "The interface is clunky", "The ergonomics are poor"],
-        "max_false_alarm": 0.05, "min_confidence": 0.5})),
+    request_body(content = ScoreRequest, examples(
+        ("texts" = (summary = "Three texts", value = json!({"texts":
+            ["I love this purchase", "The interface is clunky", "The ergonomics are poor"],
+            "max_false_alarm": 0.05, "min_confidence": 0.5}))),
+        ("explained" = (summary = "With contributions of words and similar training records",
+            value = json!({"text": "I love this purchase",
+                "explain": {"contributions": true, "neighbors": 3}}))))),
     responses((status = 200, description = "The scores", body = ScoreResponse),
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem),
-              (status = 413, description = "Too much at once: texts of more than 16 MiB together, or more than 2,000,000 probabilities", body = Problem),
+              (status = 413, description = "Too much at once: texts of more than 16 MiB together, more than 2,000,000 probabilities, or more to explain than a request may ask for", body = Problem),
               (status = 422, description = "Not valid", body = Problem),
               (status = 503, description = "Every scoring thread is busy", body = Problem)))]
 pub async fn score(
@@ -168,8 +180,16 @@ pub async fn score(
         let hint = "send fewer records at once, or lower top_labels";
         return Err(too_much(field, message, hint).into());
     }
+    let explain = request.explain.as_ref().map(|asked| asked.resolve(&model)).transpose()?;
+    let explain = explain.filter(Explain::asks);
+    let shown = explain.map_or(0, |explain| explain.neighbors);
+    neighbors::check(&state.config, &model, shown, batch.values.len())?;
     let scored = batch.values.len() as u64;
-    let (results, unavailable) = state.scorer.score(model, batch, thresholds).await?;
+    let answer = state.scorer.score(model.clone(), batch, thresholds, explain).await?;
+    let (mut results, mut unavailable) = answer;
+    if shown > 0 {
+        unavailable.extend(neighbors::show(&state, &model, &mut results).await?);
+    }
     metrics::counter!("whereof_records_scored_total").increment(scored);
     Ok(Json(ScoreResponse { model: id, results, unavailable }))
 }

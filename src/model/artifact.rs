@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::card::Card;
 use super::encoder::Encoder;
 use super::spec::TrainSpec;
+use super::training_records::TrainingRecords;
 use super::{Calibration, Model, Reader};
 use crate::arrays::{Arrays, ArraysError};
 use crate::eval::calibrator::Choice;
@@ -120,7 +121,8 @@ struct VocabularyHeader {
 impl Model {
     /// The artifact's bytes. The same model gives the same bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArtifactError> {
-        let Reader { output, encoder, network, prototypes, detectors } = &self.reader;
+        let Reader { output, encoder, network, prototypes, detectors, training_records } =
+            &self.reader;
         let mut arrays = network.save();
         let encoder = match encoder {
             Encoder::Text(vectorizer) => {
@@ -141,6 +143,9 @@ impl Model {
         arrays.put_shaped("prototypes", shape, centres.values().to_vec());
         for (kind, detector) in detectors {
             arrays.absorb(&format!("detector.{}.", kind.name()), detector.save());
+        }
+        if let Some(records) = training_records {
+            arrays.absorb("training_records.", records.save());
         }
         if let Some(combination) = &self.calibration.combination {
             for ((kind, _), scores) in detectors.iter().zip(combination.scores()) {
@@ -292,10 +297,17 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
         true => arrays.get::<u64>("trained_on")?.to_vec(),
         false => Vec::new(),
     };
+    let mut reader =
+        Reader { output, encoder, network, prototypes, detectors, training_records: None };
+    if arrays.has("training_records.rows") {
+        let saved = arrays.under("training_records.");
+        let (output, width) = (&reader.output, reader.vector_width());
+        reader.training_records = Some(TrainingRecords::load(&saved, output, width)?);
+    }
     Ok(Model {
         trained_on,
         spec,
-        reader: Reader { output, encoder, network, prototypes, detectors },
+        reader,
         calibration: Calibration {
             calibrator,
             combination,

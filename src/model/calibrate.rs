@@ -7,6 +7,7 @@ use super::encoder::Encoder;
 use super::score::certainty;
 use super::spec::TrainSpec;
 use super::splits::Data;
+use super::training_records::TrainingRecords;
 use super::{Calibration, Reader, Reading};
 use crate::eval::calibrator::{self, Choice, Truth};
 use crate::eval::combination::Combination;
@@ -30,7 +31,14 @@ pub(super) fn reader(
     let seed = spec.training.seed;
     let dimension = network.view().dimension();
     let none = Prototypes::from_centres(Matrix::new(dimension));
-    let mut reader = Reader { output, encoder, network, prototypes: none, detectors: Vec::new() };
+    let mut reader = Reader {
+        output,
+        encoder,
+        network,
+        prototypes: none,
+        detectors: Vec::new(),
+        training_records: None,
+    };
     let read: Vec<(Vec<f32>, Vec<f32>)> =
         data.train.par_iter().map(|record| reader.evaluate(record)).collect();
     let mut typical = Matrix::new(dimension);
@@ -73,6 +81,7 @@ pub(super) fn reader(
     let kinds = spec.detectors.clone();
     let kinds = kinds.unwrap_or_else(|| DetectorKind::defaults(kind, head.is_some()).collect());
     reader.detectors = kinds.into_iter().map(|kind| (kind, kind.fit(&training))).collect();
+    reader.training_records = TrainingRecords::keep(spec, kind, training.vectors, data);
     reader
 }
 

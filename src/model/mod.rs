@@ -12,6 +12,8 @@ pub mod encoder;
 pub mod error;
 pub mod estimate;
 pub mod evaluate;
+pub mod explain;
+pub mod explanation;
 pub mod fit;
 pub mod init_from;
 mod leaks;
@@ -24,6 +26,7 @@ pub mod spec;
 mod splits;
 mod steering;
 pub mod test_results;
+pub mod training_records;
 mod transfer;
 
 use crate::eval::calibrator::Choice;
@@ -39,6 +42,7 @@ use crate::task::Output;
 
 use encoder::{Encoded, Encoder};
 pub use error::FitError;
+use training_records::TrainingRecords;
 
 /// What reads a record: everything that is fitted to the training split.
 pub struct Reader {
@@ -52,6 +56,8 @@ pub struct Reader {
     pub prototypes: Prototypes,
     /// Out-of-distribution detectors, in the order in which they are combined.
     pub detectors: Vec<(DetectorKind, Box<dyn Detector>)>,
+    /// Training records to show what a record is like; `None` where none may be kept.
+    pub training_records: Option<TrainingRecords>,
 }
 
 /// What is fitted to the calibration split. Without calibration records there is none of it.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::criteria::{Criteria, IntervalMethod, Judgement, Thresholds};
 use super::encoder::Encoded;
+use super::explanation::Explanation;
 use super::{Model, Reading};
 use crate::eval::argmax;
 use crate::eval::combination::Combined;
@@ -74,6 +75,9 @@ pub struct ValueScore {
     pub accepted: bool,
     /// Why, in words.
     pub reason: String,
+    /// Why it is scored as it is, where `explain` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 /// The prediction of one of several targets.
@@ -113,6 +117,9 @@ pub struct Score {
     pub accepted: bool,
     /// Why, in words.
     pub reason: String,
+    /// Why it is scored as it is, where `explain` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 /// How much of a record lies within the training data. Each share is in \[0, 1\]; higher is better
@@ -266,6 +273,7 @@ impl Model {
             prediction_set: set.map(|set| set.into_iter().map(|i| names[i].clone()).collect()),
             accepted: verdict.is_ok(),
             reason: verdict.unwrap_or_else(|reason| reason),
+            explanation: None,
         }
     }
 
@@ -297,6 +305,7 @@ impl Model {
             coverage: Coverage::of(weighed.reading),
             accepted: verdict.is_ok(),
             reason: verdict.unwrap_or_else(|reason| reason),
+            explanation: None,
         }
     }
 

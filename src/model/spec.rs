@@ -84,6 +84,12 @@ pub struct TrainRequest {
     /// the calibration records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrator: Option<CalibratorKind>,
+    /// Whether the model keeps training records to show which are most like a record that it scores
+    /// (`explain.neighbors`): vector, row number and label of up to 4,096, and no text or value. Set
+    /// it to false where what was learnt is private; detectors that compare with training records
+    /// still keep vectors, without row and label. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_training_vectors: Option<bool>,
     /// Another model, from whose network training starts. Default: fresh parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFromRequest>,
@@ -275,6 +281,9 @@ pub struct TrainSpec {
     /// The calibrator that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrator: Option<CalibratorKind>,
+    /// Whether the model keeps training records to show which are most like a record.
+    #[serde(default = "yes")]
+    pub keep_training_vectors: bool,
     /// The model from whose network training starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFrom>,
@@ -344,6 +353,11 @@ impl TrainingSpec {
 /// The validation metric that steers a training unless the request says otherwise.
 pub fn default_metric(task: &TaskSpec) -> StoppingMetric {
     if task.is_regression() { StoppingMetric::Mse } else { StoppingMetric::LogLoss }
+}
+
+/// What is kept by specs that were stored before there was a choice.
+fn yes() -> bool {
+    true
 }
 
 /// Batches a step in specs that were stored before there was a choice.

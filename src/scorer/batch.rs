@@ -1,11 +1,13 @@
 //! Records as a request holds them: JSON texts, images as base64, or JSON objects with a value for
 //! each column.
 
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::data::Cell;
 use crate::model::Model;
 use crate::model::encoder::{Encoded, Encoder, Record, RecordError};
+use crate::model::explain::{Cost, MAX_REQUEST_PARTS, MAX_REQUEST_TOKENS};
 use crate::problem::{Code, FieldError, Problem, nearest};
 use crate::tabular::Unreadable;
 
@@ -81,6 +83,42 @@ impl BatchKind {
             }
         };
         model.reader.encoder.encode(&record).map_err(unreadable)
+    }
+}
+
+impl Batch {
+    /// Refuses contributions that would cost too much; `field` is what asks for them.
+    pub(super) fn check_cost(&self, model: &Model, field: &str) -> Result<(), Problem> {
+        let cost = |value: &Value| model.cost_of_contributions(self.kind.text_of(model, value));
+        let Cost { parts, tokens } =
+            self.values.par_iter().map(cost).reduce(Cost::default, Cost::plus);
+        let message = if parts > MAX_REQUEST_PARTS {
+            format!(
+                "ask for the contributions of {parts} tokens or columns; a request may ask for \
+                 {MAX_REQUEST_PARTS}"
+            )
+        } else if tokens > MAX_REQUEST_TOKENS {
+            format!(
+                "take reading {tokens} tokens, each text once more for each of its tokens; a \
+                 request may take {MAX_REQUEST_TOKENS}"
+            )
+        } else {
+            return Ok(());
+        };
+        let hint = "send fewer or shorter records at once, or leave contributions out";
+        let error = FieldError::new(field, message).hint(hint);
+        Err(Problem::fields(Code::BodyTooLarge, vec![error]))
+    }
+}
+
+impl BatchKind {
+    /// The text of a record, where the model takes texts and it is one.
+    pub(super) fn text_of<'a>(self, model: &Model, value: &'a Value) -> Option<&'a str> {
+        let Encoder::Text(_) = model.reader.encoder else { return None };
+        match self {
+            Self::Records => value.get(model.spec.task.input_columns().first().copied()?)?.as_str(),
+            Self::Texts | Self::Images => value.as_str(),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::model::card::Unavailable;
 use crate::model::criteria::{Criteria, Thresholds};
 use crate::model::encoder::{Encoded, Record, RecordError};
 use crate::model::evaluate::{Evaluation, LabelledRecords};
+use crate::model::explain::Explain;
+use crate::model::explanation::Explanation;
 use crate::model::score::{ScoreItem, Weighed};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::{Store, StoreError};
@@ -39,6 +41,9 @@ pub enum ScorerError {
         /// What is wrong.
         error: RecordError,
     },
+    /// It would cost more than a request may.
+    #[error("{}", .0.detail)]
+    TooMuch(Box<Problem>),
     /// Threads are busy, or a computation panicked.
     #[error(transparent)]
     Compute(#[from] ComputeError),
@@ -49,6 +54,7 @@ impl From<ScorerError> for Problem {
         match error {
             ScorerError::Store(store) => store.into(),
             ScorerError::Compute(compute) => compute.into(),
+            ScorerError::TooMuch(problem) => *problem,
             ScorerError::Record { row, error } => {
                 let message = format!("row {row}, {error}");
                 let hint = "mend the record, or leave it out";
@@ -153,8 +159,13 @@ impl Scorer {
         model: Arc<Model>,
         batch: Batch,
         thresholds: Thresholds,
+        explain: Option<Explain>,
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
         let work = move || {
+            if explain.is_some_and(|explain| explain.contributions) {
+                let checked = batch.check_cost(&model, "explain.contributions");
+                checked.map_err(|problem| ScorerError::TooMuch(Box::new(problem)))?;
+            }
             let weigh = |(index, value): (usize, &serde_json::Value)| {
                 batch.kind.read(&model, index, value).map(|encoded| model.weigh(encoded))
             };
@@ -168,15 +179,29 @@ impl Scorer {
             for weighed in weighed {
                 places.push(weighed.map(|weighed| read.push(weighed)));
             }
+            let scored = places.iter().zip(&batch.values).filter(|(place, _)| place.is_ok());
+            let explained: Vec<Option<Explanation>> = match explain {
+                None => vec![None; read.len()],
+                Some(explain) => {
+                    let values: Vec<&serde_json::Value> = scored.map(|(_, value)| value).collect();
+                    let both = read.par_iter().zip(values);
+                    both.map(|(weighed, value)| {
+                        let text = batch.kind.text_of(&model, value);
+                        Some(model.explain(weighed, text, &explain))
+                    })
+                    .collect()
+                }
+            };
             let criteria = Criteria::new(&model, thresholds);
-            let mut answers = model.answers(read, &criteria).into_iter();
+            let answers = model.answers(read, &criteria).into_iter().zip(explained);
+            let mut answers = answers.map(|(answer, explained)| answer.explained(explained));
             let items = places.into_iter().filter_map(|place| match place {
                 Ok(()) => answers.next(),
                 Err(error) => Some(ScoreItem::Failed { error: Box::new(error) }),
             });
-            (items.collect(), criteria.unavailable(&model))
+            Ok((items.collect(), criteria.unavailable(&model)))
         };
-        Ok(self.pool.run(work).await?)
+        self.pool.run(work).await?
     }
 
     /// Evaluates labelled records; `None` without any.

@@ -194,6 +194,33 @@ impl Fitted {
         }
     }
 
+    /// Writes the mean of each feature over the training records into `out`, which has a place for
+    /// each. Where numbers are clipped, that of the number before.
+    pub fn write_mean(&self, spec: &TabularSpec, out: &mut [f32]) {
+        if out.is_empty() {
+            return;
+        }
+        let records = (self.present + self.missing).max(1) as f64;
+        out.fill(0.0);
+        match &self.content {
+            Content::Categories { names, counts, other, .. } => {
+                for (feature, &count) in out.iter_mut().zip(counts) {
+                    *feature = (count as f64 / records) as f32;
+                }
+                if *other > 0 {
+                    out[names.len()] = (*other as f64 / records) as f32;
+                }
+            }
+            // A missing number or date is written as the mean.
+            Content::Unused | Content::Number { .. } | Content::Date { .. } => {
+                self.write(spec, &Reading::Missing, out);
+            }
+        }
+        if self.missing > 0 {
+            out[out.len() - 1] = (self.missing as f64 / records) as f32;
+        }
+    }
+
     /// What about a value training did not see.
     pub fn outside(&self, value: &Value<'_>, reading: &Reading) -> Option<OutsideValue> {
         let (reason, message) = match (&self.content, reading) {

@@ -129,14 +129,13 @@ impl TabularEncoder {
         let mut features = vec![0.0; self.width()];
         let readings = self.read(row)?;
         self.write(&readings, &mut features);
-        let used = self.columns.iter().filter(|column| column.is_used()).count();
         let outside: Vec<_> = self
             .columns
             .iter()
             .zip(row.iter().zip(&readings))
             .filter_map(|(column, (value, reading))| column.outside(value, reading))
             .collect();
-        let columns = (used - outside.len()) as f64 / used.max(1) as f64;
+        let columns = self.share_inside(outside.len());
         Ok(EncodedRow { features, coverage: RowCoverage { columns, outside } })
     }
 
@@ -150,6 +149,31 @@ impl TabularEncoder {
         out.fill(0.0);
         self.write(&readings, out);
         Ok(())
+    }
+
+    /// A row that says nothing in one column: each of its features is the training records' mean,
+    /// and no value lies outside.
+    ///
+    /// # Panics
+    /// If the row is not one that this encoder gave, or has no such column.
+    pub fn without(&self, row: &EncodedRow, column: usize) -> EncodedRow {
+        let EncodedRow { mut features, mut coverage } = row.clone();
+        let (fitted, range) = (&self.columns[column], self.starts[column]..self.starts[column + 1]);
+        fitted.write_mean(&self.spec, &mut features[range]);
+        coverage.outside.retain(|value| value.column != fitted.name);
+        coverage.columns = self.share_inside(coverage.outside.len());
+        EncodedRow { features, coverage }
+    }
+
+    /// Positions of the columns whose values are looked at, in order.
+    pub fn used_positions(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().enumerate().filter(|(_, c)| c.is_used()).map(|(position, _)| position)
+    }
+
+    /// Share of the columns whose value lies within what training saw.
+    fn share_inside(&self, outside: usize) -> f64 {
+        let used = self.used_positions().count();
+        (used - outside) as f64 / used.max(1) as f64
     }
 
     fn read(&self, row: &[Value<'_>]) -> Result<Vec<Reading>, Vec<Unreadable>> {

@@ -344,3 +344,34 @@ fn real_tables_are_encoded() {
     let (encoder, findings) = fit(&shared_columns(&wine.0, &wine.1));
     assert_eq!((encoder.width(), findings.len()), (11, 0));
 }
+
+/// Without a column its features are the mean over the training records, and nothing of it lies
+/// outside.
+#[test]
+fn a_column_is_left_out_as_the_mean_of_training() {
+    let encoder = people();
+    let rows = [
+        ["20", "private", "2026-11-23"],
+        ["30", "state", "2026-11-24"],
+        ["", "private", "2026-11-25"],
+        ["40", " state", "2026-11-24"],
+        ["30", "none", "2026-11-24"],
+    ];
+    let encode = |row: &[&str; 3]| encoder.encode(&row.map(value)).unwrap();
+    let all: Vec<Vec<f32>> = rows.iter().map(|row| encode(row).features).collect();
+    let strange = encode(&["99", "astronaut", ""]);
+    assert_eq!((strange.coverage.outside.len(), strange.coverage.columns), (3, 0.0));
+    let parts = [0..2, 2..5, 5..8];
+    for (column, features) in parts.iter().enumerate() {
+        let without = encoder.without(&strange, column);
+        assert_eq!(without.coverage.outside.len(), 2);
+        assert!((without.coverage.columns - 1.0 / 3.0).abs() < 1e-12);
+        for feature in 0..encoder.width() {
+            let mean = all.iter().map(|row| row[feature]).sum::<f32>() / 5.0;
+            let wanted = if features.contains(&feature) { mean } else { strange.features[feature] };
+            let found = without.features[feature];
+            assert!((found - wanted).abs() < 1e-6, "feature {feature}: {found} for {wanted}");
+        }
+    }
+    assert_eq!(encoder.used_positions().collect::<Vec<_>>(), [0, 1, 2]);
+}

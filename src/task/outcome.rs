@@ -192,6 +192,14 @@ impl Output {
         }
     }
 
+    /// The names of what is predicted: labels, or target columns.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Labels { labels, .. } => labels.names(),
+            Self::Values { names, .. } => names,
+        }
+    }
+
     /// The head over labels, if it is one.
     pub fn head(&self) -> Option<Head> {
         match self {

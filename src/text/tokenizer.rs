@@ -32,6 +32,13 @@ pub struct Token<'a> {
     pub kind: TokenKind,
 }
 
+impl Token<'_> {
+    /// The same, without a copy of its characters.
+    pub fn borrowed(&self) -> Token<'_> {
+        Token { text: Cow::Borrowed(&self.text), ..*self }
+    }
+}
+
 /// The tokens of a text, in order. White space and control characters are left out.
 pub fn tokens(text: &str, case_folding: bool) -> impl Iterator<Item = Token<'_>> {
     let mut position = 0;

@@ -176,6 +176,18 @@ impl Vectorizer {
         self.encode_tokens(&mut tokenizer::tokens(text, self.spec.case_folding))
     }
 
+    /// The tokens of a text, as [`Vectorizer::encode`] reads them.
+    pub fn tokens<'a>(&self, text: &'a str) -> Vec<Token<'a>> {
+        tokenizer::tokens(text, self.spec.case_folding).collect()
+    }
+
+    /// The features of a text of these tokens but one: those before and after it stand side by side,
+    /// so that no n-gram holds it. Offsets stay those of the whole text.
+    pub fn encode_without(&self, tokens: &[Token<'_>], left_out: usize) -> Encoded {
+        let others = tokens.iter().enumerate().filter(|(position, _)| *position != left_out);
+        self.encode_tokens(&mut others.map(|(_, token)| token.borrowed()))
+    }
+
     /// The features of a text in an epoch of training: of its tokens, changed.
     pub fn encode_changed(
         &self,

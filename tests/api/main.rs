@@ -6,6 +6,7 @@ mod clinc;
 mod compare;
 mod datasets;
 mod examples;
+mod explanations;
 mod extension;
 mod faults;
 mod generators;

@@ -33,6 +33,7 @@ use super::{Link, Matrix};
 use crate::arrays::Arrays;
 
 pub use kind::{DetectorKind, Familiarity};
+pub(super) use nearest_neighbors::square as square_distance;
 
 /// What the records of a model are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

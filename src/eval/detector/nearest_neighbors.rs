@@ -60,7 +60,7 @@ impl NearestNeighbors {
 }
 
 /// Σ (a − b)². Eight sums side by side, so that the compiler can use wide registers.
-fn square(a: &[f32], b: &[f32]) -> f64 {
+pub(in crate::eval) fn square(a: &[f32], b: &[f32]) -> f64 {
     let difference = |a: f32, b: f32| f64::from(a) - f64::from(b);
     let mut lanes = [0.0f64; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));

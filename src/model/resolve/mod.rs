@@ -96,6 +96,7 @@ fn resolve_checked(
         split,
         detectors: request.detectors.clone(),
         calibrator: request.calibrator,
+        keep_training_vectors: request.keep_training_vectors.unwrap_or(true),
         init_from: None,
         device,
         range_test: None,
