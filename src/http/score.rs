@@ -85,6 +85,10 @@ pub struct ScoreRequest {
     #[schema(minimum = 0)]
     #[serde(default)]
     pub top_labels: Option<usize>,
+    /// Whether the records are counted in `GET /v1/models/{model}/monitoring`; they are never stored.
+    /// Leave out what is not traffic, such as tests and the same text again and again. Default: true.
+    #[serde(default)]
+    pub monitor: Option<bool>,
 }
 
 /// Scores, in the order of the records.
@@ -169,7 +173,8 @@ pub async fn score(
         return Err(too_much(field, message, hint).into());
     }
     let scored = batch.values.len() as u64;
-    let (results, unavailable) = state.scorer.score(model, batch, thresholds).await?;
+    let counted = request.monitor.unwrap_or(true).then(|| id.clone());
+    let (results, unavailable) = state.scorer.score(model, batch, thresholds, counted).await?;
     metrics::counter!("whereof_records_scored_total").increment(scored);
     Ok(Json(ScoreResponse { model: id, results, unavailable }))
 }
