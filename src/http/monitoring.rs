@@ -68,7 +68,7 @@ pub struct Monitoring {
     responses((status = 200, description = "The windows and the stream", body = Monitoring),
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem),
-              (status = 422, description = "Not valid", body = Problem)))]
+              (status = 400, description = "The query is not valid", body = Problem)))]
 pub async fn get(
     State(state): State<AppState>,
     Path(reference): Path<String>,

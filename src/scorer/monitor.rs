@@ -7,16 +7,35 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::compute::{ComputeError, Pool};
 use crate::model::monitoring::{Counts, Stream};
-use crate::store::Store;
+use crate::problem::Problem;
 use crate::store::monitoring::{Counted, Span};
-
-use super::ScorerError;
+use crate::store::{Store, StoreError};
 
 /// Time between two writes: what a process that is killed has counted since the last one is lost.
 pub const WRITTEN_EVERY: Duration = Duration::from_secs(2);
 /// P-values of a model that may wait for a database that cannot be written. Further ones are counted
 /// into windows, but not bet on.
 const MAX_WAITING: usize = 1_000_000;
+
+/// Why what was counted is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// The database refuses it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The computation of a stream panicked.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
+}
+
+impl From<MonitorError> for Problem {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::Store(store) => store.into(),
+            MonitorError::Compute(compute) => compute.into(),
+        }
+    }
+}
 
 /// Counts scored records by model and window, and watches each model's stream for drift.
 #[derive(Clone)]
@@ -94,7 +113,7 @@ impl Monitor {
     }
 
     /// Writes what was counted so far. Where that fails, it waits for the next time.
-    pub async fn write(&self) -> Result<(), ScorerError> {
+    pub async fn write(&self) -> Result<(), MonitorError> {
         let shared = self.shared.clone();
         // Whoever asked may go away in the middle; what was taken up must not go with them.
         let written = tokio::spawn(async move { shared.write().await });
@@ -117,7 +136,7 @@ impl Monitor {
     }
 
     /// Forgets what was counted of a model.
-    pub async fn reset(&self, model: &str) -> Result<(), ScorerError> {
+    pub async fn reset(&self, model: &str) -> Result<(), MonitorError> {
         let _writing = self.shared.writing.lock().await;
         self.shared.waiting().remove(model);
         Ok(self.shared.store.forget_counts(model).await?)
@@ -130,7 +149,7 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    async fn write(&self) -> Result<(), ScorerError> {
+    async fn write(&self) -> Result<(), MonitorError> {
         let _writing = self.writing.lock().await;
         let taken = std::mem::take(&mut *self.waiting());
         if taken.is_empty() {
@@ -144,7 +163,7 @@ impl Shared {
         written
     }
 
-    async fn write_all(&self, taken: &Arc<HashMap<String, Waiting>>) -> Result<(), ScorerError> {
+    async fn write_all(&self, taken: &Arc<HashMap<String, Waiting>>) -> Result<(), MonitorError> {
         let mut before = HashMap::new();
         for (model, _) in taken.iter().filter(|(_, waiting)| !waiting.arrived.is_empty()) {
             before.insert(model.clone(), self.store.stream(model).await?);
@@ -202,5 +221,45 @@ fn span(at: Timestamp, length: Duration) -> Span {
     Span {
         starts_at: Timestamp::from_millis(starts_at),
         ends_at: Timestamp::from_millis(starts_at.saturating_add(length)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::compute::Priority;
+
+    /// A request of one record with a p-value, scored at this moment.
+    fn scored() -> Scored {
+        let counts = Counts { records: 1, ..Counts::default() };
+        Scored { counts, p_values: vec![0.5], calibration_records: 80 }
+    }
+
+    /// What the database refused waits, in order, and is not counted twice.
+    #[tokio::test]
+    async fn what_cannot_be_written_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(5_000);
+        let store = Store::open(folder.path(), clock.clone()).await.unwrap();
+        let pool = Pool::start("monitor", 1, 1, Priority::Background).unwrap();
+        let monitor = Monitor::new(store.clone(), pool, Some(Duration::from_secs(60)), 0.05);
+        monitor.write().await.unwrap();
+        store.close().await;
+        for second in 0..3 {
+            monitor.count("model_1", scored());
+            clock.advance(Duration::from_secs(30));
+            assert!(monitor.write().await.is_err(), "{second}");
+        }
+        let waiting = monitor.shared.waiting();
+        let waiting = &waiting["model_1"];
+        let windows: Vec<(i64, u64)> = waiting
+            .windows
+            .iter()
+            .map(|(span, counts)| (span.starts_at.millis(), counts.records))
+            .collect();
+        assert_eq!(windows, [(0, 2), (60_000, 1)]);
+        let at: Vec<i64> = waiting.arrived.iter().map(|arrived| arrived.at.millis()).collect();
+        assert_eq!((at, waiting.p_values), (vec![5_000, 35_000, 65_000], 3));
     }
 }

@@ -175,3 +175,41 @@ async fn add_window(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// The oldest windows make room, and what is counted of a model that is gone is dropped.
+    #[tokio::test]
+    async fn the_newest_windows_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), ManualClock::at(0)).await.unwrap();
+        for statement in [
+            "INSERT INTO models (id, dataset, task, spec, card, artifact, bytes, created_at)
+             VALUES ('model_1', 'd', 't', '{}', '{}', 'a', 1, 0)",
+            "INSERT INTO monitoring_windows (model, starts_at, ends_at, counts)
+             WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+             SELECT 'model_1', i * 10, i * 10 + 10, '' FROM n",
+        ] {
+            sqlx::query(statement).execute(store.db.write()).await.unwrap();
+        }
+        let span = |at| Span {
+            starts_at: Timestamp::from_millis(at),
+            ends_at: Timestamp::from_millis(at + 10),
+        };
+        let windows = BTreeMap::from([(span(100_000), Counts::default())]);
+        let counted = |model| Counted { model, windows: &windows, stream: None };
+        store.add_counts(&[counted("model_gone"), counted("model_1")]).await.unwrap();
+        let kept: Vec<i64> = sqlx::query_scalar(
+            "SELECT starts_at FROM monitoring_windows WHERE model = 'model_1' ORDER BY starts_at",
+        )
+        .fetch_all(store.db.read())
+        .await
+        .unwrap();
+        assert_eq!((kept.len(), kept[0], kept[WINDOWS_KEPT - 1]), (WINDOWS_KEPT, 10, 100_000));
+        let gone = store.windows("model_gone", Between::default(), 5, None).await.unwrap();
+        assert_eq!(gone.items, []);
+    }
+}

@@ -116,7 +116,7 @@ async fn what_is_scored_is_counted_in_windows() {
     for (query, expected) in [
         ("since=2026-11-23T09:00:00Z", &windows[1..]),
         ("until=2026-11-23T10:00:00Z", &windows[..1]),
-        ("since=2026-11-23T08:59:59Z&until=2026-11-23T11:00:01%2B01:00", &windows[..1]),
+        ("since=2026-11-23T08:59:59Z&until=2026-11-23T10:59:59%2B01:00", &windows[..1]),
     ] {
         let found = server.get(&format!("{PATH}?{query}")).await;
         assert_eq!(found["items"], json!(expected), "{query}");
@@ -146,9 +146,9 @@ async fn what_is_scored_is_counted_in_windows() {
     score(&server, &body).await;
     assert_eq!(server.send(Method::DELETE, &path, &[], "").await.status, 204);
     let gone = server.send(Method::GET, &format!("{path}/monitoring"), &[], "").await;
-    refused(&gone, 404, "not_found", "");
+    refused(&gone, 404, "not-found", "");
     let gone = server.send(Method::DELETE, &format!("{path}/monitoring"), &[], "").await;
-    refused(&gone, 404, "not_found", "");
+    refused(&gone, 404, "not-found", "");
     // What was still to be written for it does not stop what is counted of others.
     server.small_model("sentiment").await;
     score(&server, &body).await;
@@ -168,10 +168,10 @@ async fn queries_are_checked() {
     ];
     for (query, field) in cases {
         let answer = server.send(Method::GET, &format!("{PATH}?{query}"), &[], "").await;
-        refused(&answer, 422, "invalid_query", field);
+        refused(&answer, 400, "invalid-query", field);
     }
     let answer = server.send(Method::GET, PATH, &[], "").await;
-    refused(&answer, 404, "not_found", "");
+    refused(&answer, 404, "not-found", "");
 }
 
 /// The texts of the demo's reviews of a split.

@@ -50,6 +50,8 @@ impl Mean {
     }
 
     fn put(&mut self, value: Option<f64>) {
+        // One value that is no number would take the mean of all others with it.
+        let value = value.filter(|value| value.is_finite());
         self.add(Self { sum: value.unwrap_or(0.0), of: u64::from(value.is_some()) });
     }
 
