@@ -106,6 +106,19 @@ CREATE INDEX models_by_name ON models (name, created_at DESC, id DESC);
 
 CREATE INDEX models_by_time ON models (created_at DESC, id DESC);
 
+CREATE TABLE monitoring_streams (
+    model TEXT PRIMARY KEY NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE monitoring_windows (
+    model TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    starts_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    counts TEXT NOT NULL,
+    PRIMARY KEY (model, starts_at, ends_at)
+) WITHOUT ROWID;
+
 CREATE TABLE runs (
     id TEXT PRIMARY KEY NOT NULL,
     job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,

@@ -14,6 +14,7 @@ use crate::compute::{self, ComputeError, Pool, Priority};
 use crate::config::Config;
 use crate::http::{self, AppState};
 use crate::scorer::Scorer;
+use crate::scorer::monitor::Monitor;
 use crate::store::{Store, StoreError};
 use crate::worker::{WorkerSetup, Workers};
 
@@ -69,6 +70,7 @@ pub struct App {
     config: Arc<Config>,
     router: axum::Router,
     workers: Workers,
+    monitor: Monitor,
     stopping: watch::Sender<bool>,
     /// Held as long as the server lives.
     _lock: File,
@@ -103,7 +105,10 @@ impl App {
             Priority::Interactive,
         )?;
         let files = Pool::start("files", compute::cores().min(4), 256, Priority::Background)?;
-        let scorer = Scorer::new(store.clone(), scoring, config.model_cache_bytes);
+        let monitoring = Pool::start("monitor", 1, 1, Priority::Background)?;
+        let (window, alpha) = (config.monitoring_window, config.monitoring_alpha);
+        let monitor = Monitor::new(store.clone(), monitoring, window, alpha);
+        let scorer = Scorer::new(store.clone(), scoring, config.model_cache_bytes, monitor.clone());
         let (stopping, stopped) = watch::channel(false);
         let state = AppState {
             store: store.clone(),
@@ -115,7 +120,7 @@ impl App {
         };
         let router = http::router(state);
         let workers = Workers::start(store.clone(), setup);
-        Ok(Self { store, config, router, workers, stopping, _lock: lock })
+        Ok(Self { store, config, router, workers, monitor, stopping, _lock: lock })
     }
 
     /// Listens on the configured address.
@@ -126,13 +131,14 @@ impl App {
     }
 
     /// Serves until `stop` comes, then drains: long polls end, /readyz answers 503, running jobs have
-    /// their time, those that still run go back to the queue, and the database is closed.
+    /// their time, those that still run go back to the queue, what monitoring counted is written, and the
+    /// database is closed.
     pub async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), AppError> {
-        let Self { store, router, workers, stopping, .. } = self;
+        let Self { store, router, workers, monitor, stopping, .. } = self;
         let (close, closed) = oneshot::channel::<()>();
         let until_told = async move {
             // Whether it is told or the sender is dropped, it is over.
@@ -142,6 +148,7 @@ impl App {
         let server = axum::serve(listener, service).with_graceful_shutdown(until_told);
         let mut server = tokio::spawn(server.into_future());
         let upkeep = tokio::spawn(metrics_upkeep());
+        let counting = tokio::spawn(monitor.clone().keep_writing());
         let broke_off = tokio::select! {
             () = stop => None,
             ended = &mut server => Some(ended),
@@ -163,6 +170,10 @@ impl App {
             },
         };
         upkeep.abort();
+        counting.abort();
+        if let Err(error) = monitor.write().await {
+            tracing::error!(%error, "what monitoring counted last is lost");
+        }
         store.close().await;
         tracing::info!("stopped");
         outcome.map_err(AppError::Serve)

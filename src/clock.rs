@@ -16,6 +16,12 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// From RFC 3339, at any offset; `None` for another text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+        Some(Self(time.timestamp_millis()))
+    }
+
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub fn millis(self) -> i64 {
         self.0
@@ -143,6 +149,8 @@ mod tests {
         let json = serde_json::to_string(&moment).unwrap();
         assert_eq!(json, "\"2026-11-23T08:15:30.250Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), moment);
+        assert_eq!(Timestamp::parse("2026-11-23T09:15:30.25+01:00"), Some(moment));
+        assert_eq!(Timestamp::parse("2026-11-23"), None);
     }
 
     #[test]

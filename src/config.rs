@@ -71,6 +71,14 @@ pub struct Settings {
     /// Bytes of an uploaded dataset or model, in MiB; more is answered 413 [default: 512]
     #[arg(long, env = "WHEREOF_MAX_UPLOAD_MB", value_name = "MIB")]
     pub max_upload_mb: Option<u64>,
+    /// Seconds of a window in which scored records are counted, 60 to 2678400 (31 days); 0 counts
+    /// none [default: 3600]
+    #[arg(long, env = "WHEREOF_MONITORING_WINDOW_SECONDS", value_name = "SECONDS")]
+    pub monitoring_window_seconds: Option<u64>,
+    /// Chance that monitoring ever finds drift in a stream of scored records without any, 0.001 to 0.5;
+    /// holds for streams that begin from now on [default: 0.05]
+    #[arg(long, env = "WHEREOF_MONITORING_ALPHA", value_name = "SHARE")]
+    pub monitoring_alpha: Option<f64>,
     /// Seconds that a request may take, uploads and long polls apart [default: 60]
     #[arg(long, env = "WHEREOF_REQUEST_SECONDS", value_name = "SECONDS")]
     pub request_seconds: Option<u64>,
@@ -148,6 +156,9 @@ pub struct Config {
     pub max_queued: u32,
     pub max_attempts: u32,
     pub max_upload_bytes: u64,
+    /// `None` where nothing is counted.
+    pub monitoring_window: Option<Duration>,
+    pub monitoring_alpha: f64,
     pub request_timeout: Duration,
     pub drain: Duration,
     pub api_keys: Vec<String>,
@@ -190,8 +201,8 @@ impl Settings {
     pub fn or(self, other: Self) -> Self {
         merged!(self, other; listen, data_dir, workers, threads_per_job, scoring_threads,
             scoring_queue, model_cache_mb, job_memory_mb, max_queued, max_attempts, max_upload_mb,
-            request_seconds, drain_seconds, api_key, cors_origin, hide_neighbors, log_format,
-            log_level)
+            monitoring_window_seconds, monitoring_alpha, request_seconds, drain_seconds, api_key,
+            cors_origin, hide_neighbors, log_format, log_level)
     }
 
     /// Fills in the defaults and checks everything.
@@ -209,6 +220,11 @@ impl Settings {
             max_queued: self.max_queued.unwrap_or(10_000),
             max_attempts: self.max_attempts.unwrap_or(5),
             max_upload_bytes: self.max_upload_mb.unwrap_or(512) << 20,
+            monitoring_window: match self.monitoring_window_seconds.unwrap_or(3600) {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds)),
+            },
+            monitoring_alpha: self.monitoring_alpha.unwrap_or(0.05),
             request_timeout: Duration::from_secs(self.request_seconds.unwrap_or(60)),
             drain: Duration::from_secs(self.drain_seconds.unwrap_or(20)),
             api_keys: self.api_key.unwrap_or_default(),
@@ -249,6 +265,16 @@ impl Config {
         if self.workers > 1_024 || self.threads_per_job > 1_024 || self.scoring_threads > 1_024 {
             return wrong("--workers", "workers and threads are limited to 1024 each");
         }
+        let window = self.monitoring_window.map_or(60, |window| window.as_secs());
+        if !(60..=31 * 86_400).contains(&window) {
+            return wrong(
+                "--monitoring-window-seconds",
+                "must be 60 to 2678400, or 0 to count nothing",
+            );
+        }
+        if !(0.001..=0.5).contains(&self.monitoring_alpha) {
+            return wrong("--monitoring-alpha", "must be 0.001 to 0.5");
+        }
         for origin in &self.cors_origins {
             let origin_is_bare = origin.split_once("://").is_some_and(|(scheme, rest)| {
                 matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.contains('/')
@@ -284,6 +310,20 @@ mod tests {
         assert!(Settings { api_key: key, ..public() }.check().is_ok());
         let short = Some(vec!["secret".to_owned()]);
         assert!(Settings { api_key: short, ..public() }.check().is_err());
+    }
+
+    #[test]
+    fn monitoring_is_checked_and_can_be_switched_off() {
+        let window =
+            |seconds| Settings { monitoring_window_seconds: Some(seconds), ..Settings::default() };
+        assert_eq!(Settings::default().check().unwrap().monitoring_window.unwrap().as_secs(), 3600);
+        assert_eq!(window(0).check().unwrap().monitoring_window, None);
+        assert!(window(60).check().is_ok() && window(59).check().is_err());
+        assert!(window(31 * 86_400).check().is_ok() && window(31 * 86_400 + 1).check().is_err());
+        for alpha in [0.0, 0.6, f64::NAN] {
+            let alpha = Some(alpha);
+            assert!(Settings { monitoring_alpha: alpha, ..Settings::default() }.check().is_err());
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API, train and score
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show everything on data that comes with the program: upload, train, score, abstain
     Demo(demo::Demo),
     /// Work on the jobs of a data folder, without serving the API
@@ -54,7 +54,7 @@ fn complete(settings: Settings, file: Option<&Path>) -> Result<Config, ConfigErr
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Serve(arguments) => serve::serve(arguments),
+        Command::Serve(arguments) => serve::serve(*arguments),
         Command::Worker(arguments) => worker::work(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments),

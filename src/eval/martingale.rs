@@ -25,6 +25,9 @@ use super::guarantee::ConditionalBound;
 /// The bets. From shifts that push every p-value to the smallest one there is, to slight ones.
 const EPSILONS: [f64; 5] = [0.2, 0.4, 0.6, 0.8, 0.9];
 
+/// Where the search for the records that are needed ends; δ would have to be below 1e-100.
+const MOST_NEEDED: usize = 1_000;
+
 /// Where a stream stands. It holds no record and no score, and goes on from its stored form with the same
 /// bits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +94,21 @@ impl TestMartingale {
             log10_maximum: self.log10_maximum,
             anytime_p_value: (10f64.powf(-self.log10_maximum) + self.bound.delta()).min(1.0),
         }
+    }
+
+    /// The part of the false-alarm rate that is spent on the calibration set, in (0, 1).
+    pub fn delta(&self) -> f64 {
+        self.bound.delta()
+    }
+
+    /// The least number of calibration records with which capital can grow at all: with fewer, no p-value
+    /// is small enough for a bet to win, and no stream ever alarms. `delta` in (0, 1).
+    pub fn records_needed(delta: f64) -> usize {
+        let grows = |records: &usize| {
+            let smallest = ConditionalBound::new(*records, delta).adjust(0.0).ln();
+            EPSILONS.iter().any(|&epsilon| bet_after(0.0, smallest, epsilon) > 0.0)
+        };
+        (1..MOST_NEEDED).find(grows).unwrap_or(MOST_NEEDED)
     }
 
     fn log10_martingale(&self) -> f64 {
@@ -171,6 +189,21 @@ mod tests {
         let mut none = TestMartingale::new(0, 0.01);
         (0..100).for_each(|_| none.update(1.0));
         assert!(none.evidence().log10_maximum == 0.0 && none.evidence().anytime_p_value == 1.0);
+    }
+
+    /// With one calibration record fewer not even the smallest p-values, for ever, raise the capital.
+    #[test]
+    fn how_many_records_are_needed() {
+        for delta in [0.1, 0.01, 0.001] {
+            let needed = TestMartingale::records_needed(delta);
+            let highest = |records: usize| {
+                let mut martingale = TestMartingale::new(records, delta);
+                (0..20_000).for_each(|_| martingale.update(1.0 / (records + 1) as f64));
+                martingale.evidence().log10_maximum
+            };
+            assert!(highest(needed) > 10.0, "{delta}: {needed}");
+            assert_eq!(highest(needed - 1), 0.0, "{delta}: {needed}");
+        }
     }
 
     /// A calibration set, then a stream of which the records from `shift_at` on lie `moved` higher: the

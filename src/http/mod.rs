@@ -14,6 +14,7 @@ pub mod health;
 pub mod jobs;
 pub mod media;
 pub mod models;
+pub mod monitoring;
 pub mod observe;
 pub mod page;
 pub mod problem;
@@ -116,6 +117,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(models::download))
         .routes(routes!(score::score))
         .routes(routes!(evaluate::evaluate))
+        .routes(routes!(monitoring::get, monitoring::reset))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))
         .routes(routes!(health::live))

@@ -91,6 +91,10 @@ pub struct ScoreRequest {
     /// What is to be explained of each record. Default: nothing.
     #[serde(default)]
     pub explain: Option<ExplainRequest>,
+    /// Whether the records are counted in `GET /v1/models/{model}/monitoring`; they are never stored.
+    /// Leave out what is not traffic, such as tests and the same text again and again. Default: true.
+    #[serde(default)]
+    pub monitor: Option<bool>,
 }
 
 /// Scores, in the order of the records.
@@ -185,7 +189,8 @@ pub async fn score(
     let shown = explain.map_or(0, |explain| explain.neighbors);
     neighbors::check(&state.config, &model, shown, batch.values.len())?;
     let scored = batch.values.len() as u64;
-    let answer = state.scorer.score(model.clone(), batch, thresholds, explain).await?;
+    let counted = request.monitor.unwrap_or(true).then(|| id.clone());
+    let answer = state.scorer.score(model.clone(), batch, thresholds, explain, counted).await?;
     let (mut results, mut unavailable) = answer;
     if shown > 0 {
         unavailable.extend(neighbors::show(&state, &model, &mut results).await?);

@@ -131,6 +131,21 @@ impl Criteria {
         }
     }
 
+    /// Whether each record of a batch is flagged as outside; `None` where that cannot be told, or none
+    /// is flagged whatever it is.
+    pub fn flags(&self, weighed: &[Weighed]) -> Vec<Option<bool>> {
+        let p_values = weighed.iter().map(|w| w.combined.as_ref().map(|c| c.p_value));
+        p_values.zip(self.q_values(weighed)).map(|(p, q)| self.flag(p, q)).collect()
+    }
+
+    fn flag(&self, p_value: Option<f64>, q_value: Option<f64>) -> Option<bool> {
+        match (&self.alarm, self.thresholds.max_false_discovery) {
+            (None | Some(Err(_)), _) => None,
+            (Some(Ok(_)), Some(alpha)) => q_value.map(|q| q <= alpha),
+            (Some(Ok(threshold)), None) => p_value.map(|p| p <= threshold.p_value),
+        }
+    }
+
     /// Judges a record.
     pub(super) fn judge(
         &self,
@@ -141,12 +156,7 @@ impl Criteria {
         let Weighed { reading, combined } = weighed;
         let raw = model.reader.probabilities(&reading.logits);
         let calibrated = model.calibration.probabilities(&model.reader.output, &reading.logits);
-        let p_value = combined.as_ref().map(|c| c.p_value);
-        let flagged = match (&self.alarm, self.thresholds.max_false_discovery) {
-            (None | Some(Err(_)), _) => None,
-            (Some(Ok(_)), Some(alpha)) => q_value.map(|q| q <= alpha),
-            (Some(Ok(threshold)), None) => p_value.map(|p| p <= threshold.p_value),
-        };
+        let flagged = self.flag(combined.as_ref().map(|c| c.p_value), q_value);
         let mut judgement =
             Judgement { raw, calibrated, flagged, q_value, verdict: Ok(String::new()) };
         judgement.verdict = self.verdict(model, weighed, &judgement);

@@ -19,6 +19,7 @@ pub mod init_from;
 mod leaks;
 pub mod membership;
 pub mod monitor;
+pub mod monitoring;
 pub mod range_test;
 pub mod resolve;
 pub mod score;

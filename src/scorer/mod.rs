@@ -1,6 +1,7 @@
 //! Scoring: loaded models in memory, threads that score, a bound on what waits.
 
 mod batch;
+pub mod monitor;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use rayon::prelude::*;
 use tokio::sync::OnceCell;
 
 pub use batch::{Batch, BatchKind, MAX_TEXT_BYTES};
+use monitor::{Monitor, Scored};
 
 use crate::compute::{ComputeError, Pool};
 use crate::model::Model;
@@ -19,6 +21,7 @@ use crate::model::encoder::{Encoded, Record, RecordError};
 use crate::model::evaluate::{Evaluation, LabelledRecords};
 use crate::model::explain::Explain;
 use crate::model::explanation::Explanation;
+use crate::model::monitoring::Counts;
 use crate::model::score::{ScoreItem, Weighed};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::{Store, StoreError};
@@ -124,13 +127,15 @@ pub struct Scorer {
     store: Store,
     pool: Pool,
     cache: Arc<Mutex<Cache>>,
+    /// What counts scored records.
+    pub monitor: Monitor,
 }
 
 impl Scorer {
-    /// A scorer that computes on `pool` and keeps models up to `limit` bytes.
-    pub fn new(store: Store, pool: Pool, limit: u64) -> Self {
+    /// A scorer that computes on `pool`, keeps models up to `limit` bytes and counts by `monitor`.
+    pub fn new(store: Store, pool: Pool, limit: u64, monitor: Monitor) -> Self {
         let cache = Cache { entries: HashMap::new(), limit, clock: 0 };
-        Self { store, pool, cache: Arc::new(Mutex::new(cache)) }
+        Self { store, pool, cache: Arc::new(Mutex::new(cache)), monitor }
     }
 
     /// The model of an id, loaded.
@@ -153,14 +158,18 @@ impl Scorer {
     }
 
     /// Scores texts in order. A text that cannot be scored has a problem of its own. With them comes
-    /// what the request asks for and the model's calibration is too small to give.
+    /// what the request asks for and the model's calibration is too small to give. They are counted
+    /// under the id `counted`, if there is one.
     pub async fn score(
         &self,
         model: Arc<Model>,
         batch: Batch,
         thresholds: Thresholds,
         explain: Option<Explain>,
+        counted: Option<String>,
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
+        let monitor = self.monitor.clone();
+        let counted = counted.filter(|_| monitor.window().is_some());
         let work = move || {
             if explain.is_some_and(|explain| explain.contributions) {
                 let checked = batch.check_cost(&model, "explain.contributions");
@@ -193,13 +202,18 @@ impl Scorer {
                 }
             };
             let criteria = Criteria::new(&model, thresholds);
+            let ranks = counted.is_some().then(|| Ranks::of(&read, &criteria));
             let answers = model.answers(read, &criteria).into_iter().zip(explained);
             let mut answers = answers.map(|(answer, explained)| answer.explained(explained));
             let items = places.into_iter().filter_map(|place| match place {
                 Ok(()) => answers.next(),
                 Err(error) => Some(ScoreItem::Failed { error: Box::new(error) }),
             });
-            Ok((items.collect(), criteria.unavailable(&model)))
+            let items: Vec<ScoreItem> = items.collect();
+            if let Some((id, ranks)) = counted.zip(ranks) {
+                monitor.count(&id, ranks.counted(&items, &model));
+            }
+            Ok((items, criteria.unavailable(&model)))
         };
         self.pool.run(work).await?
     }
@@ -224,6 +238,39 @@ impl Scorer {
             Ok(model.evaluate(LabelledRecords { records, outcomes, slices }, &criteria))
         };
         self.pool.run(work).await?
+    }
+}
+
+/// What is counted of readings besides their answers, in order.
+struct Ranks {
+    p_values: Vec<Option<f64>>,
+    flags: Vec<Option<bool>>,
+}
+
+impl Ranks {
+    fn of(read: &[Weighed], criteria: &Criteria) -> Self {
+        let p_values = read.iter().map(|w| w.combined.as_ref().map(|c| c.p_value)).collect();
+        Self { p_values, flags: criteria.flags(read) }
+    }
+
+    /// With the answers of all records, the failed ones included.
+    fn counted(self, items: &[ScoreItem], model: &Model) -> Scored {
+        let mut counts = Counts::default();
+        let mut ranks = self.p_values.iter().copied().zip(self.flags);
+        for item in items {
+            let rank = match item {
+                ScoreItem::Failed { .. } => None,
+                ScoreItem::Score(_) | ScoreItem::Value(_) => ranks.next(),
+            };
+            let (p_value, flagged) = rank.unwrap_or_default();
+            counts.put(item, p_value, flagged);
+        }
+        let combination = model.calibration.combination.as_ref();
+        Scored {
+            counts,
+            p_values: self.p_values.into_iter().flatten().collect(),
+            calibration_records: combination.map_or(0, |c| c.records()),
+        }
     }
 }
 

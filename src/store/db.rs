@@ -20,6 +20,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "test_results", include_str!("../../migrations/0004_test_results.sql")),
     (5, "sweeps", include_str!("../../migrations/0005_sweeps.sql")),
     (6, "extensions", include_str!("../../migrations/0006_extensions.sql")),
+    (7, "monitoring", include_str!("../../migrations/0007_monitoring.sql")),
 ];
 
 /// Files up to this size are checked whole when they are opened.

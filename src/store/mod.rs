@@ -15,6 +15,7 @@ pub mod jobs;
 mod json;
 pub mod metrics;
 pub mod models;
+pub mod monitoring;
 pub mod queue;
 pub mod runs;
 pub mod signals;

@@ -122,6 +122,8 @@ async fn every_operation_has_an_example_that_works() {
     reader.call("get", "/v1/models/{model}/card").await;
     reader.call("post", "/v1/models/{model}/score").await;
     reader.call("post", "/v1/models/{model}/evaluate").await;
+    reader.call("get", "/v1/models/{model}/monitoring").await;
+    reader.call("delete", "/v1/models/{model}/monitoring").await;
     reader.call("put", "/v1/aliases/{alias}").await;
     reader.call("get", "/v1/aliases").await;
     reader.call("delete", "/v1/aliases/{alias}").await;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use whereof::app::{App, AppError};
 use whereof::client::{Answer, Client};
+use whereof::clock::{SharedClock, SystemClock};
 use whereof::config::{LogLevel, Settings};
 
 /// A server in this process, on a port of its own, with a data folder of its own.
@@ -40,13 +41,18 @@ impl Server {
 
     /// A server on a folder that may hold something.
     pub async fn start_in(folder: TempDir, settings: Settings) -> Self {
+        Self::start_at(SystemClock::shared(), folder, settings).await
+    }
+
+    /// The same by a clock of the test's.
+    pub async fn start_at(clock: SharedClock, folder: TempDir, settings: Settings) -> Self {
         let settings = Settings {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             data_dir: Some(folder.path().to_owned()),
             log_level: Some(LogLevel::Error),
             ..settings
         };
-        let app = App::start(settings.check().unwrap()).await.unwrap();
+        let app = App::start_with(settings.check().unwrap(), clock).await.unwrap();
         let listener = app.listen().await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();

@@ -15,6 +15,7 @@ mod images;
 mod jobs;
 mod kill;
 mod models;
+mod monitoring;
 mod operations;
 mod options;
 mod process;
