@@ -102,7 +102,7 @@ pub fn slices(named: &[(String, &SliceReport)]) -> String {
         "accepted",
     ]);
     for (name, report) in named {
-        let classification = report.metrics.classification();
+        let classification = report.metrics.as_ref().and_then(|metrics| metrics.classification());
         let interval = classification.map_or_else(
             || "—".to_owned(),
             |c| format!("{:.2} to {:.2}", c.accuracy_interval[0], c.accuracy_interval[1]),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::card::Card;
+use super::coverage;
 use super::encoder::Encoder;
 use super::spec::TrainSpec;
 use super::training_records::TrainingRecords;
@@ -159,6 +160,7 @@ impl Model {
         let (confidence, right): (Vec<f64>, Vec<bool>) = decisions.iter().copied().unzip();
         arrays.put("calibration.confidence", confidence);
         arrays.put("calibration.right", right.into_iter().map(u32::from).collect());
+        arrays.absorb("calibration.coverage.", coverage::save(&self.calibration.coverage));
         if let Some(normalized) = &self.calibration.normalized {
             arrays.absorb("calibration.normalized.", normalized.save());
         }
@@ -291,6 +293,7 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
     let confidence = arrays.get::<f64>("calibration.confidence")?;
     let right = arrays.get_exact::<u32>("calibration.right", confidence.len())?;
     let decisions = confidence.iter().zip(right).map(|(&c, &right)| (c, right != 0)).collect();
+    let coverage = coverage::load(&arrays.under("calibration.coverage."), records)?;
     let calibrator = header.calibrator;
     // Models of earlier versions do not tell.
     let trained_on = match arrays.has("trained_on") {
@@ -313,6 +316,7 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
             combination,
             sets,
             decisions,
+            coverage,
             errors,
             normalized,
             records,

@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::coverage::RecordCoverage;
 use super::encoder::Encoder;
 use super::score::certainty;
 use super::spec::TrainSpec;
@@ -100,6 +101,7 @@ pub(super) fn calibration(
     let axes: Vec<Vec<f64>> = (0..reader.detectors.len()).map(axis).collect();
     let calibration = Calibration {
         combination: (!axes.is_empty()).then(|| Combination::new(axes)),
+        coverage: readings.iter().map(RecordCoverage::of).collect(),
         records: records.len(),
         ..Calibration::default()
     };

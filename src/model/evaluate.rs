@@ -1,4 +1,4 @@
-//! How a model does on labelled records, overall and by the values of a column: accuracy beside
+//! How a model does on records, overall, by the values of a column and by coverage: accuracy beside
 //! coverage, so that a slice that fails shows whether it lies outside what the model has seen.
 
 use std::collections::BTreeMap;
@@ -8,19 +8,28 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Model;
+use super::batch_report::{Batch, UnlabelledReport};
+use super::card::Unavailable;
+use super::coverage::{BIN_ENDS, MeanCoverage, RecordCoverage, bin_ends};
 use super::criteria::{Criteria, Judgement};
 use super::encoder::Encoded;
-use super::score::Weighed;
+use super::score::{Weighed, certainty};
+use crate::eval::drift::Shift;
+use crate::eval::reliability::Reliability;
 use crate::task::{
-    Evaluated, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
+    Evaluated, Head, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
 };
 
-/// Records with an outcome.
-pub struct LabelledRecords {
+/// Records to evaluate a model on.
+pub struct EvaluatedRecords {
     /// The records.
     pub records: Vec<Encoded>,
-    /// Their true labels or numbers.
-    pub outcomes: Outcomes,
+    /// Their texts, to show; empty where they are no texts.
+    pub texts: Vec<String>,
+    /// The row of each in its dataset, from 1.
+    pub rows: Vec<u64>,
+    /// Their true labels or numbers; `None` where they are not known.
+    pub outcomes: Option<Outcomes>,
     /// The slice of each, where slices were asked for.
     pub slices: Option<Vec<String>>,
 }
@@ -30,8 +39,29 @@ pub struct LabelledRecords {
 pub struct Evaluation {
     /// On all records.
     pub overall: SliceReport,
-    /// On the records of each value of the slice column, the worst accuracy (or R²) first.
+    /// On the records of each value of the slice column, the worst accuracy (or R²) first; without
+    /// labels, the least covered first.
     pub slices: Vec<SliceReport>,
+    /// On records by how much of them the model knows, the least covered first: the n-grams of a
+    /// text, the columns of a row, the representation of an image. The bins end at 0.25, 0.5, 0.75,
+    /// 0.9 and 1, and the last holds records that are covered wholly. Bins without records are left
+    /// out.
+    pub coverage_bins: Vec<CoverageBin>,
+    /// How far confidence is from accuracy, before and after calibration, with intervals; where a
+    /// record has one label, and it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<Reliability>,
+    /// Whether the records have shifted from the model's calibration records, axis by axis: each
+    /// detector, `confidence`, coverage, and the share of records with anything unknown. An axis that
+    /// holds what a detector says already is left out (`coverage_msp` is 1 − confidence, `prototypes`
+    /// 1 − the representation's coverage). Supposes that the records are independent of one another.
+    /// `null` where `unavailable` says why.
+    pub drift: Option<Shift>,
+    /// What can be said without labels; absent where labels were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlabelled: Option<UnlabelledReport>,
+    /// What could not be computed, and why.
+    pub unavailable: Vec<Unavailable>,
 }
 
 /// Records of one slice.
@@ -42,8 +72,9 @@ pub struct SliceReport {
     pub slice: Option<String>,
     /// Records.
     pub records: u64,
-    /// Accuracy and the other metrics.
-    pub metrics: MetricsReport,
+    /// Accuracy and the other metrics; absent without labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsReport>,
     /// Mean coverage; each share in \[0, 1\], higher is better covered.
     pub coverage: MeanCoverage,
     /// Share flagged as outside at `max_false_alarm`; absent where that cannot be told.
@@ -60,28 +91,35 @@ pub struct SliceReport {
     pub mse_of_accepted: Option<f64>,
 }
 
-/// Mean coverage of several records.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MeanCoverage {
-    /// Of a text's words.
+/// Records of which the model knows about as much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CoverageBin {
+    /// Least coverage in the bin.
+    pub lower: f64,
+    /// Upper end of coverage, not in the bin; 1 for the last, which holds 1 alone.
+    pub upper: f64,
+    /// Records, at least 1.
+    pub records: u64,
+    /// Share whose label is right, or all of whose labels are; absent without labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<f64>,
-    /// Of a text's n-grams, weighted as the network pools them.
+    pub accuracy: Option<f64>,
+    /// 95 % Wilson interval of the accuracy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ngrams: Option<f64>,
-    /// Of a row's columns.
+    pub accuracy_interval: Option<[f64; 2]>,
+    /// Mean squared error, where numbers are predicted and known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<f64>,
-    /// Of the representation.
-    pub representation: f64,
-    /// Share of the texts that hold a word the model does not know, in \[0, 1\]; lower is better
-    /// covered.
+    pub mse: Option<f64>,
+    /// Mean calibrated confidence; absent where nothing was calibrated or numbers are predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub texts_with_unknown: Option<f64>,
-    /// Share of the rows that hold a value outside what training saw, in \[0, 1\]; lower is better
-    /// covered.
+    pub confidence: Option<f64>,
+    /// Mean confidence before calibration; absent where numbers are predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows_with_outside: Option<f64>,
+    pub raw_confidence: Option<f64>,
+    /// Share flagged as outside at `max_false_alarm`; absent where that cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flagged: Option<f64>,
+    /// Share accepted.
+    pub accepted: f64,
 }
 
 struct Outcome {
@@ -89,80 +127,108 @@ struct Outcome {
     /// Where numbers are predicted.
     values: Vec<f64>,
     coverage: RecordCoverage,
+    /// The network's own; `None` where numbers are predicted.
+    raw_confidence: Option<f64>,
+    /// Calibrated.
+    confidence: Option<f64>,
 }
 
-/// Coverage of one record.
-struct RecordCoverage {
-    tokens: Option<f64>,
-    ngrams: Option<f64>,
-    columns: Option<f64>,
-    representation: f64,
-    has_outside: bool,
+/// What an evaluation is made of.
+struct Judged<'a> {
+    model: &'a Model,
+    outcomes: Vec<Outcome>,
+    truths: Option<Outcomes>,
 }
 
 impl Model {
-    /// Evaluates records; `None` without any.
-    pub fn evaluate(&self, data: LabelledRecords, criteria: &Criteria) -> Option<Evaluation> {
-        let LabelledRecords { records, outcomes: truths, slices } = data;
+    /// Evaluates records; `None` without any. Drift is tested at the level `drift_alpha` in (0, 1).
+    pub fn evaluate(
+        &self,
+        data: EvaluatedRecords,
+        criteria: &Criteria,
+        drift_alpha: f64,
+    ) -> Option<Evaluation> {
+        let EvaluatedRecords { records, texts, rows, outcomes: truths, slices } = data;
         let weighed: Vec<_> = records.into_par_iter().map(|record| self.weigh(record)).collect();
         let q_values = criteria.q_values(&weighed);
         let outcome = |(weighed, q)| self.outcome(weighed, criteria, q);
-        let outcomes: Vec<Outcome> = weighed.into_par_iter().zip(q_values).map(outcome).collect();
-        let all: Vec<usize> = (0..outcomes.len()).collect();
-        let overall = self.slice(None, &all, &outcomes, &truths)?;
+        let outcomes = weighed.par_iter().zip(q_values).map(outcome).collect();
+        let judged = Judged { model: self, outcomes, truths };
+        let all: Vec<usize> = (0..weighed.len()).collect();
+        let overall = judged.slice(None, &all)?;
+        let readings: Vec<_> = weighed.iter().map(|weighed| &weighed.reading).collect();
+        let drift = self.drift(&readings, drift_alpha);
+        let mut unavailable = Vec::new();
+        let have = self.calibration.records();
+        if drift.is_none() {
+            let reason = "there is no calibration record to compare with".to_owned();
+            let statistic = "drift".to_owned();
+            unavailable.push(Unavailable { statistic, reason, have, need: Some(1) });
+        }
+        let unlabelled = judged.truths.is_none().then(|| {
+            let batch = Batch {
+                weighed: &weighed,
+                coverage: &judged.outcomes.iter().map(|o| o.coverage).collect::<Vec<_>>(),
+                confidence: judged
+                    .outcomes
+                    .iter()
+                    .map(|o| o.confidence.or(o.raw_confidence))
+                    .collect(),
+                flagged: judged.outcomes.iter().map(|o| o.judgement.flagged).collect(),
+                texts: &texts,
+                rows: &rows,
+                max_false_alarm: criteria.thresholds.max_false_alarm,
+            };
+            let (report, without) = batch.report(self);
+            unavailable.extend(without);
+            report
+        });
+        Some(Evaluation {
+            overall,
+            slices: judged.slices(slices.as_deref().unwrap_or_default()),
+            coverage_bins: judged.coverage_bins(),
+            reliability: judged.reliability(),
+            drift,
+            unlabelled,
+            unavailable,
+        })
+    }
+
+    fn outcome(&self, weighed: &Weighed, criteria: &Criteria, q_value: Option<f64>) -> Outcome {
+        let judgement = criteria.judge(self, weighed, q_value);
+        let Judgement { raw, calibrated, .. } = &judgement;
+        let head = self.reader.output.head();
+        let sure = |p: &[f64]| Some(certainty(head?, p, raw));
+        Outcome {
+            values: self.reader.values(&weighed.reading.logits),
+            coverage: RecordCoverage::of(&weighed.reading),
+            raw_confidence: sure(raw),
+            confidence: calibrated.as_deref().and_then(sure),
+            judgement,
+        }
+    }
+}
+
+impl Judged<'_> {
+    fn slices(&self, of_records: &[String]) -> Vec<SliceReport> {
         let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (record, slice) in slices.iter().flatten().enumerate() {
+        for (record, slice) in of_records.iter().enumerate() {
             members.entry(slice).or_default().push(record);
         }
-        let mut slices: Vec<SliceReport> = members
-            .into_iter()
-            .filter_map(|(slice, records)| {
-                self.slice(Some(slice.to_owned()), &records, &outcomes, &truths)
-            })
-            .collect();
-        let quality = |slice: &SliceReport| slice.metrics.quality().unwrap_or(f64::INFINITY);
-        slices.sort_by(|a, b| quality(a).total_cmp(&quality(b)));
-        Some(Evaluation { overall, slices })
-    }
-
-    fn outcome(&self, weighed: Weighed, criteria: &Criteria, q_value: Option<f64>) -> Outcome {
-        let judgement = criteria.judge(self, &weighed, q_value);
-        let reading = weighed.reading;
-        let values = self.reader.values(&reading.logits);
-        let representation = reading.representation;
-        let coverage = match reading.encoded {
-            Encoded::Text(text) => RecordCoverage {
-                tokens: Some(text.token_coverage.into()),
-                ngrams: Some(text.ngram_coverage.into()),
-                columns: None,
-                representation,
-                has_outside: text.unknown_count > 0,
-            },
-            Encoded::Row(row) => RecordCoverage {
-                tokens: None,
-                ngrams: None,
-                columns: Some(row.coverage.columns),
-                representation,
-                has_outside: !row.coverage.outside.is_empty(),
-            },
-            Encoded::Image(_) => RecordCoverage {
-                tokens: None,
-                ngrams: None,
-                columns: None,
-                representation,
-                has_outside: false,
-            },
+        let slice =
+            |(slice, records): (&str, Vec<usize>)| self.slice(Some(slice.to_owned()), &records);
+        let mut slices: Vec<SliceReport> = members.into_iter().filter_map(slice).collect();
+        let quality = |slice: &SliceReport| match &slice.metrics {
+            Some(metrics) => metrics.quality().unwrap_or(f64::INFINITY),
+            None => slice.coverage.share(),
         };
-        Outcome { judgement, values, coverage }
+        slices.sort_by(|a, b| quality(a).total_cmp(&quality(b)));
+        slices
     }
 
-    fn measure(
-        &self,
-        records: &[usize],
-        outcomes: &[Outcome],
-        truths: &Outcomes,
-    ) -> Option<MetricsReport> {
-        match &self.reader.output {
+    fn measure(&self, records: &[usize]) -> Option<MetricsReport> {
+        let (truths, outcomes) = (self.truths.as_ref()?, &self.outcomes);
+        match &self.model.reader.output {
             Output::Labels { labels, head } => {
                 let evaluated = |&i: &usize| Evaluated {
                     truth: truths.labels_of(i),
@@ -183,46 +249,84 @@ impl Model {
         }
     }
 
-    fn slice(
-        &self,
-        slice: Option<String>,
-        records: &[usize],
-        outcomes: &[Outcome],
-        truths: &Outcomes,
-    ) -> Option<SliceReport> {
-        let metrics = self.measure(records, outcomes, truths)?;
-        let n = records.len() as f64;
-        let mean = |of: &dyn Fn(&RecordCoverage) -> Option<f64>| -> Option<f64> {
-            let shares: Option<Vec<f64>> =
-                records.iter().map(|&i| of(&outcomes[i].coverage)).collect();
-            shares.map(|shares| shares.iter().sum::<f64>() / n)
-        };
-        let outside =
-            records.iter().filter(|&&i| outcomes[i].coverage.has_outside).count() as f64 / n;
-        let tokens = mean(&|c| c.tokens);
-        let columns = mean(&|c| c.columns);
+    /// Share flagged; `None` where that cannot be told.
+    fn flagged(&self, records: &[usize]) -> Option<f64> {
         let flags: Option<Vec<bool>> =
-            records.iter().map(|&i| outcomes[i].judgement.flagged).collect();
-        let accepted: Vec<usize> =
-            records.iter().copied().filter(|&i| outcomes[i].judgement.verdict.is_ok()).collect();
-        let of_accepted = self.measure(&accepted, outcomes, truths);
+            records.iter().map(|&i| self.outcomes[i].judgement.flagged).collect();
+        let flags = flags?;
+        Some(flags.iter().filter(|flag| **flag).count() as f64 / flags.len() as f64)
+    }
+
+    fn accepted(&self, records: &[usize]) -> Vec<usize> {
+        let accepted = |i: &usize| self.outcomes[*i].judgement.verdict.is_ok();
+        records.iter().copied().filter(accepted).collect()
+    }
+
+    /// A slice; `None` without records.
+    fn slice(&self, slice: Option<String>, records: &[usize]) -> Option<SliceReport> {
+        let coverage: Vec<RecordCoverage> =
+            records.iter().map(|&i| self.outcomes[i].coverage).collect();
+        let coverage = MeanCoverage::of(&coverage)?;
+        let accepted = self.accepted(records);
+        let of_accepted = self.measure(&accepted);
         let of_accepted = of_accepted.as_ref();
         Some(SliceReport {
             slice,
             records: records.len() as u64,
-            coverage: MeanCoverage {
-                tokens,
-                ngrams: mean(&|c| c.ngrams),
-                columns,
-                representation: mean(&|c| Some(c.representation)).unwrap_or_default(),
-                texts_with_unknown: tokens.map(|_| outside),
-                rows_with_outside: columns.map(|_| outside),
-            },
-            flagged: flags.map(|flags| flags.iter().filter(|f| **f).count() as f64 / n),
-            accepted: accepted.len() as f64 / n,
+            metrics: self.measure(records),
+            coverage,
+            flagged: self.flagged(records),
+            accepted: accepted.len() as f64 / records.len() as f64,
             accuracy_of_accepted: of_accepted.and_then(|m| Some(m.classification()?.accuracy)),
             mse_of_accepted: of_accepted.and_then(|m| Some(m.regression()?.mse)),
-            metrics,
         })
+    }
+
+    fn coverage_bins(&self) -> Vec<CoverageBin> {
+        let mut bins = vec![Vec::new(); BIN_ENDS.len() + 1];
+        for (record, outcome) in self.outcomes.iter().enumerate() {
+            bins[outcome.coverage.bin()].push(record);
+        }
+        let filled = bins.iter().enumerate().filter(|(_, records)| !records.is_empty());
+        filled.map(|(bin, records)| self.coverage_bin(bin, records)).collect()
+    }
+
+    fn coverage_bin(&self, bin: usize, records: &[usize]) -> CoverageBin {
+        let n = records.len() as f64;
+        let mean = |of: fn(&Outcome) -> Option<f64>| {
+            let values: Option<Vec<f64>> = records.iter().map(|&i| of(&self.outcomes[i])).collect();
+            values.map(|values| values.iter().sum::<f64>() / n)
+        };
+        let metrics = self.measure(records);
+        let classification = metrics.as_ref().and_then(MetricsReport::classification);
+        let [lower, upper] = bin_ends(bin);
+        CoverageBin {
+            lower,
+            upper,
+            records: records.len() as u64,
+            accuracy: classification.map(|c| c.accuracy),
+            accuracy_interval: classification.map(|c| c.accuracy_interval),
+            mse: metrics.as_ref().and_then(|m| Some(m.regression()?.mse)),
+            confidence: mean(|outcome| outcome.confidence),
+            raw_confidence: mean(|outcome| outcome.raw_confidence),
+            flagged: self.flagged(records),
+            accepted: self.accepted(records).len() as f64 / n,
+        }
+    }
+
+    /// Confidence against accuracy, where a record has one label.
+    fn reliability(&self) -> Option<Reliability> {
+        let truths = self.truths.as_ref()?;
+        let head = self.model.reader.output.head().filter(|head| *head != Head::MultiLabel)?;
+        let pairs = |of: fn(&Outcome) -> Option<f64>| -> Option<Vec<(f64, bool)>> {
+            let pair = |(record, outcome): (usize, &Outcome)| {
+                let right = head.labels(&outcome.judgement.raw) == truths.labels_of(record);
+                Some((of(outcome)?, right))
+            };
+            self.outcomes.iter().enumerate().map(pair).collect()
+        };
+        let before = pairs(|outcome| outcome.raw_confidence)?;
+        let after = pairs(|outcome| outcome.confidence);
+        Reliability::of(&before, after.as_deref(), self.model.spec.training.seed)
     }
 }

@@ -3,11 +3,14 @@
 
 pub mod artifact;
 pub mod augmentation;
+pub mod batch_report;
 mod calibrate;
 pub mod card;
 mod changed_texts;
+pub mod coverage;
 pub mod criteria;
 mod describe;
+pub mod drift;
 pub mod encoder;
 pub mod error;
 pub mod estimate;
@@ -41,6 +44,7 @@ use crate::learn::network::{Frozen, TextForm};
 use crate::learn::rows::{Row, SparseRow};
 use crate::task::Output;
 
+use coverage::RecordCoverage;
 use encoder::{Encoded, Encoder};
 pub use error::FitError;
 use training_records::TrainingRecords;
@@ -73,6 +77,8 @@ pub struct Calibration {
     /// Confidence of the network itself, and whether its label is right (all labels are, where a
     /// record may have several), of each record; where labels are predicted.
     pub decisions: Vec<(f64, bool)>,
+    /// Coverage of each record, in the order of the decisions and of the combination's scores.
+    pub coverage: Vec<RecordCoverage>,
     /// Absolute errors of each target in its unit, for intervals; where numbers are predicted.
     pub errors: Vec<CalibrationScores>,
     /// Intervals that are wider where records are harder; where numbers are predicted.

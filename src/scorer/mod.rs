@@ -18,7 +18,7 @@ use crate::model::artifact::ArtifactError;
 use crate::model::card::Unavailable;
 use crate::model::criteria::{Criteria, Thresholds};
 use crate::model::encoder::{Encoded, Record, RecordError};
-use crate::model::evaluate::{Evaluation, LabelledRecords};
+use crate::model::evaluate::{EvaluatedRecords, Evaluation};
 use crate::model::explain::Explain;
 use crate::model::explanation::Explanation;
 use crate::model::monitoring::Counts;
@@ -218,24 +218,34 @@ impl Scorer {
         self.pool.run(work).await?
     }
 
-    /// Evaluates labelled records; `None` without any.
+    /// Evaluates records; `None` without any. Drift is tested at the level `drift_alpha` in (0, 1).
     pub async fn evaluate(
         &self,
         model: Arc<Model>,
-        data: Labelled,
+        data: ToEvaluate,
         thresholds: Thresholds,
+        drift_alpha: f64,
     ) -> Result<Option<Evaluation>, ScorerError> {
         let work = move || {
-            let Labelled { records, rows, outcomes, slices } = data;
+            let ToEvaluate { records, rows, outcomes, slices } = data;
             let encode = |(record, row): (&Record, &u64)| {
                 let encoder = &model.reader.encoder;
                 encoder.encode(record).map_err(|error| ScorerError::Record { row: *row, error })
             };
-            let records: Result<Vec<Encoded>, ScorerError> =
+            let encoded: Result<Vec<Encoded>, ScorerError> =
                 records.par_iter().zip(&rows).map(encode).collect();
-            let records = records?;
-            let criteria = Criteria::new(&model, thresholds);
-            Ok(model.evaluate(LabelledRecords { records, outcomes, slices }, &criteria))
+            let text = |record| match record {
+                Record::Text(text) => Some(text),
+                Record::Row(_) | Record::Image(_) => None,
+            };
+            let data = EvaluatedRecords {
+                records: encoded?,
+                texts: records.into_iter().filter_map(text).collect(),
+                rows,
+                outcomes,
+                slices,
+            };
+            Ok(model.evaluate(data, &Criteria::new(&model, thresholds), drift_alpha))
         };
         self.pool.run(work).await?
     }
@@ -274,14 +284,14 @@ impl Ranks {
     }
 }
 
-/// Records with an outcome, as they are handed in.
-pub struct Labelled {
+/// Records to evaluate a model on, as they are handed in.
+pub struct ToEvaluate {
     /// The records.
     pub records: Vec<Record>,
     /// The row of each in its dataset, from 1.
     pub rows: Vec<u64>,
-    /// Their true labels or numbers.
-    pub outcomes: Outcomes,
+    /// Their true labels or numbers; `None` where they are not known.
+    pub outcomes: Option<Outcomes>,
     /// The slice of each, where slices were asked for.
     pub slices: Option<Vec<String>>,
 }

@@ -88,6 +88,9 @@ pub struct ClassReport {
     pub precision: f64,
     /// Of the records that have this label, the share that was given it.
     pub recall: f64,
+    /// 95 % Wilson interval of the recall; absent where no record has this label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall_interval: Option<[f64; 2]>,
     /// Harmonic mean of both.
     pub f1: f64,
     /// Average precision Σ (Rₙ − Rₙ₋₁) Pₙ over the thresholds of the label's probability, records of
@@ -231,8 +234,17 @@ fn per_class(
 ) -> Vec<ClassReport> {
     let report = |(class, label): (usize, &String)| {
         let ClassScores { precision, recall, f1, support } = scores(class);
-        let average_precision = average_precisions[class];
-        ClassReport { label: label.clone(), precision, recall, f1, average_precision, support }
+        let found = (recall * support as f64).round() as u64;
+        let (low, high) = wilson(found, support);
+        ClassReport {
+            label: label.clone(),
+            precision,
+            recall,
+            recall_interval: (support > 0).then_some([low, high]),
+            f1,
+            average_precision: average_precisions[class],
+            support,
+        }
     };
     labels.names().iter().enumerate().map(report).collect()
 }
@@ -259,7 +271,10 @@ mod tests {
         let calibrated = report.calibrated.unwrap();
         assert!((calibrated.log_loss.unwrap() - 2f64.ln()).abs() < 1e-12);
         assert!(report.log_loss.unwrap() < calibrated.log_loss.unwrap());
-        assert_eq!(report.per_class[0].support, 2);
+        assert_eq!((report.per_class[0].support, report.per_class[0].recall), (2, 0.5));
+        // statsmodels.stats.proportion.proportion_confint(1, 2, method="wilson")
+        let [low, high] = report.per_class[0].recall_interval.unwrap();
+        assert!((low - 0.094_531).abs() < 1e-6 && (high - 0.905_469).abs() < 1e-6, "{low} {high}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The service as its users meet it: a real server on a real port, a real database file, HTTP only.
 
 mod bad_input;
+mod batches;
 mod bodies;
 mod clinc;
 mod compare;

@@ -1,6 +1,12 @@
 //! Product reviews over HTTP: general categories against a niche that training never saw.
 
+use std::path::Path;
+
+use axum::http::Method;
 use serde_json::{Value, json};
+use whereof::model::encoder::Record;
+use whereof::model::{Model, Reading};
+use whereof::random;
 
 use crate::harness::{Server, shared};
 
@@ -33,6 +39,7 @@ async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
         assert_eq!(answer.status, 200, "{}", answer.value());
         answer.value()
     };
+    let niche_id = niche["id"].clone();
     let (general, niche) = (evaluate(&general).await, evaluate(&niche).await);
     for report in [&general, &niche] {
         let mut rows = vec![("all".to_owned(), &report["overall"])];
@@ -59,4 +66,50 @@ async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
     // That they are lower is a matter of these data, which the numbers above show.
     assert_eq!(niche["slices"][0]["slice"], "baby");
     assert!(niche["slices"][0]["metrics"]["accuracy_interval"].is_array());
+
+    // The accuracy on the niche, estimated without its labels.
+    let body = json!({"dataset": niche_id, "labels": false});
+    let answer = server.post("/v1/models/reviews/evaluate", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.value());
+    let unlabelled = &answer.value()["unlabelled"];
+    let estimate = &unlabelled["estimated_accuracy"];
+    let truth = niche["overall"]["metrics"]["accuracy"].as_f64().unwrap();
+    println!("niche: accuracy {truth:.4}, estimated without labels {estimate}");
+    println!("niche: groups {}", unlabelled["groups"]);
+    let estimated = estimate["accuracy"].as_f64().unwrap();
+    assert!((estimated - truth).abs() <= 0.05, "{estimated} against {truth}");
+    let [low, high] = [0, 1].map(|end| estimate["interval"][end].as_f64().unwrap());
+    assert!(low <= truth && truth <= high, "{truth} in {low} to {high}");
+
+    // Batches of 50, drawn 200 times from each test set; each text is read once.
+    let artifact = server.send(Method::GET, "/v1/models/reviews/artifact", &[], "").await.body;
+    let model = Model::from_bytes(&artifact).unwrap();
+    let [general, niche] =
+        ["general_test.csv", "niche_baby_test.csv"].map(|name| shifted(&model, &folder.join(name)));
+    println!("shifted at 5 %: {niche:.3} of niche batches, {general:.3} of general ones");
+    assert!(niche >= 0.95, "power {niche}");
+    assert!((0.03..=0.07).contains(&general), "false alarms {general}");
+}
+
+/// The share of 200 batches of 50 texts of a file that are found to have shifted at 5 %.
+fn shifted(model: &Model, path: &Path) -> f64 {
+    let read = |record: csv::StringRecord| {
+        let text = Record::Text(record[0].to_owned());
+        model.reader.read(model.reader.encoder.encode(&text).unwrap())
+    };
+    let records = csv::Reader::from_path(path).unwrap().into_records();
+    let readings: Vec<Reading> = records.map(|record| read(record.unwrap())).collect();
+    let mut rng = random::stream(1, "batches");
+    let mut order: Vec<&Reading> = readings.iter().collect();
+    let (mut found, mut axes) = (0, std::collections::BTreeMap::<String, usize>::new());
+    for _ in 0..200 {
+        random::shuffle(&mut order, &mut rng);
+        let drift = model.drift(&order[..50], 0.05).unwrap();
+        found += usize::from(drift.shifted);
+        for axis in drift.axes.iter().filter(|axis| axis.adjusted_p_value <= 0.05) {
+            *axes.entry(axis.axis.clone()).or_default() += 1;
+        }
+    }
+    println!("{}: {found} of 200 batches, by axis {axes:?}", path.display());
+    f64::from(found as u32) / 200.0
 }

@@ -6,7 +6,7 @@ use whereof::config::Settings;
 use crate::harness::{REVIEWS, Server, refused};
 
 /// The demo's reviews on the split that they come with.
-async fn reviews_model(server: &Server) -> Value {
+pub async fn reviews_model(server: &Server) -> Value {
     let dataset = server.upload(REVIEWS).await;
     let request = json!({
         "kind": "train", "dataset": dataset["id"], "model_name": "sentiment",

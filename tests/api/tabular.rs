@@ -45,6 +45,26 @@ async fn a_number_outside_the_training_range_is_told_apart() {
     let overall = &evaluated.value()["overall"];
     assert!(overall["metrics"]["r2"].as_f64().unwrap() > 0.9, "{overall}");
     assert_eq!(overall["coverage"]["columns"], 1.0, "{overall}");
+    let bins = &evaluated.value()["coverage_bins"];
+    assert_eq!((&bins[0]["lower"], &bins[0]["records"]), (&json!(1.0), &json!(1_000)), "{bins}");
+    assert_eq!(bins[0]["mse"], overall["metrics"]["mse"]);
+
+    // Without labels: rows outside the range have shifted, and of numbers no accuracy is estimated.
+    let outside: String = (0..60).map(|i| format!("{}\n", 11.0 + 0.1 * f64::from(i))).collect();
+    let outside = server.upload(format!("x\n{outside}")).await;
+    let answer =
+        server.post("/v1/models/curve/evaluate", &json!({"dataset": outside["id"]})).await.value();
+    assert_eq!(answer["drift"]["shifted"], true, "{answer}");
+    let axes = answer["drift"]["axes"].as_array().unwrap();
+    let rows = axes.iter().find(|axis| axis["axis"] == "rows_with_outside").unwrap();
+    assert_eq!((&rows["test"], &rows["batch"]), (&json!("fisher_exact"), &json!(1.0)), "{rows}");
+    let report = &answer["unlabelled"];
+    assert_eq!(report["uncovered_terms"][0]["term"], "x", "{report}");
+    assert_eq!(report["uncovered_terms"][0]["records"], 60);
+    assert!(report["label_first"].as_array().is_some_and(|first| !first.is_empty()), "{report}");
+    let said = &answer["unavailable"][0];
+    assert_eq!(said["statistic"], "estimated_accuracy", "{answer}");
+    assert!(said["reason"].as_str().unwrap().starts_with("numbers are predicted"), "{said}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::model::membership::membership;
 use crate::model::spec::Warning;
 use crate::model::{FitError, Model};
 use crate::problem::{Problem, nearest};
-use crate::scorer::Labelled;
+use crate::scorer::ToEvaluate;
 use crate::store::datasets::Dataset;
 use crate::store::training_table::StoredTable;
 use crate::task::{Input, Outcomes, TaskSpec};
@@ -23,7 +23,7 @@ const MAX_EVALUATED: usize = 10_000;
 
 /// Records that can be evaluated.
 pub(super) struct Ready {
-    pub data: Labelled,
+    pub data: ToEvaluate,
     /// Records left out because they lack what the task needs.
     pub left_out: u64,
     /// How the training divided them, where they are of its own dataset.
@@ -53,6 +53,7 @@ impl Wanted {
     pub(super) fn find(
         dataset: &Dataset,
         task: &TaskSpec,
+        labels: bool,
         slice: Option<&str>,
         only: Option<&Only>,
     ) -> Result<Self, Problem> {
@@ -61,7 +62,7 @@ impl Wanted {
             Input::Table(_) => "dataset",
         };
         let inputs = task.input_columns().into_iter().map(|name| (of_input, name));
-        let (_, outcomes) = task.wanted_columns();
+        let outcomes = if labels { task.wanted_columns().1 } else { Vec::new() };
         let (inputs, outcomes): (Vec<_>, Vec<_>) =
             (inputs.collect(), outcomes.into_iter().map(|name| ("label", name)).collect());
         let named = inputs.iter().chain(&outcomes).copied();
@@ -99,12 +100,17 @@ impl Wanted {
             return Err(invalid(field, &message, &hint));
         }
         let none_lacks = vec![false; count];
-        let outcomes = task
-            .apply_outcomes(&model.reader.output, &chosen.outcomes, &none_lacks)
-            .map_err(FitError::from)?;
-        let strange = match task.may_be_unlabelled() {
-            true => None,
-            false => unknown_labels(model, &outcomes, &chosen.outcomes)?,
+        let (outcomes, strange) = if self.outcomes > 0 {
+            let outcomes = task
+                .apply_outcomes(&model.reader.output, &chosen.outcomes, &none_lacks)
+                .map_err(FitError::from)?;
+            let strange = match task.may_be_unlabelled() {
+                true => None,
+                false => unknown_labels(model, &outcomes, &chosen.outcomes)?,
+            };
+            (Some(outcomes), strange)
+        } else {
+            (None, None)
         };
         let seen = match own {
             Some(table) => {
@@ -116,7 +122,7 @@ impl Wanted {
             Some(seen) => seen_warning(seen),
             None => trained_warning(model, task, dataset, &chosen.inputs),
         };
-        let data = Labelled {
+        let data = ToEvaluate {
             records: records_of(&model.reader.encoder, chosen.inputs),
             rows: chosen.rows.iter().map(|row| *row as u64 + 1).collect(),
             outcomes,
@@ -142,7 +148,11 @@ impl Wanted {
             Input::Text(_) | Input::Image(_) => columns.first().map(Vec::as_slice),
             Input::Table(_) => None,
         };
-        let lacking = task.lacking(text, &columns[self.inputs..self.inputs + self.outcomes]);
+        let lacking = match (text, self.outcomes) {
+            (Some(text), 0) => text.iter().map(|cell| *cell == Cell::Null).collect(),
+            (None, 0) => vec![false; rows.len()],
+            _ => task.lacking(text, &columns[self.inputs..self.inputs + self.outcomes]),
+        };
         retain(&mut columns, &mut rows, |record| !lacking[record]);
         let left_out = lacking.iter().filter(|lacks| **lacks).count() as u64;
         let slices = if self.slice { columns.pop() } else { None };
@@ -150,6 +160,23 @@ impl Wanted {
         let slices = slices.map(|cells| cells.into_iter().map(text_of).collect());
         (Chosen { inputs: columns, outcomes, slices, rows }, left_out)
     }
+}
+
+/// A warning where a dataset holds none of the columns with what is to be learnt.
+pub(super) fn absent_labels(dataset: &Dataset, task: &TaskSpec) -> Option<Warning> {
+    let (_, wanted) = task.wanted_columns();
+    let columns = || dataset.columns.iter().map(|column| column.name.as_str());
+    if columns().any(|column| wanted.contains(&column)) {
+        return None;
+    }
+    let name = wanted.first()?;
+    let near = nearest(name, columns()).map(|near| format!("; did you mean {near:?}?"));
+    let message = format!(
+        "the dataset has no column {name:?}: it was evaluated without labels{}; name another column \
+         in label to read labels",
+        near.unwrap_or_default()
+    );
+    Some(Warning::new("no_labels", message))
 }
 
 fn records_of(encoder: &Encoder, mut inputs: Vec<Vec<Cell>>) -> Vec<Record> {
