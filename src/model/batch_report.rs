@@ -5,11 +5,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Model;
 use super::card::Unavailable;
 use super::coverage::RecordCoverage;
 use super::encoder::{Encoded, Encoder};
-use super::score::Weighed;
+use super::{Model, Weighed};
 use crate::eval::accuracy_estimate::{
     AccuracyEstimate, Labelled, MIN_CALIBRATION, Unlabelled, estimate_accuracy,
 };

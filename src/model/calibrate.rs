@@ -5,7 +5,6 @@ use rayon::prelude::*;
 
 use super::coverage::RecordCoverage;
 use super::encoder::Encoder;
-use super::score::certainty;
 use super::spec::TrainSpec;
 use super::splits::Data;
 use super::training_records::TrainingRecords;
@@ -111,7 +110,7 @@ pub(super) fn calibration(
                 readings.iter().map(|reading| reader.probabilities(&reading.logits)).collect();
             let truth = |record: &usize| data.outcomes.labels_of(*record);
             let decision = |(p, record): (&Vec<f64>, &usize)| {
-                (certainty(*head, p, p), head.labels(p) == truth(record))
+                (head.certainty(p, p), head.labels(p) == truth(record))
             };
             let sets = (head.link() == Link::Softmax).then(|| {
                 let classes: Vec<u32> = records.iter().map(|record| truth(record)[0]).collect();

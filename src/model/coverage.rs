@@ -76,7 +76,8 @@ pub(super) fn bin_ends(bin: usize) -> [f64; 2] {
 /// Arrays that hold the coverage of records.
 pub(super) fn save(records: &[RecordCoverage]) -> Arrays {
     let mut arrays = Arrays::default();
-    let shares: [(&str, fn(&RecordCoverage) -> Option<f64>); 4] = [
+    type Share = fn(&RecordCoverage) -> Option<f64>;
+    let shares: [(&str, Share); 4] = [
         ("tokens", |record| record.tokens),
         ("ngrams", |record| record.ngrams),
         ("columns", |record| record.columns),

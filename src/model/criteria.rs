@@ -5,8 +5,7 @@ use utoipa::ToSchema;
 
 use super::card::Unavailable;
 use super::encoder::Encoded;
-use super::score::{Weighed, certainty};
-use super::{Model, Reading};
+use super::{Model, Reading, Weighed};
 use crate::eval::false_discovery::benjamini_hochberg;
 use crate::eval::guarantee::{self, Threshold, TooFewRecords};
 use crate::eval::interval_conformal::NormalizedIntervals;
@@ -238,8 +237,7 @@ impl Criteria {
         if least <= 0.0 {
             return;
         }
-        let confidence =
-            judgement.calibrated.as_deref().map(|p| certainty(head, p, &judgement.raw));
+        let confidence = judgement.calibrated.as_deref().map(|p| head.certainty(p, &judgement.raw));
         match confidence {
             Some(c) if c < least => {
                 reasons.failed.push(format!("its confidence {c:.2} is below {least}"));
@@ -256,7 +254,7 @@ impl Criteria {
 
     fn judge_risk(&self, head: Head, judgement: &Judgement, reasons: &mut Reasons) {
         let (Some(risk), Some(max_risk)) = (&self.risk, self.thresholds.max_risk) else { return };
-        let raw = certainty(head, &judgement.raw, &judgement.raw);
+        let raw = head.certainty(&judgement.raw, &judgement.raw);
         let promise = format!("at most {max_risk} of accepted answers are wrong");
         match risk {
             Ok(Acceptance { threshold, .. }) if raw >= *threshold => reasons.passed.push(format!(

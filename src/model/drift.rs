@@ -2,7 +2,6 @@
 
 use super::coverage::RecordCoverage;
 use super::encoder::Encoder;
-use super::score::certainty;
 use super::{Model, Reading};
 use crate::eval::detector::DetectorKind;
 use crate::eval::drift::{Evidence, Share, Shift, shift};
@@ -100,6 +99,6 @@ impl Model {
     pub fn raw_confidence(&self, reading: &Reading) -> Option<f64> {
         let head = self.reader.output.head()?;
         let raw = self.reader.probabilities(&reading.logits);
-        Some(certainty(head, &raw, &raw))
+        Some(head.certainty(&raw, &raw))
     }
 }

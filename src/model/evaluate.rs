@@ -7,13 +7,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Model;
 use super::batch_report::{Batch, UnlabelledReport};
 use super::card::Unavailable;
 use super::coverage::{BIN_ENDS, MeanCoverage, RecordCoverage, bin_ends};
 use super::criteria::{Criteria, Judgement};
 use super::encoder::Encoded;
-use super::score::{Weighed, certainty};
+use super::{Model, Weighed};
 use crate::eval::drift::Shift;
 use crate::eval::reliability::Reliability;
 use crate::task::{
@@ -198,7 +197,7 @@ impl Model {
         let judgement = criteria.judge(self, weighed, q_value);
         let Judgement { raw, calibrated, .. } = &judgement;
         let head = self.reader.output.head();
-        let sure = |p: &[f64]| Some(certainty(head?, p, raw));
+        let sure = |p: &[f64]| Some(head?.certainty(p, raw));
         Outcome {
             values: self.reader.values(&weighed.reading.logits),
             coverage: RecordCoverage::of(&weighed.reading),

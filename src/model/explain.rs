@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 
 use super::encoder::{Encoded, Encoder};
 use super::explanation::{Contribution, Explanation, Neighbor};
-use super::score::{ScoreItem, Weighed};
+use super::score::ScoreItem;
 use super::training_records::Alike;
-use super::{Model, Reading};
+use super::{Model, Reading, Weighed};
 use crate::eval::argmax;
 use crate::problem::{Code, FieldError, Problem, nearest};
 use crate::task::{Head, Output};

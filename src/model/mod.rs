@@ -34,7 +34,7 @@ pub mod training_records;
 mod transfer;
 
 use crate::eval::calibrator::Choice;
-use crate::eval::combination::Combination;
+use crate::eval::combination::{Combination, Combined};
 use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::{Detector, DetectorKind, Sample};
 use crate::eval::interval_conformal::NormalizedIntervals;
@@ -120,6 +120,14 @@ pub struct Reading {
     pub representation: f64,
     /// The score of each detector.
     pub axes: Vec<f64>,
+}
+
+/// A record, read and ranked among the calibration records.
+pub struct Weighed {
+    /// What was read.
+    pub reading: Reading,
+    /// Its ranks; `None` without calibration records.
+    pub combined: Option<Combined>,
 }
 
 impl Reader {

@@ -10,9 +10,8 @@ use utoipa::ToSchema;
 use super::criteria::{Criteria, IntervalMethod, Judgement, Thresholds};
 use super::encoder::Encoded;
 use super::explanation::Explanation;
-use super::{Model, Reading};
+use super::{Model, Reading, Weighed};
 use crate::eval::argmax;
-use crate::eval::combination::Combined;
 use crate::eval::detector::Familiarity;
 use crate::eval::prediction_set::uniform;
 use crate::problem::Problem;
@@ -20,14 +19,6 @@ use crate::random::{fnv1a, keyed};
 use crate::tabular::OutsideValue;
 use crate::task::{Head, LabelSet, Output};
 use crate::text::vectorizer::UnknownToken;
-
-/// A record, read and ranked among the calibration records.
-pub struct Weighed {
-    /// What was read.
-    pub reading: Reading,
-    /// Its ranks; `None` without calibration records.
-    pub combined: Option<Combined>,
-}
 
 /// The answer for one record: a score, or the problem with this record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -266,8 +257,8 @@ impl Model {
             label: (!multi_label).then(|| names[argmax(&raw)].clone()),
             labels: multi_label.then(holding),
             probabilities: top(names, &raw, top_labels),
-            confidence: calibrated.as_deref().map(|p| certainty(head, p, &raw) as f32),
-            raw_confidence: certainty(head, &raw, &raw) as f32,
+            confidence: calibrated.as_deref().map(|p| head.certainty(p, &raw) as f32),
+            raw_confidence: head.certainty(&raw, &raw) as f32,
             ood: self.out_of_distribution(&weighed, judgement.q_value),
             coverage: Coverage::of(weighed.reading),
             prediction_set: set.map(|set| set.into_iter().map(|i| names[i].clone()).collect()),
@@ -348,15 +339,6 @@ impl Model {
             q_value: q_value.map(|q| q as f32),
             axes: axes.collect(),
         }
-    }
-}
-
-/// The probability of the label that `raw` ranks first; where a record may have several, that of the
-/// least certain decision.
-pub(super) fn certainty(head: Head, p: &[f64], raw: &[f64]) -> f64 {
-    match head {
-        Head::Binary | Head::MultiClass => p[argmax(raw)],
-        Head::MultiLabel => p.iter().map(|p| p.max(1.0 - p)).fold(1.0, f64::min),
     }
 }
 

@@ -78,7 +78,6 @@ pub struct TrainRequest {
     /// The detectors that tell whether a record comes from where the model was trained, combined in
     /// this order. Default: those that `GET /v1/catalog` marks for the kind of record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_items = 1)]
     pub detectors: Option<Vec<DetectorKind>>,
     /// How probabilities are calibrated. Default: whichever has the least cross-validated log loss on
     /// the calibration records.

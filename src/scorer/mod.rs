@@ -13,7 +13,6 @@ pub use batch::{Batch, BatchKind, MAX_TEXT_BYTES};
 use monitor::{Monitor, Scored};
 
 use crate::compute::{ComputeError, Pool};
-use crate::model::Model;
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Unavailable;
 use crate::model::criteria::{Criteria, Thresholds};
@@ -22,7 +21,8 @@ use crate::model::evaluate::{EvaluatedRecords, Evaluation};
 use crate::model::explain::Explain;
 use crate::model::explanation::Explanation;
 use crate::model::monitoring::Counts;
-use crate::model::score::{ScoreItem, Weighed};
+use crate::model::score::ScoreItem;
+use crate::model::{Model, Weighed};
 use crate::problem::{Code, FieldError, Problem};
 use crate::store::{Store, StoreError};
 use crate::task::Outcomes;

@@ -276,6 +276,15 @@ impl Head {
         }
     }
 
+    /// The probability, of `p`, of the label that `raw` ranks first; where a record may have several,
+    /// that of the least certain decision.
+    pub fn certainty(self, p: &[f64], raw: &[f64]) -> f64 {
+        match self {
+            Self::Binary | Self::MultiClass => p[argmax(raw)],
+            Self::MultiLabel => p.iter().map(|p| p.max(1.0 - p)).fold(1.0, f64::min),
+        }
+    }
+
     /// A logit for each label. A binary head's z becomes (0, z), whose softmax is (1 − σ(z), σ(z)).
     pub fn label_logits(self, outputs: Vec<f32>) -> Vec<f32> {
         match self {

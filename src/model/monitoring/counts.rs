@@ -152,6 +152,7 @@ mod tests {
             },
             accepted,
             reason: String::new(),
+            explanation: None,
         }))
     }
 
