@@ -117,7 +117,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(models::download))
         .routes(routes!(score::score))
         .routes(routes!(evaluate::evaluate))
-        .routes(routes!(monitoring::get, monitoring::reset))
+        .routes(routes!(monitoring::monitoring, monitoring::reset))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))
         .routes(routes!(health::live))

@@ -69,7 +69,7 @@ pub struct Monitoring {
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem),
               (status = 400, description = "The query is not valid", body = Problem)))]
-pub async fn get(
+pub async fn monitoring(
     State(state): State<AppState>,
     Path(reference): Path<String>,
     Query(query): Query<MonitoringQuery>,

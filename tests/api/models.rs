@@ -167,10 +167,10 @@ async fn files_that_are_no_intact_model_are_refused() {
         changed[at..at + to.len()].copy_from_slice(to.as_bytes());
         changed
     };
-    let newer = detail(replaced("\\\"version\\\":2", "\\\"version\\\":9")).await;
+    let newer = detail(replaced("\\\"version\\\":3", "\\\"version\\\":9")).await;
     assert!(newer.contains("version 9"), "{newer}");
-    let older = detail(replaced("\\\"version\\\":2", "\\\"version\\\":1")).await;
-    assert!(older.contains("version 1; this version of Whereof reads 2"), "{older}");
+    let older = detail(replaced("\\\"version\\\":3", "\\\"version\\\":1")).await;
+    assert!(older.contains("version 1; this version of Whereof reads 3"), "{older}");
     assert!(detail(replaced("whereof-model", "whereof-other")).await.contains("not a model"));
     assert!(detail(replaced("negative", "negatiwe")).await.contains("altered"));
     assert!(

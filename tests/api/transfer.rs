@@ -185,13 +185,10 @@ async fn tables_go_by_column_and_keep_their_scale() {
 #[tokio::test]
 async fn images_keep_their_filters() {
     let server = Server::start().await;
-    let shapes = async |images: usize, seed: u64| {
-        let generator = json!({"type": "shapes", "images": images, "size": 12, "seed": seed});
-        let answer = server.post("/v1/datasets", &json!({"generator": generator})).await;
-        answer.value()["id"].clone()
-    };
+    let generator = json!({"type": "shapes", "images": 80, "size": 16});
+    let dataset = server.post("/v1/datasets", &json!({"generator": generator})).await.value();
     let mut request = json!({
-        "kind": "train", "dataset": shapes(80, 1).await, "model_name": "shapes",
+        "kind": "train", "dataset": dataset["id"], "model_name": "shapes",
         "task": {"type": "image_classification", "image": "image", "label": "labels",
                  "multi_label": true},
         "network": {"type": "image_cnn", "filters": [4, 8], "normalization": "batch"},
@@ -200,7 +197,6 @@ async fn images_keep_their_filters() {
         "split": {"train": 1.0},
     });
     let source = server.train(&request).await;
-    request["dataset"] = shapes(60, 2).await;
     request["training"]["epochs"] = json!(1);
     request["model_name"] = Value::Null;
     let fresh = server.train(&request).await;
@@ -210,8 +206,9 @@ async fn images_keep_their_filters() {
     let layers = card(&server, &tuned).await["transfer"]["layers"].as_array().unwrap().clone();
     assert!(layers.len() >= 3 && layers.iter().all(|layer| layer["new"] == 0), "{layers:?}");
     assert_eq!((&layers[0]["name"], &layers[0]["frozen"]), (&json!("blocks.0"), &json!(true)));
+    // It goes on where the other one ended.
     let first = [losses(&server, &fresh).await[0].1, losses(&server, &tuned).await[0].1];
-    assert!(first[1] < first[0], "{first:?}");
+    assert!(first[1] < 0.9 * first[0], "{first:?}");
     let old = parameters(&server, id(&source, "model")).await;
     let new = parameters(&server, id(&tuned, "model")).await;
     let bits = |arrays: &whereof::arrays::Arrays, name: &str| -> Vec<u32> {
