@@ -12,7 +12,10 @@ pub fn wilson(successes: u64, trials: u64) -> (f64, f64) {
     let centre = p + Z * Z / (2.0 * n);
     let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
-    (((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0))
+    // All or none are within the interval, whatever the rounding.
+    let low = if successes == 0 { 0.0 } else { ((centre - spread) / scale).max(0.0) };
+    let high = if successes == trials { 1.0 } else { ((centre + spread) / scale).min(1.0) };
+    (low, high)
 }
 
 #[cfg(test)]
@@ -26,6 +29,7 @@ mod tests {
         let (low, high) = wilson(8, 10);
         assert!((low - 0.490162).abs() < 1e-6 && (high - 0.943318).abs() < 1e-6);
         assert_eq!(wilson(0, 0), (0.0, 1.0));
+        assert_eq!((wilson(0, 348).0, wilson(348, 348).1), (0.0, 1.0));
     }
 
     /// The claim of an interval is its coverage: over many seeded draws it holds the truth about

@@ -22,6 +22,7 @@ pub mod labeling;
 mod linear_algebra;
 pub mod martingale;
 pub mod metric;
+mod named;
 pub mod neighbors;
 pub mod paired;
 pub mod prediction_set;

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::extract::schemas;
 use super::schema::Schemas;
 use crate::data::generator::GeneratorSpec;
+use crate::eval::calibrator::CalibratorKind;
 use crate::eval::detector::{DetectorKind, RecordKind};
 use crate::learn::device::DeviceName;
 use crate::learn::network::NetworkSpec;
@@ -86,8 +87,11 @@ pub async fn catalog() -> Json<Catalog> {
         training: choice(schemas, "TrainingRequest", &Value::Null),
         range_test: choice(schemas, "RangeTestSpec", &json_of(&RangeTestSpec::default())),
         devices: DeviceName::available().iter().map(DeviceName::to_string).collect(),
-        detectors: DetectorKind::ALL.iter().map(|kind| detector(schemas, *kind)).collect(),
-        calibrators: names(schemas, "CalibratorKind"),
+        detectors: DetectorKind::ALL.iter().map(|kind| detector(*kind)).collect(),
+        calibrators: CalibratorKind::ALL
+            .iter()
+            .map(|kind| named(kind.name(), kind.description()))
+            .collect(),
         generators: variants::<GeneratorSpec>(schemas, "GeneratorSpec"),
     })
 }
@@ -148,36 +152,33 @@ fn snake_case(name: &str) -> String {
 }
 
 /// A detector, and what it is used for unless asked otherwise.
-fn detector(schemas: &Schemas, kind: DetectorKind) -> Choice {
-    let own = names(schemas, "DetectorKind").into_iter().find(|choice| choice.name == kind.name());
-    let description = own.map(|choice| choice.description).unwrap_or_default();
+fn detector(kind: DetectorKind) -> Choice {
     let records = [
         (RecordKind::Text, "texts"),
         (RecordKind::Row, "rows of a table"),
         (RecordKind::Image, "images"),
     ];
-    let used = records.into_iter().filter(|(records, _)| {
-        DetectorKind::defaults(*records, true).any(|default| default == kind)
-    });
-    let used = used.map(|(_, name)| name).collect::<Vec<_>>().join(", ");
-    let used = match used.is_empty() {
-        true => "Used where it is asked for.".to_owned(),
-        false => format!("Used by default for {used}."),
+    let used = |labels: bool| {
+        let used = records.into_iter().filter(|(records, _)| {
+            DetectorKind::defaults(*records, labels).any(|default| default == kind)
+        });
+        used.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
     };
-    let description = format!("{description} {used}");
-    Choice { name: kind.name().to_owned(), description, fields: Map::new() }
+    let used = match (used(true), used(false)) {
+        (labels, _) if labels.is_empty() => "Used where it is asked for.".to_owned(),
+        (labels, numbers) if labels == numbers => format!("Used by default for {labels}."),
+        (labels, numbers) if numbers.is_empty() => {
+            format!("Used by default for {labels}, where labels are predicted.")
+        }
+        (labels, numbers) => {
+            format!("Used by default for {labels}; where numbers are predicted, for {numbers}.")
+        }
+    };
+    named(kind.name(), format!("{} {used}", kind.description()))
 }
 
-/// The names of an enum, with what they are.
-fn names(schemas: &Schemas, schema: &str) -> Vec<Choice> {
-    let schema = schemas.get(schema).unwrap_or(&Value::Null);
-    let variants = schema["oneOf"].as_array().into_iter().flatten();
-    let choice = |variant: &Value| {
-        let name = variant["enum"][0].as_str()?.to_owned();
-        let description = variant["description"].as_str().unwrap_or_default().to_owned();
-        Some(Choice { name, description, fields: Map::new() })
-    };
-    variants.filter_map(choice).collect()
+fn named(name: &str, description: String) -> Choice {
+    Choice { name: name.to_owned(), description, fields: Map::new() }
 }
 
 fn description(schemas: &Schemas, schema: &Value) -> String {

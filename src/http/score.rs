@@ -12,6 +12,7 @@ use super::problem::Failure;
 use super::query::Path;
 use super::state::AppState;
 use crate::eval::prediction_set::SetMethod;
+use crate::model::Model;
 use crate::model::card::Unavailable;
 use crate::model::criteria::{IntervalMethod, Thresholds};
 use crate::model::explain::{Explain, ExplainRequest};
@@ -133,12 +134,12 @@ pub async fn score(
     Path(reference): Path<String>,
     body: Body<ScoreRequest>,
 ) -> Result<Json<ScoreResponse>, Failure> {
-    let request = body.value;
+    let mut request = body.value;
     let mut batches: Vec<(&str, Batch)> = [
-        ("text", BatchKind::Texts, request.text.map(|text| vec![text.into()])),
-        ("texts", BatchKind::Texts, request.texts),
-        ("images", BatchKind::Images, request.images),
-        ("records", BatchKind::Records, request.records),
+        ("text", BatchKind::Texts, request.text.take().map(|text| vec![text.into()])),
+        ("texts", BatchKind::Texts, request.texts.take()),
+        ("images", BatchKind::Images, request.images.take()),
+        ("records", BatchKind::Records, request.records.take()),
     ]
     .into_iter()
     .filter_map(|(field, kind, values)| Some((field, Batch { kind, values: values? })))
@@ -184,6 +185,7 @@ pub async fn score(
         let hint = "send fewer records at once, or lower top_labels";
         return Err(too_much(field, message, hint).into());
     }
+    check_asked(&request, &model)?;
     let explain = request.explain.as_ref().map(|asked| asked.resolve(&model)).transpose()?;
     let explain = explain.filter(Explain::asks);
     let shown = explain.map_or(0, |explain| explain.neighbors);
@@ -197,6 +199,38 @@ pub async fn score(
     }
     metrics::counter!("whereof_records_scored_total").increment(scored);
     Ok(Json(ScoreResponse { model: id, results, unavailable }))
+}
+
+/// Refuses what would do nothing, for this model or beside the rest.
+fn check_asked(request: &ScoreRequest, model: &Model) -> Result<(), Problem> {
+    let labels = model.reader.output.head().is_some();
+    let of_labels =
+        [("max_risk", request.max_risk.is_some()), ("set_method", request.set_method.is_some())];
+    if let Some((field, _)) = of_labels.into_iter().find(|(_, asked)| *asked && !labels) {
+        let message = "is for models that predict labels; this one predicts numbers";
+        return Err(invalid(field, message, "leave it out"));
+    }
+    if labels && request.interval_method.is_some() {
+        let message = "is for models that predict numbers; this one predicts labels";
+        return Err(invalid("interval_method", message, "leave it out"));
+    }
+    if request.max_false_discovery.is_some() && request.max_false_alarm.is_some() {
+        let message = "stands beside max_false_discovery, which takes its place";
+        return Err(invalid("max_false_alarm", message, "send one of the two"));
+    }
+    if request.delta.is_some()
+        && request.max_false_discovery.is_some()
+        && request.max_risk.is_none()
+    {
+        let message =
+            "is the chance that max_false_alarm or max_risk fails, and neither is asked for";
+        return Err(invalid(
+            "delta",
+            message,
+            "leave it out: max_false_discovery holds on average",
+        ));
+    }
+    Ok(())
 }
 
 /// Bytes of the texts in a value.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::card::Unavailable;
 use super::encoder::Encoded;
 use super::{Model, Reading, Weighed};
-use crate::eval::false_discovery::benjamini_hochberg;
+use crate::eval::false_discovery::{self, benjamini_hochberg};
 use crate::eval::guarantee::{self, Threshold, TooFewRecords};
 use crate::eval::interval_conformal::NormalizedIntervals;
 use crate::eval::prediction_set::{PredictionSets, SetMethod};
@@ -205,8 +205,8 @@ impl Criteria {
                     ));
                 } else {
                     reasons.passed.push(format!(
-                        "it lies within what the model was trained on ({kind} = {value:.3}, above \
-                         {at:.3})"
+                        "it is not told apart from what the model was trained on ({kind} = \
+                         {value:.3}, above {at:.3}){unknown}"
                     ));
                 }
             }
@@ -255,7 +255,9 @@ impl Criteria {
     fn judge_risk(&self, head: Head, judgement: &Judgement, reasons: &mut Reasons) {
         let (Some(risk), Some(max_risk)) = (&self.risk, self.thresholds.max_risk) else { return };
         let raw = head.certainty(&judgement.raw, &judgement.raw);
-        let promise = format!("at most {max_risk} of accepted answers are wrong");
+        let sure = 1.0 - self.thresholds.delta.unwrap_or(RISK_DELTA);
+        let promise =
+            format!("at most {max_risk} of accepted answers are wrong with probability {sure}");
         match risk {
             Ok(Acceptance { threshold, .. }) if raw >= *threshold => reasons.passed.push(format!(
                 "its raw confidence {raw:.3} is at least {threshold:.3}, from where on {promise}"
@@ -270,8 +272,8 @@ impl Criteria {
         }
     }
 
-    /// What is asked for and the calibration split does not give.
-    pub fn unavailable(&self, model: &Model) -> Vec<Unavailable> {
+    /// What is asked for of so many records and the calibration split does not give.
+    pub fn unavailable(&self, model: &Model, records: usize) -> Vec<Unavailable> {
         let have = model.card.records.calibration;
         let entry = |statistic: &str, reason: String, need: Option<usize>| Unavailable {
             statistic: statistic.to_owned(),
@@ -308,15 +310,21 @@ impl Criteria {
                 format!("{have} calibration records cannot tell records from outside at {what}");
             list.push(entry("accepted", reason, needed));
         }
+        if let (Some(alpha), Some(Ok(_))) = (self.thresholds.max_false_discovery, self.alarm)
+            && let Some(need) = false_discovery::records_needed(records, 1, alpha)
+            && model.calibration.records() < need
+        {
+            let reason = format!(
+                "with {have} calibration records no single one of {records} records could be \
+                 flagged at a false-discovery rate of {alpha}, only several together"
+            );
+            list.push(entry("max_false_discovery", reason, Some(need)));
+        }
         if let Some(Err(NoAcceptance { records, needed })) = self.risk {
             let few = needed.is_none_or(|needed| records < needed);
             let why = if few { "are too few" } else { "hold too many errors" };
             let reason = format!("{records} calibration records {why} to bound the risk");
             list.push(entry("max_risk", reason, needed.filter(|_| few)));
-        }
-        if self.thresholds.max_risk.is_some() && head.is_none() {
-            let reason = "risks are bounded where labels are predicted".to_owned();
-            list.push(entry("max_risk", reason, None));
         }
         list.extend(self.missing_bounds(model, head, entry));
         list
@@ -349,7 +357,8 @@ impl Criteria {
                     "{have} calibration records{of_class} cannot exclude labels at an error rate of \
                      {alpha}"
                 );
-                Some(entry("prediction_set", reason, short.needed))
+                let unavailable = entry("prediction_set", reason, short.needed);
+                Some(Unavailable { have: short.records, ..unavailable })
             }
             None => {
                 let need = match self.thresholds.interval_method {
@@ -406,9 +415,9 @@ fn outside_words(reading: &Reading) -> String {
         }
         Encoded::Row(row) => {
             let outside = &row.coverage.outside;
-            let shown = outside.iter().take(5).map(|o| format!("{:?} {}", o.column, o.message));
-            let values = if outside.len() == 1 { "value lies" } else { "values lie" };
-            let what = format!("{} {values} outside what training saw", outside.len());
+            let shown = outside.iter().take(5).map(|o| o.message.clone());
+            let values = if outside.len() == 1 { "value is" } else { "values are" };
+            let what = format!("{} {values} not like those of training", outside.len());
             (shown.collect(), outside.len(), what)
         }
         Encoded::Image(_) => return String::new(),

@@ -23,11 +23,11 @@ impl Model {
     /// Tests a batch of independent records against the calibration records, axis by axis, and all
     /// axes at level `alpha` in (0, 1) by Bonferroni. `None` without calibration records.
     ///
-    /// The axes: each detector; `confidence` before calibration; the coverage of `ngrams` or
-    /// `columns` and of the `representation`; and the share of `texts_with_unknown` words or of
-    /// `rows_with_outside` values. What a detector says already is left out, since a second look at
-    /// the same numbers costs power: `confidence` where `coverage_msp` is a detector (1 − the same),
-    /// and, but for rows, `representation` where `prototypes` is.
+    /// The axes: each detector; `confidence` before calibration; `ngram_coverage` or
+    /// `column_coverage`, and `representation_coverage`; and the share of `texts_with_unknown` words
+    /// or of `rows_with_outside` values. What a detector says already is left out, since a second
+    /// look at the same numbers costs power: `confidence` where `coverage_msp` is a detector (1 − the
+    /// same), and, but for rows, `representation_coverage` where `prototypes` is.
     pub fn drift(&self, readings: &[&Reading], alpha: f64) -> Option<Shift> {
         if self.calibration.records() == 0 {
             return None;
@@ -83,14 +83,14 @@ impl Model {
             });
         };
         match self.reader.encoder {
-            Encoder::Text(_) => push("ngrams", |record| record.ngrams),
-            Encoder::Table(_) => push("columns", |record| record.columns),
+            Encoder::Text(_) => push("ngram_coverage", |record| record.ngrams),
+            Encoder::Table(_) => push("column_coverage", |record| record.columns),
             Encoder::Image(_) => {}
         }
         // For rows, that detector looks at the features instead.
         let is_row = matches!(self.reader.encoder, Encoder::Table(_));
         if is_row || !has(DetectorKind::Prototypes) {
-            push("representation", |record| Some(record.representation));
+            push("representation_coverage", |record| Some(record.representation));
         }
         axes
     }

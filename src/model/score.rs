@@ -177,7 +177,8 @@ impl Coverage {
 /// Whether a record comes from where the model was trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OutOfDistribution {
-    /// Fisher's statistic over the axes, at least 0; higher is more out-of-distribution. `null`
+    /// −Σ ln p over the axes, half of Fisher's statistic, at least 0; higher is more
+    /// out-of-distribution. `null`
     /// without calibration records.
     pub score: Option<f32>,
     /// Conformal p-value of "this record comes from the training distribution", in (0, 1\]; small

@@ -202,6 +202,7 @@ impl Scorer {
                 }
             };
             let criteria = Criteria::new(&model, thresholds);
+            let count = read.len();
             let ranks = counted.is_some().then(|| Ranks::of(&read, &criteria));
             let answers = model.answers(read, &criteria).into_iter().zip(explained);
             let mut answers = answers.map(|(answer, explained)| answer.explained(explained));
@@ -213,7 +214,7 @@ impl Scorer {
             if let Some((id, ranks)) = counted.zip(ranks) {
                 monitor.count(&id, ranks.counted(&items, &model));
             }
-            Ok((items, criteria.unavailable(&model)))
+            Ok((items, criteria.unavailable(&model, count)))
         };
         self.pool.run(work).await?
     }

@@ -38,10 +38,17 @@ async fn a_foreign_batch_is_found_shifted_and_says_what_is_new() {
     let names: BTreeSet<&str> =
         drift["axes"].as_array().unwrap().iter().map(|a| a["axis"].as_str().unwrap()).collect();
     // What a detector says already is not looked at twice.
-    let expected =
-        ["coverage_msp", "kneser_ney", "naive_bayes", "ngrams", "prototypes", "texts_with_unknown"];
+    let expected = [
+        "coverage_msp",
+        "kneser_ney",
+        "naive_bayes",
+        "ngram_coverage",
+        "prototypes",
+        "texts_with_unknown",
+    ];
     assert_eq!(names, BTreeSet::from(expected));
-    let ngrams = drift["axes"].as_array().unwrap().iter().find(|a| a["axis"] == "ngrams").unwrap();
+    let ngrams =
+        drift["axes"].as_array().unwrap().iter().find(|a| a["axis"] == "ngram_coverage").unwrap();
     assert_eq!(ngrams["direction"], "lower", "{ngrams}");
 
     assert_eq!((&foreign["labels"], &foreign["overall"]["metrics"]), (&json!(false), &Value::Null));

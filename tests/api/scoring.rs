@@ -192,6 +192,14 @@ async fn detectors_and_calibrator_are_chosen_in_the_spec() {
     let among = score(&server, json!({ "texts": others })).await;
     assert!(among["results"].as_array().unwrap().iter().all(|result| *result == alone));
 
+    let catalog = server.get("/v1/catalog").await;
+    for (list, count) in [("detectors", 15), ("calibrators", 7)] {
+        let list = catalog[list].as_array().unwrap();
+        assert_eq!(list.len(), count);
+        let said = |choice: &Value| choice["description"].as_str().unwrap().len() > 30;
+        assert!(list.iter().all(said), "{list:?}");
+    }
+
     for (field, value, at) in [
         ("detectors", json!(["naive_bayes", "columns"]), "detectors[1]"),
         ("detectors", json!(["msp", "msp"]), "detectors[1]"),
@@ -285,6 +293,12 @@ async fn what_is_asked_for_is_checked() {
         (json!({"texts": ["a"], "max_risk": 1}), "max_risk"),
         (json!({"texts": ["a"], "delta": 0}), "delta"),
         (json!({"texts": ["a"], "set_method": "apx"}), "set_method"),
+        (json!({"texts": ["a"], "interval_method": "split"}), "interval_method"),
+        (
+            json!({"texts": ["a"], "max_false_discovery": 0.1, "max_false_alarm": 0.1}),
+            "max_false_alarm",
+        ),
+        (json!({"texts": ["a"], "max_false_discovery": 0.1, "delta": 0.1}), "delta"),
         (json!({"texts": ["a"], "min_confidense": 0.5}), "min_confidense"),
     ] {
         let answer = server.post(path, &body).await;

@@ -26,43 +26,33 @@ pub use per_label::LabelCalibrator;
 pub use platt::PlattScaling;
 pub use vector::VectorScaling;
 
+use super::named::named;
 use super::{Link, Matrix, sigmoid};
 use top_label::TopLabel;
 
-/// Which calibrator, the simpler first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CalibratorKind {
-    /// The network's own probabilities.
-    Identity,
-    /// One temperature for all logits.
-    Temperature,
-    /// A temperature for each label; where records are multi-label.
-    TemperaturePerLabel,
-    /// A scale and a bias for each class; where records have one class. (Where they are multi-label
-    /// that is `platt`.)
-    Vector,
-    /// A line through the log-odds of the top label, or of each label where records are
-    /// multi-label.
-    Platt,
-    /// A beta curve, of the same.
-    Beta,
-    /// Any non-decreasing curve, of the same.
-    Isotonic,
+named! {
+    /// Which calibrator, the simpler first.
+    pub enum CalibratorKind {
+        /// The network's own probabilities.
+        Identity = "identity",
+        /// One temperature for all logits.
+        Temperature = "temperature",
+        /// A temperature for each label; where records are multi-label.
+        TemperaturePerLabel = "temperature_per_label",
+        /// A scale and a bias for each class; where records have one class. (Where they are multi-label
+        /// that is `platt`.)
+        Vector = "vector",
+        /// A line through the log-odds of the top label, or of each label where records are
+        /// multi-label.
+        Platt = "platt",
+        /// A beta curve, of the same.
+        Beta = "beta",
+        /// Any non-decreasing curve, of the same.
+        Isotonic = "isotonic",
+    }
 }
 
 impl CalibratorKind {
-    /// All of them.
-    pub const ALL: &[CalibratorKind] = &[
-        Self::Identity,
-        Self::Temperature,
-        Self::TemperaturePerLabel,
-        Self::Vector,
-        Self::Platt,
-        Self::Beta,
-        Self::Isotonic,
-    ];
-
     /// Whether it calibrates such probabilities.
     pub fn applies(self, link: Link) -> bool {
         match self {

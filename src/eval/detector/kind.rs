@@ -21,53 +21,52 @@ use super::vim::Vim;
 use super::{Detector, RecordKind, Training};
 use crate::arrays::{Arrays, ArraysError};
 use crate::eval::Link;
+use crate::eval::named::named;
 
-/// Which detector.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum DetectorKind {
-    /// 1 − the largest probability, where unknown n-grams count as zero vectors. In \[0, 1\]; for
-    /// independent labels, 1 − the certainty of the least certain one, in \[0, ½\].
-    CoverageMsp,
-    /// The least surprising class's mean surprise at the words, in nats per word (naive Bayes).
-    NaiveBayes,
-    /// The mean surprise at each word after the one before it, and at the end of the text, in nats
-    /// per word, from 0 up: an interpolated Kneser-Ney bigram model.
-    KneserNey,
-    /// 1 − the cosine to the nearest of up to 256 typical training vectors. In \[0, 2\].
-    Prototypes,
-    /// The Euclidean distance to the fifth nearest training record, from 0 up: in a row's own
-    /// features or an image's representation; for texts between vectors of length 1, so at most 2.
-    NearestNeighbors,
-    /// How far a row lies outside the ranges of the training rows, in standard deviations, from 0
-    /// up; each unseen kind of value counts like one. 0 for a row within all ranges.
-    Columns,
-    /// The share of words that training never saw. In \[0, 1\].
-    UnknownTokens,
-    /// The share of pairs of adjacent words that training never saw. In \[0, 1\].
-    UnseenBigrams,
-    /// 1 − the largest probability, where unknown n-grams do not count at all. In \[0, 1\]; for
-    /// independent labels, 1 − the certainty of the least certain one, in \[0, ½\].
-    Msp,
-    /// −the largest logit, where unknown n-grams do not count; any number.
-    MaxLogit,
-    /// −ln Σ e^logit, where unknown n-grams do not count; any number. For independent labels
-    /// −Σ ln(1 + e^logit), at most 0.
-    Energy,
-    /// The entropy of the probabilities in nats, where unknown n-grams do not count. From 0 to the
-    /// logarithm of the number of classes; for independent labels, the sum over the labels.
-    Entropy,
-    /// The Mahalanobis distance to the nearest class's mean, in standard deviations, from 0 up. All
-    /// records are one class where they have not one label each.
-    Mahalanobis,
-    /// The squared Mahalanobis distance to the nearest class's mean less that to the mean of all
-    /// records; any number. Always 0 where records have not one label each.
-    RelativeMahalanobis,
-    /// The log-odds of a virtual class, whose logit is the part of the record's vector outside the
-    /// principal subspace of training (ViM), against all classes; any number.
-    Vim,
+named! {
+    /// Which detector, in the order in which they are combined.
+    pub enum DetectorKind {
+        /// 1 − the largest probability, where unknown n-grams count as zero vectors. In \[0, 1\]; for
+        /// independent labels, 1 − the certainty of the least certain one, in \[0, ½\].
+        CoverageMsp = "coverage_msp",
+        /// The least surprising class's mean surprise at the words, in nats per word (naive Bayes).
+        NaiveBayes = "naive_bayes",
+        /// The mean surprise at each word after the one before it, and at the end of the text, in nats
+        /// per word, from 0 up: an interpolated Kneser-Ney bigram model.
+        KneserNey = "kneser_ney",
+        /// 1 − the cosine to the nearest of up to 256 typical training vectors. In \[0, 2\].
+        Prototypes = "prototypes",
+        /// The Euclidean distance to the fifth nearest training record, from 0 up: in a row's own
+        /// features or an image's representation; for texts between vectors of length 1, so at most 2.
+        NearestNeighbors = "nearest_neighbors",
+        /// How far a row lies outside the ranges of the training rows, in standard deviations, from 0
+        /// up; each unseen kind of value counts like one. 0 for a row within all ranges.
+        Columns = "columns",
+        /// The share of words that training never saw. In \[0, 1\].
+        UnknownTokens = "unknown_tokens",
+        /// The share of pairs of adjacent words that training never saw. In \[0, 1\].
+        UnseenBigrams = "unseen_bigrams",
+        /// 1 − the largest probability, where unknown n-grams do not count at all. In \[0, 1\]; for
+        /// independent labels, 1 − the certainty of the least certain one, in \[0, ½\].
+        Msp = "msp",
+        /// −the largest logit, where unknown n-grams do not count; any number.
+        MaxLogit = "max_logit",
+        /// −ln Σ e^logit, where unknown n-grams do not count; any number. For independent labels
+        /// −Σ ln(1 + e^logit), at most 0.
+        Energy = "energy",
+        /// The entropy of the probabilities in nats, where unknown n-grams do not count. From 0 to the
+        /// logarithm of the number of classes; for independent labels, the sum over the labels.
+        Entropy = "entropy",
+        /// The Mahalanobis distance to the nearest class's mean, in standard deviations, from 0 up. All
+        /// records are one class where they have not one label each.
+        Mahalanobis = "mahalanobis",
+        /// The squared Mahalanobis distance to the nearest class's mean less that to the mean of all
+        /// records; any number. Always 0 where records have not one label each.
+        RelativeMahalanobis = "relative_mahalanobis",
+        /// The log-odds of a virtual class, whose logit is the part of the record's vector outside the
+        /// principal subspace of training (ViM), against all classes; any number.
+        Vim = "vim",
+    }
 }
 
 /// What a detector finds unfamiliar.
@@ -103,25 +102,6 @@ impl Familiarity {
 }
 
 impl DetectorKind {
-    /// Every kind, in the order in which they are combined.
-    pub const ALL: &[Self] = &[
-        Self::CoverageMsp,
-        Self::NaiveBayes,
-        Self::KneserNey,
-        Self::Prototypes,
-        Self::NearestNeighbors,
-        Self::Columns,
-        Self::UnknownTokens,
-        Self::UnseenBigrams,
-        Self::Msp,
-        Self::MaxLogit,
-        Self::Energy,
-        Self::Entropy,
-        Self::Mahalanobis,
-        Self::RelativeMahalanobis,
-        Self::Vim,
-    ];
-
     /// Those that are combined unless asked otherwise, in order. For texts neither Mahalanobis
     /// distances nor ViM: on pooled vectors they find less than any of these.
     pub fn defaults(records: RecordKind, labels: bool) -> impl Iterator<Item = Self> {
@@ -174,27 +154,6 @@ impl DetectorKind {
     /// Whether it reads [`super::Sample::plain_logits`].
     pub fn reads_plain_logits(self) -> bool {
         matches!(self, Self::Msp | Self::MaxLogit | Self::Energy | Self::Entropy)
-    }
-
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CoverageMsp => "coverage_msp",
-            Self::NaiveBayes => "naive_bayes",
-            Self::KneserNey => "kneser_ney",
-            Self::Prototypes => "prototypes",
-            Self::NearestNeighbors => "nearest_neighbors",
-            Self::Columns => "columns",
-            Self::UnknownTokens => "unknown_tokens",
-            Self::UnseenBigrams => "unseen_bigrams",
-            Self::Msp => "msp",
-            Self::MaxLogit => "max_logit",
-            Self::Energy => "energy",
-            Self::Entropy => "entropy",
-            Self::Mahalanobis => "mahalanobis",
-            Self::RelativeMahalanobis => "relative_mahalanobis",
-            Self::Vim => "vim",
-        }
     }
 
     /// Fits the detector to training records. Runs on the current rayon pool; the result does not

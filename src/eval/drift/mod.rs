@@ -63,7 +63,8 @@ pub struct AxisShift {
     pub p_value: f64,
     /// The same, for one that looks at all axes: p times their number, at most 1 (Bonferroni).
     pub adjusted_p_value: f64,
-    /// On which side of the calibration records the batch lies; absent where there is no difference.
+    /// On which side of the calibration records the batch lies where the two differ most; the medians
+    /// may differ the other way. Absent where there is no difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// Median of the calibration records, or their share; absent without records.

@@ -6,6 +6,7 @@ use super::columns::column;
 use crate::data::profile::Profile;
 use crate::data::split::Split;
 use crate::eval::Link;
+use crate::eval::calibrator::CalibratorKind;
 use crate::eval::detector::{DetectorKind, RecordKind};
 use crate::learn::device::DeviceName;
 use crate::model::spec::{SplitRequest, SplitSpec, TrainRequest, Warning};
@@ -171,8 +172,15 @@ pub(super) fn confidence(request: &TrainRequest, task: &TaskSpec, errors: &mut V
     let Some(calibrator) = request.calibrator else { return };
     let link = if task.may_be_unlabelled() { Link::Sigmoid } else { Link::Softmax };
     if task.is_regression() || !calibrator.applies(link) {
-        let message = format!("does not calibrate what a {} predicts", task.name());
-        let hint = "leave it out: the best one is chosen";
+        let (message, hint) = if task.is_regression() {
+            let hint = "leave it out: a regression has intervals instead".to_owned();
+            ("calibrates probabilities, and a regression predicts none", hint)
+        } else {
+            let names = CalibratorKind::ALL.iter().filter(|kind| kind.applies(link));
+            let names = names.map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+            let hint = format!("leave it out to have the best one chosen, or choose of {names}");
+            ("does not fit whether a record has one label or several", hint)
+        };
         errors.push(FieldError::new("calibrator", message).hint(hint));
     }
 }
