@@ -5,7 +5,7 @@ macro_rules! named {
     (
         $(#[$about:meta])*
         pub enum $name:ident {
-            $($(#[doc = $doc:literal])+ $variant:ident = $tag:literal,)+
+            $($(#[doc = $doc:literal])+ $variant:ident = $tag:tt,)+
         }
     ) => {
         $(#[$about])*

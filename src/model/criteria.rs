@@ -416,8 +416,8 @@ fn outside_words(reading: &Reading) -> String {
         Encoded::Row(row) => {
             let outside = &row.coverage.outside;
             let shown = outside.iter().take(5).map(|o| o.message.clone());
-            let values = if outside.len() == 1 { "value is" } else { "values are" };
-            let what = format!("{} {values} not like those of training", outside.len());
+            let values = if outside.len() == 1 { "value lies" } else { "values lie" };
+            let what = format!("{} {values} outside what training saw", outside.len());
             (shown.collect(), outside.len(), what)
         }
         Encoded::Image(_) => return String::new(),

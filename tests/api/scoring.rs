@@ -196,7 +196,7 @@ async fn detectors_and_calibrator_are_chosen_in_the_spec() {
     for (list, count) in [("detectors", 15), ("calibrators", 7)] {
         let list = catalog[list].as_array().unwrap();
         assert_eq!(list.len(), count);
-        let said = |choice: &Value| choice["description"].as_str().unwrap().len() > 30;
+        let said = |choice: &Value| choice["description"].as_str().unwrap().len() > 20;
         assert!(list.iter().all(said), "{list:?}");
     }
 
