@@ -11,6 +11,7 @@ mod explanations;
 mod extension;
 mod faults;
 mod generators;
+mod guarantees;
 mod harness;
 mod images;
 mod jobs;
