@@ -31,9 +31,12 @@ pub mod prototypes;
 mod reference_tests;
 pub mod reliability;
 pub mod risk_coverage;
+pub mod seeds;
 pub mod selective_risk;
 pub mod similar;
 pub mod terms;
+pub mod trend;
+mod uncertainty;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
