@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bootstrap::CONFIDENCE;
-use super::uncertainty::{Crossed, Source, Uncertain, record_means, variance};
+use super::uncertainty::{Crossed, Source, Uncertain, record_means, variance, welch};
 
 /// Seeds of each setting that a comparison needs.
 pub const MIN_SEEDS: usize = 2;
@@ -215,14 +215,6 @@ fn paired(
         second[j].values.iter().zip(first[i].values).map(|(b, a)| b - a).collect()
     };
     Ok(a.iter().zip(&b).map(minus).collect())
-}
-
-/// Degrees of freedom of a sum of two estimated variances (Welch 1947), at least the smaller of theirs.
-fn welch(a: f64, a_count: usize, b: f64, b_count: usize) -> f64 {
-    let (a_degrees, b_degrees) = ((a_count - 1) as f64, (b_count - 1) as f64);
-    let parts = a * a / a_degrees + b * b / b_degrees;
-    let degrees = if parts > 0.0 { (a + b) * (a + b) / parts } else { a_degrees + b_degrees };
-    degrees.clamp(a_degrees.min(b_degrees), a_degrees + b_degrees)
 }
 
 #[cfg(test)]

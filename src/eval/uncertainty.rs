@@ -120,6 +120,14 @@ pub(super) fn variance(values: &[f64]) -> f64 {
         / (values.len().max(2) - 1) as f64
 }
 
+/// Degrees of freedom of a sum of two estimated variances (Welch 1947), at least the smaller of theirs.
+pub(super) fn welch(a: f64, a_count: usize, b: f64, b_count: usize) -> f64 {
+    let (a_degrees, b_degrees) = ((a_count - 1) as f64, (b_count - 1) as f64);
+    let parts = a * a / a_degrees + b * b / b_degrees;
+    let degrees = if parts > 0.0 { (a + b) * (a + b) / parts } else { a_degrees + b_degrees };
+    degrees.clamp(a_degrees.min(b_degrees), a_degrees + b_degrees)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
