@@ -51,11 +51,7 @@ pub fn similar_groups(vectors: &Matrix, most: usize, seed: u64) -> Groups {
     if wanted == 0 {
         return Groups { groups: Vec::new(), ungrouped };
     }
-    let sample = sample(&units, seed);
-    let fits = (0..STARTS).map(|start| fit(&sample, wanted, seed.wrapping_add(start)));
-    // The first of equals.
-    let best = fits.reduce(|best, next| if next.1 > best.1 { next } else { best });
-    let centres = best.map_or_else(|| Matrix::new(vectors.columns()), |(centres, _)| centres);
+    let centres = centres(&units, wanted, seed);
     let mut groups = vec![Group { members: Vec::new() }; centres.len()];
     for (place, (group, cosine)) in places.into_iter().zip(assign(&centres, &units)) {
         groups[group].members.push((place, f64::from(cosine).clamp(-1.0, 1.0)));
@@ -70,6 +66,15 @@ pub fn similar_groups(vectors: &Matrix, most: usize, seed: u64) -> Groups {
     Groups { groups, ungrouped }
 }
 
+/// Centres of at most `wanted` clusters of vectors of length 1: the best of several starts.
+pub(super) fn centres(units: &Matrix, wanted: usize, seed: u64) -> Matrix {
+    let sample = sample(units, seed);
+    let fits = (0..STARTS).map(|start| fit(&sample, wanted, seed.wrapping_add(start)));
+    // The first of equals.
+    let best = fits.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map_or_else(|| Matrix::new(units.columns()), |(centres, _)| centres)
+}
+
 fn sample(units: &Matrix, seed: u64) -> Matrix {
     if units.len() <= MAX_SAMPLE {
         return units.clone();
@@ -82,7 +87,7 @@ fn sample(units: &Matrix, seed: u64) -> Matrix {
 }
 
 /// The group of each vector and its cosine to the centre.
-fn assign(centres: &Matrix, units: &Matrix) -> Vec<(usize, f32)> {
+pub(super) fn assign(centres: &Matrix, units: &Matrix) -> Vec<(usize, f32)> {
     let of = |record| nearest(centres, units.row(record)).unwrap_or((0, 0.0));
     (0..units.len()).into_par_iter().map(of).collect()
 }
