@@ -37,6 +37,24 @@ pub fn describe(error: &serde_json::Error) -> String {
     error.to_string().replace("recursion limit exceeded", "it is nested deeper than 128 levels")
 }
 
+/// Sets a field by its path. Objects on the way that are not there are taken from `resolved`, so that
+/// what has a type keeps it; where there is none either, they are made.
+pub fn set(value: &mut Value, path: &str, to: &Value, resolved: &Value) {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    if !value.is_object() {
+        *value =
+            if resolved.is_object() { resolved.clone() } else { Value::Object(Default::default()) };
+    }
+    let Some(fields) = value.as_object_mut() else { return };
+    match rest {
+        None => drop(fields.insert(name.to_owned(), to.clone())),
+        Some(rest) => {
+            let field = fields.entry(name).or_insert(Value::Null);
+            set(field, rest, to, &resolved[name]);
+        }
+    }
+}
+
 /// Reads one value; [`parse`] for a value within a text that something else reads.
 #[derive(Default)]
 pub struct Strict {
@@ -151,6 +169,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_field_is_set_by_its_path() {
+        let resolved = json!({"network": {"type": "mlp", "hidden": [64]}, "training": {}});
+        let mut value = json!({"network": null, "training": {"epochs": 3}});
+        set(&mut value, "network.hidden", &json!([1]), &resolved);
+        set(&mut value, "training.early_stopping.patience", &json!(2), &resolved);
+        assert_eq!(
+            value,
+            json!({"network": {"type": "mlp", "hidden": [1]},
+                   "training": {"epochs": 3, "early_stopping": {"patience": 2}}})
+        );
+    }
 
     #[test]
     fn a_key_that_stands_twice_is_named() {

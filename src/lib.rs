@@ -16,6 +16,7 @@ pub mod clock;
 pub mod compute;
 pub mod config;
 pub mod data;
+pub mod diagnose;
 pub mod eval;
 pub mod http;
 pub mod id;

@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["scorer"],
     &["store"],
     &["job"],
+    &["diagnose"],
     &["model"],
     &["task"],
     &["learn", "eval", "data", "text", "tabular", "image"],

@@ -12,6 +12,7 @@ pub mod follow;
 pub mod generate;
 pub mod health;
 pub mod jobs;
+pub mod limitations;
 pub mod media;
 pub mod models;
 pub mod monitoring;
@@ -117,6 +118,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(models::download))
         .routes(routes!(score::score))
         .routes(routes!(evaluate::evaluate))
+        .routes(routes!(limitations::limitations))
+        .routes(routes!(limitations::apply_remedy))
         .routes(routes!(monitoring::monitoring, monitoring::reset))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
+use crate::diagnose::request::{DiagnoseRequest, DiagnoseSpec};
 use crate::learn::range_test::RangeTestReport;
 use crate::model::card::PartMetrics;
 use crate::model::estimate::Estimate;
@@ -27,6 +28,8 @@ pub enum JobRequest {
     RangeTest(RangeTestRequest),
     /// Train a model many times over a space of settings, and keep the best.
     Sweep(sweep::SweepRequest),
+    /// Find the limitations of a model, and try what helps.
+    Diagnose(DiagnoseRequest),
 }
 
 /// Where a job stands.
@@ -120,7 +123,7 @@ pub struct Job {
     /// Its id.
     #[schema(example = "job_019ab3c1d2e37a4f8b6c5d4e3f2a1b0c")]
     pub id: String,
-    /// What it does: `train` or `range_test`.
+    /// What it does: `train`, `range_test`, `sweep` or `diagnose`.
     #[schema(example = "train")]
     pub kind: String,
     /// Where it stands.
@@ -184,6 +187,10 @@ pub struct Validated {
     /// The sweep, where it is one; `spec` and `estimate` are then of its base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<sweep::SweepSpec>,
+    /// The diagnosis, where it is one; `spec` is then its model's, and `estimate` that of all it may
+    /// train.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<DiagnoseSpec>,
 }
 
 /// Where and with what a run was computed.

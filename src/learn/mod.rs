@@ -10,6 +10,7 @@ mod choices;
 pub mod device;
 pub mod gradient;
 pub mod init;
+pub mod inspect;
 pub mod kernels;
 pub mod loss;
 pub mod network;

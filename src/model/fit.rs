@@ -79,19 +79,23 @@ fn go_on(monitor: &dyn FitMonitor) -> Result<(), FitError> {
 }
 
 /// Records with what is to be learnt of them, and the part that each is in.
-pub(super) struct Divided {
-    output: Output,
-    outcomes: Outcomes,
+pub struct Divided {
+    /// What the network's outputs stand for.
+    pub output: Output,
+    /// What is to be learnt of each record.
+    pub outcomes: Outcomes,
+    /// The records.
     pub records: Records,
     weights: Option<Vec<f64>>,
+    /// Which records train, validate, calibrate and test.
     pub parts: Parts,
     /// A number for each record, the same for equal ones.
-    groups: Vec<u64>,
+    pub groups: Vec<u64>,
 }
 
 /// Decides which records train, validate, calibrate and test. Those that trained an earlier model, by
 /// their number in `seen`, ascending, train again: nothing honest can be measured on them.
-pub(super) fn divide(
+pub fn divide(
     spec: &TrainSpec,
     table: TrainingTable,
     seen: &[u64],

@@ -10,9 +10,13 @@ use crate::task::Outcomes;
 /// The records of each part, by position.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parts {
+    /// Those that train.
     pub train: Vec<usize>,
+    /// Those that steer training.
     pub validation: Vec<usize>,
+    /// Those that fit calibrator, detectors and conformal thresholds.
     pub calibration: Vec<usize>,
+    /// Those that report.
     pub test: Vec<usize>,
     /// Records left out because their text stands in a part nearer to reporting too.
     pub excluded: usize,

@@ -134,6 +134,36 @@ impl TestResults {
         self.records == other.records && same_truth
     }
 
+    /// How far the model is from the truth, record by record; lower is better. Of labels, 0 where all
+    /// are right and 1 where any is wrong. Of numbers, the squared error in the target's unit; of
+    /// several targets, the mean of each one's as a share of its variance among the records.
+    pub fn losses(&self) -> Vec<f64> {
+        let wrong = |wrong: bool| f64::from(u8::from(wrong));
+        match &self.results {
+            Results::Labels { truth, predicted, .. } => {
+                truth.iter().zip(predicted).map(|(truth, label)| wrong(truth != label)).collect()
+            }
+            Results::Sets { extra, missed, .. } => {
+                extra.iter().zip(missed).map(|(extra, missed)| wrong(extra + missed > 0)).collect()
+            }
+            Results::Values { targets, truth, predicted } => {
+                let each = targets.len().max(1);
+                let units: Vec<f64> = (0..each)
+                    .map(|target| match each {
+                        1 => 1.0,
+                        _ => variance(truth.iter().skip(target).step_by(each).copied()),
+                    })
+                    .collect();
+                let records = truth.chunks(each).zip(predicted.chunks(each));
+                let loss = |(truth, predicted): (&[f64], &[f64])| {
+                    let errors = truth.iter().zip(predicted).zip(&units);
+                    errors.map(|((t, p), unit)| (t - p).powi(2) / unit).sum::<f64>() / each as f64
+                };
+                records.map(loss).collect()
+            }
+        }
+    }
+
     /// As bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArraysError> {
         let mut arrays = Arrays::default();
@@ -191,6 +221,14 @@ impl TestResults {
     }
 }
 
+/// The variance of numbers; 1 where they do not vary.
+fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let n = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / n;
+    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+    if variance > 0.0 { variance } else { 1.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +257,15 @@ mod tests {
             assert_eq!(TestResults::from_bytes(&bytes).unwrap(), results);
             assert!(TestResults::from_bytes(&bytes[..bytes.len() - 1]).is_err());
         }
+    }
+
+    #[test]
+    fn losses_are_lower_where_the_model_is_better() {
+        let [labels, sets, values] = all();
+        assert_eq!(labels.losses(), [0.0, 1.0]);
+        assert_eq!(sets.losses(), [1.0, 1.0]);
+        // Errors of 0.5 where both targets have a variance of 1.
+        assert_eq!(values.losses(), [0.25, 0.25]);
     }
 
     #[test]

@@ -82,6 +82,24 @@ pub(super) async fn check_not_a_start(
     })
 }
 
+/// Refuses to let go of a model whose limitations are being looked for.
+pub(super) async fn check_not_diagnosed(
+    tx: &mut Transaction<'static, Sqlite>,
+    model: &str,
+) -> Result<(), StoreError> {
+    let needing: Vec<String> = sqlx::query_scalar(
+        "SELECT jobs.id FROM reports JOIN jobs ON jobs.id = reports.job
+         WHERE jobs.status IN ('queued', 'running', 'cancelling') AND reports.model = $1 LIMIT 5",
+    )
+    .bind(model)
+    .fetch_all(&mut **tx)
+    .await?;
+    unless_needed(&needing, || StoreError::InUse {
+        message: format!("{} diagnoses {model:?}", needing.join(", ")),
+        hint: "cancel these jobs or wait for them to end, then delete the model",
+    })
+}
+
 fn unless_needed(needing: &[String], error: impl FnOnce() -> StoreError) -> Result<(), StoreError> {
     if needing.is_empty() { Ok(()) } else { Err(error()) }
 }

@@ -6,6 +6,7 @@ use sqlx::{Row, Sqlite, Transaction};
 use utoipa::ToSchema;
 
 use super::json::{from_json, to_json};
+use super::reports::RemedyOf;
 use super::{Cursor, Page, Store, StoreError, continuations};
 use crate::clock::Timestamp;
 use crate::job::JobStatus;
@@ -29,6 +30,9 @@ pub struct ModelInfo {
     /// The run that made it; absent where it was imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The finding of a diagnosis that it was trained as the remedy of; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy_of: Option<RemedyOf>,
     /// The dataset it was made from; it may no longer be stored here.
     pub dataset: String,
     /// What it does.
@@ -182,7 +186,7 @@ impl Store {
             .await?;
         let row = row.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })?;
         let aliases = self.aliases_of(id).await?;
-        info(&row, aliases)
+        info(&row, aliases, self.remedy_of(id).await?)
     }
 
     /// The card of a model.
@@ -225,7 +229,8 @@ impl Store {
         let mut items = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: String = row.try_get("id")?;
-            items.push(info(row, self.aliases_of(&id).await?)?);
+            let (aliases, remedy) = (self.aliases_of(&id).await?, self.remedy_of(&id).await?);
+            items.push(info(row, aliases, remedy)?);
         }
         Ok(Page::cut(items, limit, |m| Cursor { time: m.created_at.millis(), id: m.id.clone() }))
     }
@@ -265,6 +270,7 @@ impl Store {
             continuations::forget(&mut tx, state).await?;
         }
         continuations::check_not_a_start(&mut tx, id).await?;
+        continuations::check_not_diagnosed(&mut tx, id).await?;
         sqlx::query("UPDATE jobs SET model = NULL WHERE model = $1")
             .bind(id)
             .execute(&mut *tx)
@@ -282,7 +288,11 @@ impl Store {
     }
 }
 
-fn info(row: &SqliteRow, aliases: Vec<String>) -> Result<ModelInfo, StoreError> {
+fn info(
+    row: &SqliteRow,
+    aliases: Vec<String>,
+    remedy_of: Option<RemedyOf>,
+) -> Result<ModelInfo, StoreError> {
     let id: String = row.try_get("id")?;
     let spec: String = row.try_get("spec")?;
     let artifact: String = row.try_get("artifact")?;
@@ -292,6 +302,7 @@ fn info(row: &SqliteRow, aliases: Vec<String>) -> Result<ModelInfo, StoreError> 
         aliases,
         job: row.try_get("job")?,
         run: row.try_get("run")?,
+        remedy_of,
         dataset: row.try_get("dataset")?,
         task: row.try_get("task")?,
         spec: from_json(&spec, "models", "spec", &id)?,

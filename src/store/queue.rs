@@ -72,7 +72,16 @@ pub enum Ending<'a> {
         /// Time spent.
         seconds: &'a Seconds,
     },
-    /// Without either.
+    /// With the report of a diagnosis, which is kept already.
+    Report {
+        /// What the user should know.
+        warnings: &'a [Warning],
+        /// Whether it was stopped before it was done.
+        stopped: bool,
+        /// Time spent.
+        seconds: &'a Seconds,
+    },
+    /// Without any of these.
     Failed(&'a Problem),
     /// Because it was asked to.
     Cancelled,
@@ -290,6 +299,21 @@ impl Store {
                     .await?;
                 ended(&mut tx, status, None).await?;
             }
+            Ending::Report { warnings, stopped, seconds } => {
+                let seconds = claimed.spent.plus(seconds);
+                sqlx::query("UPDATE runs SET seconds = $2 WHERE id = $1")
+                    .bind(&claimed.job.run)
+                    .bind(to_json(&seconds)?)
+                    .execute(&mut *tx)
+                    .await?;
+                sqlx::query("UPDATE jobs SET warnings = $2 WHERE id = $1")
+                    .bind(id)
+                    .bind(to_json(&warnings)?)
+                    .execute(&mut *tx)
+                    .await?;
+                let status = if stopped { JobStatus::Stopped } else { JobStatus::Succeeded };
+                ended(&mut tx, status, None).await?;
+            }
             Ending::RangeTest { tested, warnings, seconds } => {
                 sqlx::query(
                     "UPDATE runs SET range_test = $2, steps = $3, seconds = $4 WHERE id = $1",
@@ -371,6 +395,22 @@ impl Store {
 
 pub(super) fn fenced(rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
+
+/// Fails where the attempt no longer holds its job.
+pub(super) async fn held(
+    tx: &mut Transaction<'static, Sqlite>,
+    claimed: &Claimed,
+) -> Result<(), StoreError> {
+    let held: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM jobs WHERE id = $1 AND lease = $2
+         AND status IN ('running', 'cancelling')",
+    )
+    .bind(&claimed.job.id)
+    .bind(&claimed.lease)
+    .fetch_one(&mut **tx)
+    .await?;
+    fenced(held.unsigned_abs())
 }
 
 async fn end(

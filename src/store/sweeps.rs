@@ -101,15 +101,7 @@ impl Store {
         chunks: Vec<Chunk>,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let held: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM jobs WHERE id = $1 AND lease = $2
-             AND status IN ('running', 'cancelling')",
-        )
-        .bind(&claimed.job.id)
-        .bind(&claimed.lease)
-        .fetch_one(&mut *tx)
-        .await?;
-        fenced(held.unsigned_abs())?;
+        super::queue::held(&mut tx, claimed).await?;
         super::metrics::append(&mut tx, run, chunks).await?;
         Ok(tx.commit().await?)
     }

@@ -1,5 +1,6 @@
 //! One attempt at a job, from claim to finish.
 
+mod diagnose;
 mod source;
 mod sweep;
 mod trial;
@@ -46,6 +47,10 @@ pub async fn run(
             let RangeOutput { tested, warnings, seconds } = &*range;
             store.finish(&claimed, Ending::RangeTest { tested, warnings, seconds }).await
         }
+        Ok(Done::Report(diagnose::Diagnosed { stopped, seconds })) => {
+            let warnings = &claimed.job.warnings;
+            store.finish(&claimed, Ending::Report { warnings, stopped, seconds: &seconds }).await
+        }
         Err(Failure::Cancelled) => store.finish(&claimed, Ending::Cancelled).await,
         Err(Failure::Released) => store.finish(&claimed, Ending::Released).await,
         Err(Failure::Lost) => Err(StoreError::LeaseLost),
@@ -77,6 +82,7 @@ pub async fn run(
 enum Done {
     Model(Box<Made>),
     RangeTest(Box<RangeOutput>),
+    Report(diagnose::Diagnosed),
 }
 
 /// A model, and what it was made by.
@@ -125,6 +131,12 @@ async fn perform(
         let sweep::Winner { trained, trial, stopped } = won;
         let made = Made { trained, run: trial.run, spec: trial.spec, stopped };
         return Ok(Done::Model(Box::new(made)));
+    }
+    if claimed.job.kind == "diagnose" {
+        let parallel = launcher.threads_per_job();
+        let parts = (table, source);
+        let diagnosed = diagnose::perform(store, claimed, control, parts, parallel).await?;
+        return Ok(Done::Report(diagnosed));
     }
     let (resume, position) = resume(store, claimed).await?;
     let inputs = Inputs {

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::rungs::{rungs, total_epochs};
-use super::space::{Setting, draw, grid, grid_size, set};
+use super::space::{Setting, draw, grid, grid_size};
 use super::{Grid, PlannedRun, RandomSearch, Strategy, SuccessiveHalving, SweepRequest, SweepSpec};
 use crate::data::profile::Profile;
 use crate::data::split::Split;
+use crate::json;
 use crate::learn::stopping::StoppingMetric;
 use crate::model::spec::{SplitSpec, TrainSpec, Warning};
 use crate::problem::{FieldError, nearest};
@@ -130,10 +131,10 @@ impl Overlay {
         let mut fields: Vec<_> = setting.iter().collect();
         fields.sort_by_key(|(field, _)| field.split('.').count());
         for (field, to) in fields {
-            set(&mut value, field, to, &self.resolved);
+            json::set(&mut value, field, to, &self.resolved);
         }
         if let Some(seed) = seed {
-            set(&mut value, "training.seed", &seed.into(), &self.resolved);
+            json::set(&mut value, "training.seed", &seed.into(), &self.resolved);
         }
         value
     }

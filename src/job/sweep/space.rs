@@ -174,24 +174,6 @@ pub fn draw(space: &BTreeMap<String, Range>, count: usize, seed: u64) -> Vec<Set
     settings
 }
 
-/// Sets a field by its path. Objects on the way that are not there are taken from `resolved`, so that
-/// what has a type keeps it; where there is none either, they are made.
-pub fn set(value: &mut Value, path: &str, to: &Value, resolved: &Value) {
-    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-    if !value.is_object() {
-        *value =
-            if resolved.is_object() { resolved.clone() } else { Value::Object(Default::default()) };
-    }
-    let Some(fields) = value.as_object_mut() else { return };
-    match rest {
-        None => drop(fields.insert(name.to_owned(), to.clone())),
-        Some(rest) => {
-            let field = fields.entry(name).or_insert(Value::Null);
-            set(field, rest, to, &resolved[name]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -259,18 +241,5 @@ mod tests {
             assert!(parsed.check("space.x").is_some(), "{range}");
         }
         assert!(space().values().all(|range| range.check("x").is_none()));
-    }
-
-    #[test]
-    fn a_field_is_set_by_its_path() {
-        let resolved = json!({"network": {"type": "mlp", "hidden": [64]}, "training": {}});
-        let mut value = json!({"network": null, "training": {"epochs": 3}});
-        set(&mut value, "network.hidden", &json!([1]), &resolved);
-        set(&mut value, "training.early_stopping.patience", &json!(2), &resolved);
-        assert_eq!(
-            value,
-            json!({"network": {"type": "mlp", "hidden": [1]},
-                   "training": {"epochs": 3, "early_stopping": {"patience": 2}}})
-        );
     }
 }

@@ -80,10 +80,16 @@ impl DenseSpec {
         affine(&x, &parameters[at], &parameters[at + 1])
     }
 
-    /// The last hidden layer's values and the outputs of one record.
-    pub(super) fn evaluate(&self, parameters: &[Vec<f32>], mut x: Vec<f32>) -> [Vec<f32>; 2] {
+    /// The last hidden layer's values and the outputs of one record; `seen` is shown the values of each
+    /// hidden layer.
+    pub(super) fn evaluate(
+        &self,
+        parameters: &[Vec<f32>],
+        mut x: Vec<f32>,
+        mut seen: impl FnMut(usize, &[f32]),
+    ) -> [Vec<f32>; 2] {
         let mut at = 0;
-        for width in &self.hidden {
+        for (position, width) in self.hidden.iter().enumerate() {
             let mut values = vec![0.0; *width];
             kernels::dense(&parameters[at], &parameters[at + 1], &x, &mut values);
             at += 2;
@@ -91,6 +97,7 @@ impl DenseSpec {
             normalization::apply(self.normalization, &parameters[at..at + of], &mut values);
             at += of;
             self.activation.apply(&mut values);
+            seen(position, &values);
             if self.residual && values.len() == x.len() {
                 kernels::axpy(1.0, &x, &mut values);
             }

@@ -137,6 +137,15 @@ impl View<'_> {
     /// The representation of a record and its outputs. The representation is the pooled vector of a
     /// text, else what the last layer takes.
     pub fn evaluate(&self, row: Row<'_>) -> (Vec<f32>, Vec<f32>) {
+        self.evaluate_seen(row, |_, _| {})
+    }
+
+    /// The same, where `seen` is shown the values of each hidden layer, from 0 on.
+    pub fn evaluate_seen(
+        &self,
+        row: Row<'_>,
+        seen: impl FnMut(usize, &[f32]),
+    ) -> (Vec<f32>, Vec<f32>) {
         let stem = self.spec.stem();
         let x = match row {
             Row::Sparse(row) => {
@@ -157,7 +166,7 @@ impl View<'_> {
         let (of_stem, of_dense) = self.values.split_at(own);
         let vector = stem.evaluate(of_stem, self.input, x);
         let pooled = stem.dimension().is_some().then(|| vector.clone());
-        let [last, outputs] = stem.dense().evaluate(of_dense, vector);
+        let [last, outputs] = stem.dense().evaluate(of_dense, vector, seen);
         (pooled.unwrap_or(last), outputs)
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{
     CpuStorage, CudaStorage, Device, InplaceOp1, Layout as TensorLayout, Tensor, Var,
 };
 
-use super::layout::{TABLE, initial_table};
+use super::layout::{TABLE, initial_table, layer_of};
 use super::pass::Pass;
 use super::{Frozen, InputShape, Layout, NetworkSpec, Pooling, TextForm, View};
 use crate::learn::LearnError;
@@ -254,6 +254,33 @@ impl Network {
             })?;
         }
         Ok(StepOutcome { loss, gradient_norm: norm as f32 })
+    }
+
+    /// The Euclidean norm of each layer's gradient of the mean loss of records, from the input on, and
+    /// that loss; not a number where the loss is not finite.
+    pub fn layer_gradients(
+        &mut self,
+        data: (&Features, &Targets),
+        records: &[usize],
+        noise: Noise<'_>,
+    ) -> Result<(Vec<(String, f64)>, f32), LearnError> {
+        self.gradient.clear();
+        let loss = self.differentiate(data, records, 1.0, noise)?;
+        let squares = |values: &[f32]| values.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
+        let mut layers: Vec<(String, f64)> =
+            self.layout.layers().into_iter().map(|name| (name, 0.0)).collect();
+        let mut add = |layer: &str, square: f64| {
+            if let Some((_, sum)) = layers.iter_mut().find(|(name, _)| name == layer) {
+                *sum += square;
+            }
+        };
+        add(layer_of(TABLE), squares(self.gradient.table().1));
+        for (position, &slot) in self.trained.iter().enumerate() {
+            let name = layer_of(&self.layout.slots[slot].name);
+            add(name, squares(self.gradient.dense(position)));
+        }
+        let norm = |sum: f64| if loss.is_finite() { sum.sqrt() } else { f64::NAN };
+        Ok((layers.into_iter().map(|(name, sum)| (name, norm(sum))).collect(), loss))
     }
 
     /// The mean loss of a batch. Adds `share` of its gradient to the step's, if it is finite.

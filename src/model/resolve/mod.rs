@@ -20,6 +20,7 @@ use crate::learn::stopping::EarlyStopping;
 use crate::problem::FieldError;
 use crate::task::{Input, TaskSpec};
 use columns::Findings;
+pub use parts::train_records;
 pub use source::{Source, resolve_from};
 
 /// Below this many records, all of them train unless the request says otherwise.

@@ -127,7 +127,7 @@ fn by_column(
 }
 
 /// Training records, roughly.
-pub(super) fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
+pub fn train_records(split: &SplitSpec, profile: &Profile) -> usize {
     let rows = profile.rows as f64;
     let records = match split {
         SplitSpec::Shares { train, .. } => rows * train,

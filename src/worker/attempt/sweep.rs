@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 pub use winner::Winner;
 
-use super::trial::{Checkpoint, TrialReporter, load};
+use super::trial::{Checkpoint, Notes, TrialReporter, load};
 use super::{Control, Failure, Reason, environment};
 use crate::clock::Timestamp;
 use crate::compute::{self, ComputeError};
@@ -228,10 +228,9 @@ impl Sweep<'_> {
             control: self.control.clone(),
             deadline: self.deadline,
             wind_up,
-            clock: self.store.clock.clone(),
             tell,
             epochs: self.epochs.clone(),
-            chunks: Vec::new(),
+            notes: Notes::new(self.store.clock.clone()),
         };
         tasks.spawn(async move {
             let resume = match run.checkpoint_step {
@@ -248,7 +247,7 @@ impl Sweep<'_> {
                 let inputs =
                     SegmentInputs { spec, table, warnings, source, resume, until, metric, before };
                 let outcome = segment::run(inputs, clock.as_ref(), &mut reporter);
-                (outcome, reporter.chunks)
+                (outcome, reporter.notes.chunks)
             };
             let (outcome, chunks) = match compute::run_apart("trial", 1, work).await {
                 Ok((outcome, chunks)) => (Ok(outcome), chunks),

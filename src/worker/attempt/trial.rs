@@ -12,9 +12,10 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::job::MetricPoint;
 use crate::job::execute::{Event, Reporter};
 use crate::learn::stopping::StoppingMetric;
-use crate::learn::trainer::Interrupt;
+use crate::learn::trainer::{EpochReport, Interrupt};
 use crate::store::metrics::Chunk;
 use crate::store::{Store, StoreError};
+use crate::task::MetricsReport;
 
 /// The state under a key; without one the training starts over.
 pub(super) async fn load(store: &Store, key: &str) -> Result<Option<Arrays>, StoreError> {
@@ -46,13 +47,33 @@ pub(super) struct TrialReporter {
     pub deadline: Option<Timestamp>,
     /// Keep the best as it is.
     pub wind_up: bool,
-    pub clock: SharedClock,
     pub tell: mpsc::Sender<Checkpoint>,
     pub epochs: Arc<Vec<AtomicUsize>>,
+    pub notes: Notes,
+}
+
+/// What was measured after each epoch.
+pub(super) struct Notes {
+    pub clock: SharedClock,
     pub chunks: Vec<Chunk>,
 }
 
-impl TrialReporter {
+impl Notes {
+    pub fn new(clock: SharedClock) -> Self {
+        Self { clock, chunks: Vec::new() }
+    }
+
+    /// Notes an epoch.
+    pub fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>) {
+        let (step, epoch) = (report.step, report.epoch);
+        self.note("epoch.train_loss", step, epoch, Some(report.train_loss));
+        self.note("epoch.seconds", step, epoch, Some(report.seconds));
+        for metric in StoppingMetric::ALL {
+            let value = validation.and_then(|v| v.value(metric));
+            self.note(series(metric), step, epoch, value);
+        }
+    }
+
     fn note(&mut self, name: &'static str, step: u64, epoch: usize, value: Option<f64>) {
         let Some(value) = value else { return };
         let point = MetricPoint { step, epoch: epoch as u32, value, time: self.clock.now() };
@@ -68,17 +89,11 @@ impl Reporter for TrialReporter {
         match event {
             Event::Phase(_) | Event::Step(_) => {}
             Event::Epoch(report, validation) => {
-                let (step, epoch) = (report.step, report.epoch);
-                self.epochs[self.position].store(epoch, Ordering::Relaxed);
-                self.note("epoch.train_loss", step, epoch, Some(report.train_loss));
-                self.note("epoch.seconds", step, epoch, Some(report.seconds));
-                for metric in StoppingMetric::ALL {
-                    let value = validation.as_ref().and_then(|v| v.value(metric));
-                    self.note(series(metric), step, epoch, value);
-                }
+                self.epochs[self.position].store(report.epoch, Ordering::Relaxed);
+                self.notes.epoch(&report, validation.as_deref());
             }
             Event::Checkpoint { step, state, .. } => {
-                let chunks = std::mem::take(&mut self.chunks);
+                let chunks = std::mem::take(&mut self.notes.chunks);
                 let position = self.position;
                 let told = Checkpoint { position, step, state, chunks };
                 // Whoever listened went away because the lease is lost; then nobody wants it.
@@ -90,7 +105,7 @@ impl Reporter for TrialReporter {
     }
 
     fn interrupt(&self) -> Interrupt {
-        let late = || self.deadline.is_some_and(|deadline| self.clock.now() >= deadline);
+        let late = || self.deadline.is_some_and(|deadline| self.notes.clock.now() >= deadline);
         match self.control.interrupt() {
             Interrupt::None | Interrupt::Prepare if self.wind_up || late() => Interrupt::Stop,
             asked => asked,

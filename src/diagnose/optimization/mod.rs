@@ -1,0 +1,3 @@
+//! How training went.
+
+pub mod learning_rate;

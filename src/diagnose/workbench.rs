@@ -1,0 +1,188 @@
+//! What every diagnosis of a model works with: the model, the records that it was made from, and the
+//! part that each was in.
+
+use std::sync::Arc;
+
+use crate::data::Cell;
+use crate::data::split::Split;
+use crate::eval::topics::TopicAssignment;
+use crate::model::fit::{Divided, TrainingTable, divide};
+use crate::model::spec::{SplitSpec, TrainSpec, Warning};
+use crate::model::splits::Parts;
+use crate::model::{FitError, Model};
+use crate::random;
+use crate::task::{Outcomes, Output};
+
+use super::probe::Selection;
+use super::topics;
+
+/// Name of the column that stands for the split in a probe's spec.
+const SPLIT: &str = "split";
+
+/// A model, and what it was made from.
+pub struct Workbench {
+    /// The model that is diagnosed.
+    pub model: Arc<Model>,
+    /// The columns that its spec names.
+    pub table: Arc<TrainingTable>,
+    /// The model that its training started from, if it did.
+    pub source: Option<Arc<Model>>,
+    /// The records of each part, by position.
+    pub parts: Parts,
+    /// What is to be learnt of each record.
+    pub outcomes: Outcomes,
+    /// What the outputs stand for.
+    pub output: Output,
+    /// What splitting the records warned of.
+    pub warnings: Vec<Warning>,
+    /// What the training records are about; `None` where that cannot be told.
+    pub topics: Option<TopicAssignment>,
+}
+
+/// Records for a probe.
+pub struct Selected {
+    /// Their columns.
+    pub table: TrainingTable,
+    /// How the spec splits them.
+    pub split: SplitSpec,
+    /// The position of each in the dataset.
+    pub rows: Vec<usize>,
+}
+
+impl Workbench {
+    /// From a model, the columns that its spec names, and the model that it started from.
+    pub fn new(
+        model: Arc<Model>,
+        table: TrainingTable,
+        source: Option<Arc<Model>>,
+        seed: u64,
+    ) -> Result<Self, FitError> {
+        let seen = source.as_ref().map_or(&[][..], |source| source.trained_on.as_slice());
+        let mut warnings = Vec::new();
+        let divided = divide(&model.spec, table.clone(), seen, &mut warnings)?;
+        let Divided { output, outcomes, records, parts, .. } = divided;
+        let topics = topics::find(&model, &records, &parts, seed);
+        let table = Arc::new(table);
+        Ok(Self { model, table, source, parts, outcomes, output, warnings, topics })
+    }
+
+    /// The spec of the model.
+    pub fn spec(&self) -> &TrainSpec {
+        &self.model.spec
+    }
+
+    /// The positions of the training records of a topic.
+    pub fn of_topic(&self, topic: usize) -> Vec<usize> {
+        let Some(found) = &self.topics else { return Vec::new() };
+        let records = self.parts.train.iter().zip(&found.of_record);
+        records.filter(|(_, of)| **of == Some(topic)).map(|(record, _)| *record).collect()
+    }
+
+    /// The records that a probe trains and is tested on, with a split column that says so.
+    pub fn select(&self, selection: &Selection, seed: u64) -> Selected {
+        let Parts { train, validation, calibration, test, .. } = &self.parts;
+        let (mut train, mut test) = (train.clone(), test.clone());
+        let mut shuffled = None;
+        match selection {
+            Selection::All => {}
+            Selection::Share { share } => train = self.share(*share),
+            Selection::WithoutTopic { topic } => {
+                let without = self.of_topic(*topic);
+                train.retain(|record| without.binary_search(record).is_err());
+                test.extend(without);
+            }
+            Selection::Fold { fold, of } => {
+                let order = self.by_label(random::keyed(FOLDS));
+                let held = order.iter().enumerate().filter(|(at, _)| at % of == *fold);
+                let mut held: Vec<usize> = held.map(|(_, record)| *record).collect();
+                held.sort_unstable();
+                train.retain(|record| held.binary_search(record).is_err());
+                test = held;
+            }
+            Selection::Shuffled => {
+                let mut from = train.clone();
+                random::shuffle(&mut from, &mut random::stream(seed, "diagnose.shuffled"));
+                shuffled = Some(from);
+            }
+        }
+        let mut placed: Vec<(usize, Split)> = Vec::new();
+        let parts = [
+            (&train, Split::Train),
+            (validation, Split::Validation),
+            (calibration, Split::Calibration),
+            (&test, Split::Test),
+        ];
+        for (records, split) in parts {
+            placed.extend(records.iter().map(|record| (*record, split)));
+        }
+        placed.sort_unstable_by_key(|(record, _)| *record);
+        let mut wanted_of: Vec<usize> = placed.iter().map(|(record, _)| *record).collect();
+        if let Some(from) = shuffled {
+            let mut from = from.into_iter();
+            for (of, (_, split)) in wanted_of.iter_mut().zip(&placed) {
+                if *split == Split::Train {
+                    *of = from.next().unwrap_or(*of);
+                }
+            }
+        }
+        self.table_of(&placed, &wanted_of)
+    }
+
+    fn table_of(&self, placed: &[(usize, Split)], wanted_of: &[usize]) -> Selected {
+        let pick = |cells: &[Cell]| -> Vec<Cell> {
+            placed.iter().map(|(record, _)| cells[*record].clone()).collect()
+        };
+        let inputs = self.table.inputs.iter().map(|column| {
+            let mut column = column.clone();
+            column.cells = pick(&column.cells);
+            column
+        });
+        let wanted = self.table.wanted.iter();
+        let table = TrainingTable {
+            inputs: inputs.collect(),
+            wanted: wanted.map(|cells| wanted_of.iter().map(|i| cells[*i].clone()).collect()).collect(),
+            weights: self.table.weights.as_deref().map(pick),
+            splits: Some(placed.iter().map(|(_, split)| Cell::Text(split.name().to_owned())).collect()),
+        };
+        let split = SplitSpec::Column {
+            column: SPLIT.to_owned(),
+            validation: 0.0,
+            calibration: 0.0,
+            seed: 1,
+        };
+        Selected { table, split, rows: placed.iter().map(|(record, _)| *record).collect() }
+    }
+
+    /// A share of the training records, the same share of each label.
+    fn share(&self, share: f64) -> Vec<usize> {
+        let order = self.by_label(random::keyed(SHARES));
+        // One in 1/share along an order that goes label by label.
+        let mut taken = 0.0;
+        let mut kept: Vec<usize> = order
+            .into_iter()
+            .filter(|_| {
+                let before = f64::floor(taken);
+                taken += share;
+                f64::floor(taken) > before
+            })
+            .collect();
+        kept.sort_unstable();
+        kept
+    }
+
+    /// The training records, those of a label after one another, in a random order within it.
+    fn by_label(&self, seed: u64) -> Vec<usize> {
+        let strata = self.outcomes.strata(&self.output);
+        let mut order = self.parts.train.clone();
+        random::shuffle(&mut order, &mut random::stream(seed, "diagnose.order"));
+        order.sort_by_key(|record| strata[*record]);
+        order
+    }
+}
+
+const FOLDS: u64 = 0x0066_6f6c_6473;
+const SHARES: u64 = 0x7368_6172_6573;
+
+#[cfg(test)]
+#[path = "workbench_tests.rs"]
+pub mod tests;
