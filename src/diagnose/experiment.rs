@@ -169,7 +169,8 @@ fn measure(
     if !wanted {
         return Ok(());
     }
-    let records = crate::model::encoder::Records::new(model.spec.task.input(), table.inputs.clone());
+    let records =
+        crate::model::encoder::Records::new(model.spec.task.input(), table.inputs.clone());
     let positions: Vec<usize> = tested.iter().map(|record| *record as usize).collect();
     let encoded = model.reader.encoder.encode_all(&records, &positions)?;
     let weighed: Vec<_> = encoded.into_iter().map(|record| model.weigh(record)).collect();

@@ -151,7 +151,7 @@ pub struct Verification {
     pub metric: String,
     /// Whether a smaller value is a better one.
     pub lower_is_better: bool,
-    /// Seeds that each was trained with.
+    /// Seeds that each was trained with: those asked for, or where these did not tell, twice as many.
     pub seeds: Vec<u64>,
     /// Test records that each was measured on.
     pub records: usize,
@@ -183,13 +183,19 @@ pub struct SeedDifference {
     pub interval: [f64; 2],
     /// Two-sided p-value of "no difference".
     pub p_value: f64,
-    /// The same, corrected for the remedies tried.
+    /// The same, corrected for the remedies tried (Holm 1979) and for a second look with more seeds
+    /// (doubled).
     pub p_value_adjusted: f64,
 }
 
 impl Finding {
     /// A finding of a kind with a status, and nothing else yet.
-    pub fn new(kind: &str, area: Area, status: FindingStatus, statement: impl Into<String>) -> Self {
+    pub fn new(
+        kind: &str,
+        area: Area,
+        status: FindingStatus,
+        statement: impl Into<String>,
+    ) -> Self {
         Self {
             kind: kind.to_owned(),
             area,

@@ -77,9 +77,8 @@ pub fn step(
         }
         wanted.extend(wants);
     }
-    let missing = |wanted: &Wanted| {
-        known.of(&wanted.probe).is_none() && wanted.probe.spec(spec).is_some()
-    };
+    let missing =
+        |wanted: &Wanted| known.of(&wanted.probe).is_none() && wanted.probe.spec(spec).is_some();
     wanted.retain(missing);
     let value = |wanted: &Wanted| wanted.worth / cost(&wanted.probe).max(0.01);
     wanted.sort_by(|a, b| value(b).total_cmp(&value(a)));
@@ -92,7 +91,9 @@ pub fn step(
             let left: f64 = wants.iter().map(|wanted| cost(&wanted.probe)).sum();
             let why = match over {
                 Some(why) => why.to_owned(),
-                None => format!("the budget does not reach for trainings worth {left:.1} of the model's own"),
+                None => format!(
+                    "the budget does not reach for trainings worth {left:.1} of the model's own"
+                ),
             };
             let statement = format!("Not measured: {} ({why})", diagnosis.about());
             not_looked_at.push(format!("{}: {why}", diagnosis.kind()));
@@ -105,25 +106,36 @@ pub fn step(
         }
         chosen = verify::candidates(&findings, request.remedies);
     }
+    let again = verify::verify(&known, &mut findings, &chosen);
     if over.is_some() {
         next.clear();
     } else if !looking {
-        let trials = chosen.iter().filter_map(|at| findings[*at].remedy.as_ref());
+        // First looks at all remedies come before second looks at any.
+        let first = chosen.iter().map(|at| (*at, request.seeds));
         let mut left = committed;
-        for remedy in trials {
-            let wants = verify::wants(&known, &remedy.change);
-            let price: f64 = wants.iter().map(|wanted| cost(&wanted.probe)).sum();
+        for (at, seeds) in first.chain(again) {
+            let Some(remedy) = &findings[at].remedy else { continue };
+            let wants = verify::wants(&known, &remedy.change, seeds);
+            let price: f64 = wants
+                .iter()
+                .filter(|wanted| !running.contains(&wanted.probe))
+                .map(|wanted| cost(&wanted.probe))
+                .sum();
             if left + price > request.budget.runs {
                 let advice = &remedy.advice;
-                not_looked_at.push(format!("whether this helps: {advice} (the budget does not reach)"));
+                not_looked_at.push(match findings[at].verification {
+                    None => format!("whether this helps: {advice} (the budget does not reach)"),
+                    Some(_) => format!("more seeds for this: {advice} (the budget does not reach)"),
+                });
                 continue;
             }
             left += price;
-            next.extend(within(&known, wants, running, 0.0, f64::INFINITY));
+            let known_of = within(&known, wants, running, 0.0, f64::INFINITY);
+            next.extend(
+                known_of.into_iter().filter(|probe| !next.contains(probe)).collect::<Vec<_>>(),
+            );
         }
-        next.dedup();
     }
-    verify::verify(&known, &mut findings, &chosen);
     let ended = next.is_empty() && running.is_empty();
     let scope = scope(&known, done, spent, not_looked_at);
     let findings = ordered(findings);
@@ -239,7 +251,7 @@ fn scope(known: &Known<'_>, done: &[Done], runs: f64, not_looked_at: Vec<String>
             epochs: done.iter().map(|done| epochs(&done.outcome)).sum(),
             seconds: done.iter().map(|done| done.outcome.seconds).sum(),
         },
-        seeds: known.seeds(),
+        seeds: known.seeds(known.request.seeds),
         records: card.records,
         metric: metric(labels).to_owned(),
         test,

@@ -6,7 +6,9 @@ use super::experiment::{Outcome, SharedOutcome};
 use super::probe::{Change, Probe};
 use super::request::DiagnoseSpec;
 use super::workbench::Workbench;
-use crate::eval::seeds::{NoSeedComparison, SeedComparison, SeedDesign, SeedRun, compare_over_seeds};
+use crate::eval::seeds::{
+    NoSeedComparison, SeedComparison, SeedDesign, SeedRun, compare_over_seeds,
+};
 use crate::task::MetricsReport;
 
 /// Standard errors by which a single training must do better to count as better.
@@ -70,9 +72,9 @@ impl<'a> Known<'a> {
         self.bench.spec().training.seed
     }
 
-    /// The seeds that settings are compared over, the model's own first.
-    pub fn seeds(&self) -> Vec<u64> {
-        (0..self.request.seeds as u64).map(|i| self.seed().wrapping_add(i)).collect()
+    /// So many seeds, the model's own first.
+    pub fn seeds(&self, count: usize) -> Vec<u64> {
+        (0..count as u64).map(|i| self.seed().wrapping_add(i)).collect()
     }
 
     /// The original training, once more.
@@ -85,10 +87,15 @@ impl<'a> Known<'a> {
         self.of(&self.original_probe())
     }
 
-    /// The outcomes of a change over the seeds, if all of them ran.
-    pub fn over_seeds(&self, change: impl Fn(u64) -> Change) -> Option<Vec<(u64, &'a Outcome)>> {
-        let probe = |seed: u64| Some((seed, self.of(&Probe::original(seed).changed(&change(seed)))?));
-        self.seeds().into_iter().map(probe).collect()
+    /// The outcomes of a change over so many seeds, if all of them ran.
+    pub fn over_seeds(
+        &self,
+        count: usize,
+        change: impl Fn(u64) -> Change,
+    ) -> Option<Vec<(u64, &'a Outcome)>> {
+        let probe =
+            |seed: u64| Some((seed, self.of(&Probe::original(seed).changed(&change(seed)))?));
+        self.seeds(count).into_iter().map(probe).collect()
     }
 
     /// The error of an outcome on the validation records: 1 − accuracy, or 1 − R².
@@ -154,7 +161,8 @@ impl<'a> Known<'a> {
             })
             .collect();
         let loss = |truth: &&[f64]| {
-            let errors = truth.iter().zip(&moments).map(|(t, (mean, unit))| (t - mean).powi(2) / unit);
+            let errors =
+                truth.iter().zip(&moments).map(|(t, (mean, unit))| (t - mean).powi(2) / unit);
             errors.sum::<f64>() / targets.max(1) as f64
         };
         truths.iter().map(loss).collect()

@@ -33,7 +33,19 @@ pub fn random_change(spec: &TrainSpec, remedy: &Change, seed: u64) -> Change {
 /// The settings that may change, each with the values that it may take.
 fn options(spec: &TrainSpec) -> Vec<(String, Vec<Value>)> {
     let mut options = Vec::new();
-    let mut add = |path: &str, values: Vec<Value>| options.push((path.to_owned(), values));
+    let now = serde_json::to_value(spec).unwrap_or_default();
+    // What is so already is no change.
+    let mut add = |path: &str, mut values: Vec<Value>| {
+        let current = path.split('.').fold(&now, |value, name| &value[name]);
+        let same = |value: &Value| match (value.as_f64(), current.as_f64()) {
+            (Some(a), Some(b)) => a as f32 == b as f32,
+            _ => value == current,
+        };
+        values.retain(|value| !same(value));
+        if !values.is_empty() {
+            options.push((path.to_owned(), values));
+        }
+    };
     let rate = spec.optimizer.learning_rate();
     let rates = [0.1, 0.3, 3.0, 10.0].map(|factor| json!((rate * factor).min(1.0)));
     add("optimizer.learning_rate", rates.to_vec());

@@ -96,9 +96,7 @@ pub fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
         FindingStatus::NotMeasured => 3,
     };
     // The order of the list of diagnoses breaks ties.
-    findings.sort_by(|a, b| {
-        rank(a).cmp(&rank(b)).then(b.severity.total_cmp(&a.severity))
-    });
+    findings.sort_by(|a, b| rank(a).cmp(&rank(b)).then(b.severity.total_cmp(&a.severity)));
     findings
 }
 

@@ -23,7 +23,7 @@ fn request(only: &[&str], runs: f64) -> DiagnoseSpec {
 /// A rate a hundred times too high is found, its remedy tried, and it helps.
 #[test]
 fn a_limitation_is_found_and_its_remedy_verified() {
-    let spec = spec_with(json!({"optimizer": {"type": "adam", "learning_rate": 3.0}}));
+    let spec = spec_with(json!({"optimizer": {"type": "adam", "learning_rate": 1.0}}));
     let bench = bench(&spec, clouds(1200));
     let request = request(&["learning_rate_too_high"], 20.0);
     let clock = ManualClock::at(0);

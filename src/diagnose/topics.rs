@@ -10,13 +10,9 @@ use crate::text::tokenizer;
 
 /// The topics of the training texts, by position among the training records. `None` for other records,
 /// and where there are too few texts.
-pub fn find(
-    model: &Model,
-    records: &Records,
-    parts: &Parts,
-    seed: u64,
-) -> Option<TopicAssignment> {
-    let (Encoder::Text(vectorizer), Records::Texts(texts)) = (&model.reader.encoder, records) else {
+pub fn find(model: &Model, records: &Records, parts: &Parts, seed: u64) -> Option<TopicAssignment> {
+    let (Encoder::Text(vectorizer), Records::Texts(texts)) = (&model.reader.encoder, records)
+    else {
         return None;
     };
     let words = vectorizer.vocabulary().words();

@@ -13,12 +13,19 @@ use crate::random::keyed;
 
 /// p-value below which a difference counts, after correction.
 const ALPHA: f64 = 0.05;
+/// Looks at a remedy: with the seeds asked for, and where that does not tell, with twice as many. Each
+/// p-value counts twice (Bonferroni), so that the second look costs no honesty.
+const LOOKS: usize = 2;
 
-/// The trainings of a remedy that is tried.
+/// The trainings of a remedy that is tried, with a number of seeds.
 struct Trial<'a> {
+    at: usize,
+    seeds: usize,
     original: Vec<(u64, &'a Outcome)>,
     remedy: Vec<(u64, &'a Outcome)>,
     random: Vec<(u64, &'a Outcome)>,
+    against_original: SeedComparison,
+    against_random: SeedComparison,
 }
 
 /// The findings whose remedies are tried: the most severe, no change twice.
@@ -45,10 +52,10 @@ fn random_of(known: &Known<'_>, remedy: &Change, seed: u64) -> Change {
     random_change(known.bench.spec(), remedy, keyed(known.request.seed ^ keyed(seed)) ^ name)
 }
 
-/// The trainings that trying a remedy still takes.
-pub fn wants(known: &Known<'_>, remedy: &Change) -> Vec<Wanted> {
+/// The trainings that a look at a remedy with so many seeds still takes.
+pub fn wants(known: &Known<'_>, remedy: &Change, seeds: usize) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    for seed in known.seeds() {
+    for seed in known.seeds(seeds) {
         let probes = [
             Probe::original(seed),
             Probe::original(seed).changed(remedy),
@@ -60,51 +67,74 @@ pub fn wants(known: &Known<'_>, remedy: &Change) -> Vec<Wanted> {
     wanted
 }
 
-/// Judges the remedies of `chosen` findings whose trainings are all there.
-pub fn verify(known: &Known<'_>, findings: &mut [Finding], chosen: &[usize]) {
-    let mut judged: Vec<(usize, Trial<'_>, SeedComparison, SeedComparison)> = Vec::new();
+/// Judges the remedies of `chosen` findings whose trainings are there. Returns those that another look
+/// may decide, with the seeds that it takes.
+pub fn verify(
+    known: &Known<'_>,
+    findings: &mut [Finding],
+    chosen: &[usize],
+) -> Vec<(usize, usize)> {
+    let first = known.request.seeds;
+    let mut trials: Vec<Trial<'_>> = Vec::new();
     for &at in chosen {
         let Some(remedy) = &findings[at].remedy else { continue };
-        let arms = [
-            known.over_seeds(|_| Change::new()),
-            known.over_seeds(|_| remedy.change.clone()),
-            known.over_seeds(|seed| random_of(known, &remedy.change, seed)),
-        ];
-        let [Some(original), Some(remedied), Some(random)] = arms else { continue };
-        let trial = Trial { original, remedy: remedied, random };
+        let looks = (1..=LOOKS).rev().map(|look| look * first);
+        let trial = looks.into_iter().find_map(|seeds| {
+            let original = known.over_seeds(seeds, |_| Change::new())?;
+            let remedied = known.over_seeds(seeds, |_| remedy.change.clone())?;
+            let random = known.over_seeds(seeds, |seed| random_of(known, &remedy.change, seed))?;
+            Some((seeds, original, remedied, random))
+        });
+        let Some((seeds, original, remedy, random)) = trial else { continue };
         let compared = known
-            .compare(&trial.original, &trial.remedy)
-            .and_then(|original| Ok((original, known.compare(&trial.random, &trial.remedy)?)));
+            .compare(&original, &remedy)
+            .and_then(|against| Ok((against, known.compare(&random, &remedy)?)));
         match compared {
-            Ok((original, random)) => judged.push((at, trial, original, random)),
-            Err(reason) => findings[at].statement.push_str(&format!(
-                " Whether its remedy helps could not be judged: {reason}."
-            )),
+            Ok((against_original, against_random)) => trials.push(Trial {
+                at,
+                seeds,
+                original,
+                remedy,
+                random,
+                against_original,
+                against_random,
+            }),
+            Err(reason) => findings[at]
+                .statement
+                .push_str(&format!(" Whether its remedy helps could not be judged: {reason}.")),
         }
     }
-    let adjusted = |of: fn(&(usize, Trial<'_>, SeedComparison, SeedComparison)) -> f64| {
-        holm(&judged.iter().map(of).collect::<Vec<_>>())
+    let adjusted = |of: fn(&Trial<'_>) -> f64| -> Vec<f64> {
+        let twice: Vec<f64> = trials.iter().map(|t| (LOOKS as f64 * of(t)).min(1.0)).collect();
+        holm(&twice)
     };
-    let against_original = adjusted(|(.., original, _)| original.p_value);
-    let against_random = adjusted(|(.., random)| random.p_value);
-    let tried = judged.len();
-    let both = against_original.into_iter().zip(against_random);
-    for ((at, trial, original, random), (p_original, p_random)) in judged.into_iter().zip(both) {
+    let p_values = adjusted(|trial| trial.against_original.p_value)
+        .into_iter()
+        .zip(adjusted(|trial| trial.against_random.p_value));
+    let p_values: Vec<(f64, f64)> = p_values.collect();
+    let tried = trials.len();
+    let mut open = Vec::new();
+    for (trial, p_values) in trials.into_iter().zip(p_values) {
+        let Trial { at, seeds, .. } = trial;
+        let promising = trial.against_original.difference < 0.0;
         let change = findings[at].remedy.as_ref().map(|remedy| remedy.change.clone());
-        let change = change.unwrap_or_default();
-        findings[at].verification =
-            Some(verification(known, &change, trial, (original, p_original), (random, p_random), tried));
+        let judged = verification(known, &change.unwrap_or_default(), trial, p_values, tried);
+        if judged.verdict == Verdict::Inconclusive && promising && seeds < LOOKS * first {
+            open.push((at, seeds + first));
+        }
+        findings[at].verification = Some(judged);
     }
+    open
 }
 
 fn verification(
     known: &Known<'_>,
-    remedy: &Change,
+    change: &Change,
     trial: Trial<'_>,
-    (original, p_original): (SeedComparison, f64),
-    (random, p_random): (SeedComparison, f64),
+    (p_original, p_random): (f64, f64),
     remedies_tried: usize,
 ) -> Verification {
+    let Trial { seeds, original, remedy, random, against_original, against_random, .. } = trial;
     let labels = known.bench.output.head().is_some();
     let mean = |arm: &[(u64, &Outcome)]| {
         let losses: Vec<f64> = arm.iter().flat_map(|(_, outcome)| known.losses(outcome)).collect();
@@ -113,9 +143,9 @@ fn verification(
     };
     let better = |comparison: &SeedComparison, p: f64| comparison.difference < 0.0 && p < ALPHA;
     let worse = |comparison: &SeedComparison, p: f64| comparison.difference > 0.0 && p < ALPHA;
-    let verdict = if worse(&original, p_original) || worse(&random, p_random) {
+    let verdict = if worse(&against_original, p_original) || worse(&against_random, p_random) {
         Verdict::Refuted
-    } else if better(&original, p_original) && random.difference < 0.0 {
+    } else if better(&against_original, p_original) && against_random.difference < 0.0 {
         Verdict::Verified
     } else {
         Verdict::Inconclusive
@@ -127,19 +157,20 @@ fn verification(
             if labels { (-difference, [-high, -low]) } else { (difference, [low, high]) };
         SeedDifference { difference, interval, p_value, p_value_adjusted }
     };
+    let seeds = known.seeds(seeds);
     Verification {
         verdict,
         metric: report::metric(labels).to_owned(),
         lower_is_better: !labels,
-        seeds: known.seeds(),
-        records: original.records,
-        original: mean(&trial.original),
-        remedy: mean(&trial.remedy),
-        random_change: mean(&trial.random),
-        against_original: told(&original, p_original),
-        against_random: told(&random, p_random),
+        records: against_original.records,
+        original: mean(&original),
+        remedy: mean(&remedy),
+        random_change: mean(&random),
+        against_original: told(&against_original, p_original),
+        against_random: told(&against_random, p_random),
         remedies_tried,
-        random_changes: known.seeds().iter().map(|s| random_of(known, remedy, *s)).collect(),
-        runs: trial.remedy.iter().map(|(_, outcome)| outcome.run.clone()).collect(),
+        random_changes: seeds.iter().map(|seed| random_of(known, change, *seed)).collect(),
+        runs: remedy.iter().map(|(_, outcome)| outcome.run.clone()).collect(),
+        seeds,
     }
 }

@@ -140,9 +140,13 @@ impl Workbench {
         let wanted = self.table.wanted.iter();
         let table = TrainingTable {
             inputs: inputs.collect(),
-            wanted: wanted.map(|cells| wanted_of.iter().map(|i| cells[*i].clone()).collect()).collect(),
+            wanted: wanted
+                .map(|cells| wanted_of.iter().map(|i| cells[*i].clone()).collect())
+                .collect(),
             weights: self.table.weights.as_deref().map(pick),
-            splits: Some(placed.iter().map(|(_, split)| Cell::Text(split.name().to_owned())).collect()),
+            splits: Some(
+                placed.iter().map(|(_, split)| Cell::Text(split.name().to_owned())).collect(),
+            ),
         };
         let split = SplitSpec::Column {
             column: SPLIT.to_owned(),

@@ -19,11 +19,8 @@ pub fn clouds(records: usize) -> TrainingTable {
         cells[2].push(Cell::Text(if record % 2 == 0 { "up" } else { "down" }.to_owned()));
     }
     let [x, y, label] = cells;
-    let column = |name: &str, cells| InputColumn {
-        name: name.to_owned(),
-        kind: ColumnKind::Number,
-        cells,
-    };
+    let column =
+        |name: &str, cells| InputColumn { name: name.to_owned(), kind: ColumnKind::Number, cells };
     TrainingTable {
         inputs: vec![column("x", x), column("y", y)],
         wanted: vec![label],

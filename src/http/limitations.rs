@@ -12,11 +12,11 @@ use super::problem::Failure;
 use super::query::{Path, Query};
 use super::state::AppState;
 use crate::data::profile::Profile;
+use crate::diagnose::ALL;
 use crate::diagnose::finding::Finding;
 use crate::diagnose::probe::changed;
 use crate::diagnose::report::LimitationsReport;
 use crate::diagnose::request::DiagnoseRequest;
-use crate::diagnose::ALL;
 use crate::job::{Job, Validated};
 use crate::model::estimate;
 use crate::model::resolve::train_records;
@@ -65,13 +65,11 @@ pub(super) async fn submit(
         let mut estimate = estimate::estimate(&train, &profile, trained);
         estimate.seconds_at_most *= spec.budget.runs;
         let (spec, diagnosis) = (train, Some(spec));
-        let validated =
-            Validated { valid: true, spec, estimate, warnings, sweep: None, diagnosis };
+        let validated = Validated { valid: true, spec, estimate, warnings, sweep: None, diagnosis };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
-    let inserted =
-        state.store.insert_diagnosis(&spec, &train, &warnings, limits, keyed).await;
+    let inserted = state.store.insert_diagnosis(&spec, &train, &warnings, limits, keyed).await;
     super::accepted(state, keyed, inserted).await
 }
 
@@ -94,7 +92,8 @@ fn check_kinds(kinds: &[String]) -> Result<(), Problem> {
 async fn profile_of(state: &AppState, spec: &TrainSpec) -> Result<Profile, Failure> {
     match state.store.dataset(&spec.dataset).await {
         Err(StoreError::NotFound { .. }) => {
-            let detail = format!("the dataset {:?} that the model was made from is gone", spec.dataset);
+            let detail =
+                format!("the dataset {:?} that the model was made from is gone", spec.dataset);
             let hint = "upload it again: the same records have the same id";
             Err(Problem::new(Code::Conflict, detail).hint(hint).into())
         }
@@ -209,12 +208,12 @@ pub async fn apply_remedy(
     let estimate = estimate::estimate(&spec, &profile, trained);
     if query.validate_only {
         let (warnings, diagnosis) = (Vec::new(), None);
-        let validated =
-            Validated { valid: true, spec, estimate, warnings, sweep: None, diagnosis };
+        let validated = Validated { valid: true, spec, estimate, warnings, sweep: None, diagnosis };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
-    let of = RemedyOf { model: report.model.clone(), diagnosis: job, finding: finding.kind.clone() };
+    let of =
+        RemedyOf { model: report.model.clone(), diagnosis: job, finding: finding.kind.clone() };
     let inserted = state.store.insert_remedy(&spec, &of, limits, keyed).await;
     super::accepted(&state, keyed, inserted).await
 }

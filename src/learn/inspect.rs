@@ -49,7 +49,10 @@ pub fn layers(
         frozen.spec().dense().hidden.iter().map(|width| vec![Unit::default(); *width]).collect();
     for &record in &all {
         frozen.view().evaluate_seen(features.row(record), |layer, values| {
-            units[layer].iter_mut().zip(values).for_each(|(unit, value)| unit.see(*value, activation));
+            units[layer]
+                .iter_mut()
+                .zip(values)
+                .for_each(|(unit, value)| unit.see(*value, activation));
         });
     }
     let report = |(name, norm): (String, f64)| {

@@ -1,7 +1,7 @@
 //! The layers of a model's network, on some of the records that trained it.
 
 use super::Model;
-use super::encoder::{features, Records};
+use super::encoder::{Records, features};
 use super::error::FitError;
 use super::fit::{Divided, TrainingTable, divide};
 use crate::learn::inspect::{self, LayerReport};

@@ -128,10 +128,11 @@ impl Store {
 
     /// The probes of a diagnosis that have ended, in that order.
     pub async fn ended_probes(&self, job: &str) -> Result<Vec<(Probe, Outcome)>, StoreError> {
-        let rows = sqlx::query("SELECT run, probe, outcome FROM probes WHERE job = $1 ORDER BY number")
-            .bind(job)
-            .fetch_all(self.db.read())
-            .await?;
+        let rows =
+            sqlx::query("SELECT run, probe, outcome FROM probes WHERE job = $1 ORDER BY number")
+                .bind(job)
+                .fetch_all(self.db.read())
+                .await?;
         let ended = rows.iter().map(|row| {
             let run: String = row.try_get("run")?;
             let (probe, outcome): (String, String) =

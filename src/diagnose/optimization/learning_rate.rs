@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::diagnose::finding::{Area, Finding, FindingStatus, Measurement, Remedy};
-use crate::diagnose::known::Known;
+use crate::diagnose::known::{Gain, Known};
 use crate::diagnose::probe::Probe;
 use crate::diagnose::{Diagnosis, Wanted};
 
@@ -49,8 +49,10 @@ impl Diagnosis for TooHigh {
             .map(|(rate, probe)| Some((*rate, known.gain(probe)?, known.of(probe)?)))
             .collect();
         let gains = gains?;
-        let (rate, gain, outcome) =
-            gains.into_iter().max_by(|a, b| a.1.share().total_cmp(&b.1.share()))?;
+        // Of those that do about as well as the best, the smallest: other seeds are safer with it.
+        let best = gains.iter().map(|(_, gain, _)| gain.changed).reduce(f64::min)?;
+        let as_good = |gain: &Gain| gain.changed <= best + gain.standard_error;
+        let (rate, gain, outcome) = gains.into_iter().rev().find(|(_, gain, _)| as_good(gain))?;
         let used = known.bench.spec().optimizer.learning_rate();
         let percent = 100.0 * gain.share();
         let measured = Measurement::new(
@@ -70,7 +72,9 @@ impl Diagnosis for TooHigh {
             );
             let advice = format!("lower optimizer.learning_rate to {rate:.1e}");
             let remedy = Remedy::change(advice, [("optimizer.learning_rate", json!(rate))]);
-            return Some(finding(FindingStatus::Found, statement).severity(gain.share()).remedy(remedy));
+            return Some(
+                finding(FindingStatus::Found, statement).severity(gain.share()).remedy(remedy),
+            );
         }
         let statement =
             format!("The learning rate of {used:.1e} is not too high: smaller ones do no better.");

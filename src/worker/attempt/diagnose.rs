@@ -25,10 +25,10 @@ use crate::model::monitor::{FitMonitor, Phase};
 use crate::model::spec::TrainSpec;
 use crate::model::{FitError, Model};
 use crate::problem::{Code, Problem};
+use crate::store::Store;
 use crate::store::metrics::Chunk;
 use crate::store::queue::{Claimed, Progress};
 use crate::store::reports::EndedProbe;
-use crate::store::Store;
 use crate::task::MetricsReport;
 
 /// Time between looks at the clock and writes of the progress.
@@ -159,7 +159,8 @@ impl Diagnosis<'_> {
 
     /// Why it ends here, if it does.
     fn over(&self) -> Option<&'static str> {
-        let epochs = |done: &Done| done.outcome.trained.as_ref().map_or(0, |t| t.card.epochs as u64);
+        let epochs =
+            |done: &Done| done.outcome.trained.as_ref().map_or(0, |t| t.card.epochs as u64);
         let spent: u64 = self.done.iter().map(epochs).sum();
         if self.control.interrupt() == Interrupt::Stop {
             Some("the diagnosis was stopped")
@@ -230,8 +231,14 @@ impl Diagnosis<'_> {
             Err(error) => failed(error.into()),
         };
         outcome.run = run.clone();
-        let ended =
-            EndedProbe { run: &run, number, probe: &probe, spec: &spec, outcome: &outcome, kept: kept.as_ref() };
+        let ended = EndedProbe {
+            run: &run,
+            number,
+            probe: &probe,
+            spec: &spec,
+            outcome: &outcome,
+            kept: kept.as_ref(),
+        };
         self.store.end_probe(self.claimed, &ended, chunks).await?;
         self.done.push(Done { probe, outcome: Arc::new(outcome) });
         Ok(())
