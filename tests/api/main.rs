@@ -16,6 +16,7 @@ mod harness;
 mod images;
 mod jobs;
 mod kill;
+mod limitations;
 mod models;
 mod monitoring;
 mod operations;
