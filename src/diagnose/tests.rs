@@ -5,7 +5,7 @@ use serde_json::json;
 use super::finding::{FindingStatus, Verdict};
 use super::investigation::{Step, run, step};
 use super::request::{DiagnoseBudget, DiagnoseRequest, DiagnoseSpec};
-use super::workbench::tests::{bench, clouds, spec_with};
+use super::workbench::tests::{bench, circle, clouds, spec_with};
 use crate::clock::ManualClock;
 
 fn request(only: &[&str], runs: f64) -> DiagnoseSpec {
@@ -24,7 +24,7 @@ fn request(only: &[&str], runs: f64) -> DiagnoseSpec {
 #[test]
 fn a_limitation_is_found_and_its_remedy_verified() {
     let spec = spec_with(json!({"optimizer": {"type": "adam", "learning_rate": 1.0}}));
-    let bench = bench(&spec, clouds(1200));
+    let bench = bench(&spec, circle(1200));
     let request = request(&["learning_rate_too_high"], 20.0);
     let clock = ManualClock::at(0);
     let (report, done) = run(&bench, &request, clock.as_ref()).unwrap();

@@ -13,9 +13,10 @@ use crate::random::keyed;
 
 /// p-value below which a difference counts, after correction.
 const ALPHA: f64 = 0.05;
-/// Looks at a remedy: with the seeds asked for, and where that does not tell, with twice as many. Each
-/// p-value counts twice (Bonferroni), so that the second look costs no honesty.
-const LOOKS: usize = 2;
+/// Looks at a remedy: with the seeds asked for, and where that does not tell, with twice as many. A
+/// p-value counts this many times in each, so that both together keep the level: a fifth of it is spent
+/// on the first look, the rest on the second (alpha spending; Bonferroni).
+const LOOKS: [f64; 2] = [5.0, 1.25];
 
 /// The trainings of a remedy that is tried, with a number of seeds.
 struct Trial<'a> {
@@ -78,7 +79,7 @@ pub fn verify(
     let mut trials: Vec<Trial<'_>> = Vec::new();
     for &at in chosen {
         let Some(remedy) = &findings[at].remedy else { continue };
-        let looks = (1..=LOOKS).rev().map(|look| look * first);
+        let looks = (1..=LOOKS.len()).rev().map(|look| look * first);
         let trial = looks.into_iter().find_map(|seeds| {
             let original = known.over_seeds(seeds, |_| Change::new())?;
             let remedied = known.over_seeds(seeds, |_| remedy.change.clone())?;
@@ -105,8 +106,8 @@ pub fn verify(
         }
     }
     let adjusted = |of: fn(&Trial<'_>) -> f64| -> Vec<f64> {
-        let twice: Vec<f64> = trials.iter().map(|t| (LOOKS as f64 * of(t)).min(1.0)).collect();
-        holm(&twice)
+        let spent = |trial: &Trial<'_>| LOOKS[trial.seeds / first - 1] * of(trial);
+        holm(&trials.iter().map(|trial| spent(trial).min(1.0)).collect::<Vec<_>>())
     };
     let p_values = adjusted(|trial| trial.against_original.p_value)
         .into_iter()
@@ -119,7 +120,7 @@ pub fn verify(
         let promising = trial.against_original.difference < 0.0;
         let change = findings[at].remedy.as_ref().map(|remedy| remedy.change.clone());
         let judged = verification(known, &change.unwrap_or_default(), trial, p_values, tried);
-        if judged.verdict == Verdict::Inconclusive && promising && seeds < LOOKS * first {
+        if judged.verdict == Verdict::Inconclusive && promising && seeds < LOOKS.len() * first {
             open.push((at, seeds + first));
         }
         findings[at].verification = Some(judged);

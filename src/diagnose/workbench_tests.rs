@@ -29,6 +29,21 @@ pub fn clouds(records: usize) -> TrainingTable {
     }
 }
 
+/// Points inside and outside of a circle, which a spec for [`clouds`] learns too.
+pub fn circle(records: usize) -> TrainingTable {
+    let mut table = clouds(records);
+    let mut rng = random::stream(6, "circle");
+    let mut draw = || (random::normal(&mut rng) * 0.8).clamp(-1.5, 1.5);
+    for record in 0..records {
+        let (x, y) = (draw(), draw());
+        table.inputs[0].cells[record] = Cell::Number(x);
+        table.inputs[1].cells[record] = Cell::Number(y);
+        let label = if x * x + y * y < 0.8 { "in" } else { "out" };
+        table.wanted[0][record] = Cell::Text(label.to_owned());
+    }
+    table
+}
+
 /// A spec for [`clouds`] with these hidden layers.
 pub fn spec_of(hidden: &[usize]) -> TrainSpec {
     spec_with(json!({"network": {"type": "mlp", "hidden": hidden}}))
