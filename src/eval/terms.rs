@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 /// Examples of a term at most.
 const MAX_EXAMPLES: usize = 3;
 
 /// A word that the model does not know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UncoveredTerm {
     /// The word.
     pub term: String,

@@ -20,7 +20,7 @@ const RISK_DELTA: f64 = 0.05;
 /// How intervals around predicted numbers are made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum IntervalMethod {
+pub enum PredictionInterval {
     /// As wide for each record: a quantile of the calibration records' absolute errors (split
     /// conformal).
     #[default]
@@ -51,7 +51,7 @@ pub struct Thresholds {
     /// How prediction sets are made.
     pub set_method: SetMethod,
     /// How intervals are made.
-    pub interval_method: IntervalMethod,
+    pub interval_method: PredictionInterval,
     /// Probabilities that are returned at most, the largest first.
     pub top_labels: Option<usize>,
 }
@@ -66,7 +66,7 @@ impl Default for Thresholds {
             delta: None,
             max_miscoverage: 0.1,
             set_method: SetMethod::default(),
-            interval_method: IntervalMethod::default(),
+            interval_method: PredictionInterval::default(),
             top_labels: None,
         }
     }
@@ -362,8 +362,8 @@ impl Criteria {
             }
             None => {
                 let need = match self.thresholds.interval_method {
-                    IntervalMethod::Split => conformal::records_needed(alpha),
-                    IntervalMethod::Normalized => NormalizedIntervals::records_needed(alpha),
+                    PredictionInterval::Split => conformal::records_needed(alpha),
+                    PredictionInterval::Normalized => NormalizedIntervals::records_needed(alpha),
                 };
                 let need = need.filter(|need| have < *need)?;
                 let reason = format!(

@@ -74,7 +74,7 @@ pub struct SliceReport {
     /// Accuracy and the other metrics; absent without labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsReport>,
-    /// Mean coverage; each share in \[0, 1\], higher is better covered.
+    /// Mean coverage.
     pub coverage: MeanCoverage,
     /// Share flagged as outside at `max_false_alarm`; absent where that cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::criteria::{Criteria, IntervalMethod, Judgement, Thresholds};
+use super::criteria::{Criteria, Judgement, PredictionInterval, Thresholds};
 use super::encoder::Encoded;
 use super::explanation::Explanation;
 use super::{Model, Reading, Weighed};
@@ -306,11 +306,11 @@ impl Model {
     fn half_widths(&self, reading: &Reading, thresholds: &Thresholds) -> Option<Vec<f64>> {
         let alpha = thresholds.max_miscoverage;
         match thresholds.interval_method {
-            IntervalMethod::Split => {
+            PredictionInterval::Split => {
                 let errors = self.calibration.errors.iter();
                 errors.map(|errors| errors.quantile(alpha)).collect()
             }
-            IntervalMethod::Normalized => {
+            PredictionInterval::Normalized => {
                 let (representation, _) = self.reader.evaluate(&reading.encoded);
                 let vector = self.reader.vector(&reading.encoded, &representation);
                 self.calibration.normalized.as_ref()?.half_widths(vector, alpha)

@@ -46,7 +46,7 @@ fn check_window(window: &Value, answers: &[Value]) {
         ("ngrams", &window["mean_coverage"]["ngrams"], mean(&|a| number(&a["coverage"]["ngrams"]))),
         (
             "unknown",
-            &window["share_with_unknown_words"],
+            &window["mean_coverage"]["texts_with_unknown"],
             mean(&|a| of_flag(a["coverage"]["unknown_count"] != 0)),
         ),
     ] {
