@@ -234,9 +234,8 @@ impl Model {
     /// The training records that are most like a record, without what the dataset holds of them.
     fn neighbors(&self, reading: &Reading, count: usize) -> Vec<Neighbor> {
         let Some(records) = &self.reader.training_records else { return Vec::new() };
-        let (representation, _) = self.reader.evaluate(&reading.encoded);
-        let vector = self.reader.vector(&reading.encoded, &representation);
-        records.nearest(vector, count).into_iter().map(|alike| self.neighbor(alike)).collect()
+        let nearest = records.nearest(reading.vector(), count).into_iter();
+        nearest.map(|alike| self.neighbor(alike)).collect()
     }
 
     fn neighbor(&self, Alike { row, similarity, labels, values }: Alike<'_>) -> Neighbor {

@@ -311,9 +311,7 @@ impl Model {
                 errors.map(|errors| errors.quantile(alpha)).collect()
             }
             PredictionInterval::Normalized => {
-                let (representation, _) = self.reader.evaluate(&reading.encoded);
-                let vector = self.reader.vector(&reading.encoded, &representation);
-                self.calibration.normalized.as_ref()?.half_widths(vector, alpha)
+                self.calibration.normalized.as_ref()?.half_widths(reading.vector(), alpha)
             }
         }
     }
