@@ -93,6 +93,8 @@ pub(super) struct Batch<'a> {
     pub weighed: &'a [Weighed],
     /// Of each record.
     pub coverage: &'a [RecordCoverage],
+    /// The network's own confidence of each; `None` where numbers are predicted.
+    pub raw_confidence: &'a [Option<f64>],
     /// Calibrated confidence of each, or where there is none, the network's own; `None` where numbers
     /// are predicted.
     pub confidence: Vec<Option<f64>>,
@@ -152,10 +154,12 @@ impl Batch<'_> {
                 right,
             })
             .collect();
-        let scores = self.weighed.iter().filter_map(|w| model.raw_confidence(&w.reading));
-        let unlabelled: Vec<Unlabelled> = scores
+        let unlabelled: Vec<Unlabelled> = self
+            .raw_confidence
+            .iter()
+            .flatten()
             .zip(self.coverage)
-            .map(|(score, coverage)| Unlabelled { score, coverage: coverage.share() })
+            .map(|(&score, coverage)| Unlabelled { score, coverage: coverage.share() })
             .collect();
         let need = (labelled.len() < MIN_CALIBRATION).then_some(MIN_CALIBRATION);
         estimate_accuracy(&labelled, &unlabelled, model.spec.training.seed)

@@ -165,15 +165,13 @@ impl Model {
             unavailable.push(Unavailable { statistic, reason, have, need: Some(1) });
         }
         let unlabelled = judged.truths.is_none().then(|| {
+            let outcomes = judged.outcomes.iter();
             let batch = Batch {
                 weighed: &weighed,
-                coverage: &judged.outcomes.iter().map(|o| o.coverage).collect::<Vec<_>>(),
-                confidence: judged
-                    .outcomes
-                    .iter()
-                    .map(|o| o.confidence.or(o.raw_confidence))
-                    .collect(),
-                flagged: judged.outcomes.iter().map(|o| o.judgement.flagged).collect(),
+                coverage: &outcomes.clone().map(|o| o.coverage).collect::<Vec<_>>(),
+                raw_confidence: &outcomes.clone().map(|o| o.raw_confidence).collect::<Vec<_>>(),
+                confidence: outcomes.clone().map(|o| o.confidence.or(o.raw_confidence)).collect(),
+                flagged: outcomes.map(|o| o.judgement.flagged).collect(),
                 texts: &texts,
                 rows: &rows,
                 max_false_alarm: criteria.thresholds.max_false_alarm,
