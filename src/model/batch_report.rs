@@ -168,7 +168,7 @@ impl Batch<'_> {
     }
 
     fn terms(&self, model: &Model, terms: &[Vec<String>]) -> Vec<UncoveredTerm> {
-        let found = most_frequent(terms, MAX_TERMS).into_iter();
+        let found = most_frequent(terms.iter().map(Vec::as_slice), MAX_TERMS).into_iter();
         let term = |found: terms::UncoveredTerm| {
             let of = |&record: &usize| self.example(record, self.place(model, record, &found.term));
             UncoveredTerm {
@@ -196,11 +196,8 @@ impl Batch<'_> {
         let vectors = self.vectors(flagged.iter().copied());
         let found = similar_groups(&vectors, MAX_GROUPS, model.spec.training.seed);
         let group = |members: Vec<usize>| {
-            let of_members: Vec<&[String]> =
-                members.iter().map(|&record| terms[record].as_slice()).collect();
-            let of_members: Vec<Vec<&String>> =
-                of_members.into_iter().map(|terms| terms.iter().collect()).collect();
-            let names = most_frequent(&of_members, MAX_NAMES).into_iter().map(|term| term.term);
+            let of_members = members.iter().map(|&record| terms[record].as_slice());
+            let names = most_frequent(of_members, MAX_NAMES).into_iter().map(|term| term.term);
             let closest = members.iter().take(MAX_EXAMPLES);
             SimilarRecords {
                 terms: names.collect(),

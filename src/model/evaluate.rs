@@ -51,10 +51,12 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reliability: Option<Reliability>,
     /// Whether the records have shifted from the model's calibration records, axis by axis: each
-    /// detector, `confidence`, coverage, and the share of records with anything unknown. An axis that
-    /// holds what a detector says already is left out (`coverage_msp` is 1 − confidence, `prototypes`
-    /// 1 − the representation's coverage). Supposes that the records are independent of one another.
-    /// `null` where `unavailable` says why.
+    /// detector, `confidence` (before calibration), `ngram_coverage` of texts or `column_coverage` of
+    /// rows, `representation_coverage`, and the share of `texts_with_unknown` words or of
+    /// `rows_with_outside` values. An axis that holds what a detector says already is left out:
+    /// `confidence` where `coverage_msp` is a detector (1 − the same), and, but for rows,
+    /// `representation_coverage` where `prototypes` is. Supposes that the records are independent of
+    /// one another. `null` where `unavailable` says why.
     pub drift: Option<Shift>,
     /// What can be said without labels; absent where labels were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -52,8 +52,9 @@ pub struct ValueScore {
     /// The predicted number, in the target's unit; of several targets, the first one's.
     pub value: f64,
     /// Where the true number lies with probability at least 1 − `max_miscoverage`, for records like
-    /// those of the training (split conformal: value ± a quantile of the calibration records'
-    /// absolute errors). `null` where the calibration split is too small.
+    /// those of the training. By `interval_method`, value ± a quantile of the calibration records'
+    /// absolute errors (`split`), or ± that of their errors by how hard each record was, times how
+    /// hard this one is (`normalized`). `null` where the calibration split is too small.
     pub interval: Option<[f64; 2]>,
     /// Every target, where there are several. Each interval holds by itself, not all at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -178,8 +179,7 @@ impl Coverage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OutOfDistribution {
     /// −Σ ln p over the axes, half of Fisher's statistic, at least 0; higher is more
-    /// out-of-distribution. `null`
-    /// without calibration records.
+    /// out-of-distribution. `null` without calibration records.
     pub score: Option<f32>,
     /// Conformal p-value of "this record comes from the training distribution", in (0, 1\]; small
     /// means outside. `null` without calibration records.
