@@ -9,7 +9,7 @@ use super::{Model, Reading, Weighed};
 use crate::eval::false_discovery::{self, benjamini_hochberg};
 use crate::eval::guarantee::{self, TooFewRecords};
 use crate::eval::interval_conformal::NormalizedIntervals;
-use crate::eval::prediction_set::{PredictionSets, SetMethod};
+use crate::eval::prediction_set::{PredictionSets, SetMethod, SetThresholds};
 use crate::eval::selective_risk::{Acceptance, NoAcceptance, largest_acceptance};
 use crate::eval::{calibrator, conformal};
 use crate::task::Head;
@@ -80,6 +80,8 @@ pub struct Criteria {
     alarm: Alarm,
     /// How sure an answer must be to keep the risk; `None` where none is asked for.
     risk: Option<Result<Acceptance, NoAcceptance>>,
+    /// What excludes labels; `None` where `unavailable` says why, or numbers are predicted.
+    pub(super) sets: Option<SetThresholds>,
 }
 
 /// What flags a record as outside.
@@ -150,12 +152,14 @@ pub(super) struct Judgement {
 impl Criteria {
     /// What a model's calibration gives for thresholds.
     pub fn new(model: &Model, thresholds: Thresholds) -> Self {
-        let Thresholds { max_risk, delta, .. } = thresholds;
+        let Thresholds { max_risk, delta, set_method, max_miscoverage, .. } = thresholds;
         let alarm = Alarm::new(model.calibration.records(), &thresholds);
         let risk = max_risk.filter(|_| model.reader.output.head().is_some()).map(|risk| {
             largest_acceptance(&model.calibration.decisions, risk, delta.unwrap_or(RISK_DELTA))
         });
-        Self { thresholds, alarm, risk }
+        let sets = model.calibration.sets.as_ref();
+        let sets = sets.and_then(|sets| sets.at(set_method, max_miscoverage));
+        Self { thresholds, alarm, risk, sets }
     }
 
     /// The q-value of each record among its batch, where false discoveries are bounded.

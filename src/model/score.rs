@@ -244,16 +244,15 @@ impl Model {
         criteria: &Criteria,
     ) -> Score {
         let Judgement { raw, calibrated, verdict, .. } = judgement;
-        let Thresholds { max_miscoverage, set_method, top_labels, .. } = criteria.thresholds;
+        let top_labels = criteria.thresholds.top_labels;
         let names = labels.names();
         let multi_label = head == Head::MultiLabel;
         let holding = || {
             let holds = |(name, p): (&String, &f64)| (*p >= 0.5).then(|| name.clone());
             names.iter().zip(&raw).filter_map(holds).collect()
         };
-        let set = self.calibration.sets.as_ref().and_then(|sets| {
-            sets.set(set_method, &raw, max_miscoverage, self.share_of(&weighed.reading))
-        });
+        let share = || self.share_of(&weighed.reading);
+        let set = criteria.sets.as_ref().map(|sets| sets.set(&raw, share()));
         Score {
             label: (!multi_label).then(|| names[argmax(&raw)].clone()),
             labels: multi_label.then(holding),
