@@ -131,7 +131,7 @@ fn sets_of_all_records_cover() {
             let holds = |alpha| sets.set(method, &p, alpha, u).unwrap().contains(new);
             covered += u32::from(holds(ALPHA));
             broken += u32::from(holds(forgetful(RECORDS)));
-            let threshold = sets.thresholds(method, ALPHA).unwrap()[*new];
+            let threshold = sets.at(method, ALPHA).unwrap().of_class[*new];
             given += u32::from(holds(ALPHA) && method.scores(&p, u)[*new] > threshold);
         }
         let share = |count| f64::from(count) / f64::from(TRIALS);
