@@ -152,11 +152,6 @@ impl PredictionSets {
         (!enough).then_some(Shortfall { class, records, needed })
     }
 
-    /// Calibration records.
-    pub fn records(&self) -> usize {
-        self.lac.len()
-    }
-
     /// Its numbers.
     pub fn save(&self) -> Arrays {
         let mut arrays = Arrays::default();

@@ -93,7 +93,7 @@ fn what_is_missing_is_told() {
     let sets = sets_of(&mut rng, &[0; 30], 2, 1);
     assert_eq!(sets.set(SetMethod::Mondrian, &[0.5, 0.5], 0.9, 0.3), None);
     assert_eq!(PredictionSets::fit(&[], &[], 1).set(SetMethod::Aps, &[1.0], 0.9, 0.3), None);
-    assert_eq!(PredictionSets::fit(&[vec![1.0]], &[7], 1).records(), 0);
+    assert_eq!(PredictionSets::fit(&[vec![1.0]], &[7], 1).lac.len(), 0);
 }
 
 #[test]
