@@ -239,6 +239,7 @@ fn range(reader: &Reader, data: &Data<'_>, readings: &[Reading]) -> IntendedRang
             });
             IntendedRange::Rows(RowRange {
                 columns: encoder.columns().map(str::to_owned).collect(),
+                ranges: encoder.ranges(),
                 features: encoder.feature_names(),
                 column_coverage_p05: low(coverage.collect()),
             })
