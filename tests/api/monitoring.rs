@@ -244,7 +244,10 @@ async fn a_damaged_row_stops_no_other_from_being_written() {
     };
     both(&server).await;
     let before = server.get(PATH).await;
-    assert_eq!((&before["items"][0]["records"], &before["stream"]["records"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        (&before["items"][0]["records"], &before["stream"]["records"]),
+        (&json!(2), &json!(2))
+    );
     let id = before["model"].as_str().unwrap().to_owned();
 
     let folder = server.stop().await;
