@@ -243,7 +243,7 @@ fn text_bytes(value: &serde_json::Value) -> usize {
 }
 
 fn too_much(field: &str, message: String, hint: &str) -> Problem {
-    Problem::fields(Code::BodyTooLarge, vec![FieldError::new(field, message).hint(hint)])
+    Problem::fields(Code::TooMuch, vec![FieldError::new(field, message).hint(hint)])
 }
 
 pub(super) fn invalid(field: &str, message: &str, hint: &str) -> Problem {

@@ -429,6 +429,9 @@ fn fired(model: &Model, weighed: &Weighed, alpha: f64) -> String {
 /// What of a record training never saw, in words.
 fn outside_words(reading: &Reading) -> String {
     let (shown, count, what): (Vec<String>, usize, String) = match &reading.encoded {
+        Encoded::Text(text) if text.words.is_empty() => {
+            return "; it holds no word, only punctuation".to_owned();
+        }
         Encoded::Text(text) => {
             let (count, total) = (text.unknown_count, text.words.len());
             let shown = text.unknown.iter().take(5).map(|t| format!("{:?}", t.text));
