@@ -39,6 +39,7 @@ codes! {
     InvalidDataset 422 "invalid-dataset" "The dataset cannot be read" "The upload is empty, ragged, not UTF-8 or not of the format it claims. `errors` names the row and the column. Nothing was stored.";
     UnsupportedMediaType 415 "unsupported-media-type" "The content type is not supported" "Datasets are accepted as CSV, JSON Lines, JSON, Parquet or a zip archive of images; every other body is JSON. Text is UTF-8, and no body has a content encoding such as gzip.";
     BodyTooLarge 413 "body-too-large" "The body is larger than this server accepts" "Send less at once, or start the server with a larger limit.";
+    TooMuch 413 "too-much" "The request asks for more than one request may" "The body could be read, but answering all of it at once would take too long or too much memory. The detail names the limit; send less at once.";
     Unauthorized 401 "unauthorized" "An API key is needed" "Send a key of this server as `Authorization: Bearer KEY` or `X-API-Key: KEY`.";
     ForeignOrigin 403 "foreign-origin" "A page of another origin may not call this server" "Start the server with --cors-origin and that origin, if you trust it.";
     NotFound 404 "not-found" "Nothing is stored under that name" "The id, alias or path does not exist on this server.";
@@ -65,7 +66,8 @@ codes! {
 /// One thing that is wrong with a request, located as closely as possible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
-    /// Path of the field at fault, such as `training.epochs` or `texts[3]`.
+    /// Path of the field at fault, such as `training.epochs` or `texts[3]`; empty for the body as a
+    /// whole.
     pub field: String,
     /// What is wrong.
     pub message: String,
@@ -149,6 +151,7 @@ impl Problem {
     /// A problem whose detail is its list of field errors.
     pub fn fields(code: Code, errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [only] if only.field.is_empty() => format!("the body {}", only.message),
             [only] => format!("{}: {}", only.field, only.message),
             many => {
                 let (count, shown) = names(many);
@@ -217,6 +220,18 @@ fn names(errors: &[FieldError]) -> (usize, String) {
     (names.len(), format!("{}{rest}", names[..shown].join(", ")))
 }
 
+/// Names that a hint lists at most.
+const LISTED: usize = 20;
+
+/// What to do about a name that is not known: the nearest one, if one may be meant, and all of them,
+/// called `what` together, as far as a person reads.
+pub fn known_names(unknown: &str, what: &str, known: &[&str]) -> String {
+    let near = nearest(unknown, known.iter().copied());
+    let near = near.map_or_else(String::new, |near| format!("did you mean {near:?}? "));
+    let more = if known.len() > LISTED { ", …" } else { "" };
+    format!("{near}{what}: {}{more}", known[..known.len().min(LISTED)].join(", "))
+}
+
 /// The name among `known` that is nearest to `unknown`, if one is near enough to be meant.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
@@ -247,6 +262,17 @@ mod tests {
     }
 
     #[test]
+    fn hints_name_the_nearest_and_all() {
+        let known = ["epochs", "batch_size"];
+        let hint = "did you mean \"epochs\"? known fields: epochs, batch_size";
+        assert_eq!(known_names("epocs", "known fields", &known), hint);
+        assert_eq!(known_names("zzz", "known fields", &known), hint.split_once("? ").unwrap().1);
+        let many: Vec<String> = (0..21).map(|n| format!("x{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(known_names("zzz", "columns", &many).ends_with(", x19, …"));
+    }
+
+    #[test]
     fn field_errors_become_the_detail() {
         let one = Problem::fields(
             Code::InvalidRequest,
@@ -255,6 +281,8 @@ mod tests {
         assert_eq!(one.detail, "training.epochs: must be at least 1");
         assert_eq!(one.hint.as_deref(), Some("use 20"));
         assert_eq!(one.status, 422);
+        let body = FieldError::new("", "is a list");
+        assert_eq!(Problem::fields(Code::InvalidRequest, vec![body]).detail, "the body is a list");
         let detail = |fields: &[&str]| {
             let errors = fields.iter().map(|field| FieldError::new(*field, "is wrong")).collect();
             Problem::fields(Code::InvalidRequest, errors).detail

@@ -1,16 +1,20 @@
-//! The house keeps its order: layers, fences around crates, no circles, short files, a map that is
-//! complete. `examples` shows on small sources that every rule can fail.
+//! The house keeps its order: layers, fences around crates, no circles, short files, schemas of
+//! different names, a map that is complete. `examples` shows on small sources that every rule can fail.
 
 #[path = "architecture/examples.rs"]
 mod examples;
 #[path = "architecture/rules.rs"]
 mod rules;
+#[path = "architecture/schemas.rs"]
+mod schemas;
 #[path = "architecture/source.rs"]
 mod source;
 
 use std::path::Path;
 
-use rules::{circle_offences, fence_offences, layer_offences, length_offences, map_offences};
+use rules::{
+    circle_offences, fence_offences, layer_offences, length_offences, map_offences, schema_offences,
+};
 use source::sources_of;
 
 /// Modules from top to bottom. A module imports only from rows below its own.
@@ -61,6 +65,11 @@ fn crates_stay_behind_their_fence() {
 #[test]
 fn no_imports_run_in_circles() {
     none(&circle_offences(&sources_of("src")));
+}
+
+#[test]
+fn schemas_have_names_of_their_own() {
+    none(&schema_offences(&sources_of("src")));
 }
 
 #[test]

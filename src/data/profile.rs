@@ -62,7 +62,7 @@ pub struct Lengths {
 
 /// A column of numbers at a glance.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Range {
+pub struct NumberRange {
     /// Smallest.
     pub min: f64,
     /// Mean.
@@ -94,7 +94,7 @@ pub struct Column {
     pub characters: Option<Lengths>,
     /// Smallest, mean and largest value, where the column holds numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub range: Option<Range>,
+    pub range: Option<NumberRange>,
     /// Files and their sizes, where the column holds images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageSizes>,
@@ -273,7 +273,7 @@ impl Tally {
             distinct_exact: self.distinct.len() < COUNTED_DISTINCT,
             duplicates: self.repeats,
             characters: textual.then_some(lengths),
-            range: numeric.then_some(Range { min, mean, max }),
+            range: numeric.then_some(NumberRange { min, mean, max }),
             images: (kind == ColumnKind::Image).then_some(self.images),
             values: (!self.too_many_values && kind != ColumnKind::Empty).then_some(values),
         }

@@ -54,10 +54,9 @@ pub struct StreamEvidence {
 }
 
 impl TestMartingale {
-    /// A stream of p-values from `calibration_records` calibration records. `delta`, in
-    /// (0, 1), is the part
-    /// of the false-alarm rate that is spent on the calibration set having been an unlucky one; a fifth of
-    /// the rate α that one wants to alarm at is a good choice.
+    /// A stream of p-values from `calibration_records` calibration records. `delta`, in (0, 1), is the
+    /// part of the false-alarm rate that is spent on the calibration set having been an unlucky one; a
+    /// fifth of the rate α that one wants to alarm at is a good choice.
     pub fn new(calibration_records: usize, delta: f64) -> Self {
         let each = (1.0 - reserve(0)) / EPSILONS.len() as f64;
         Self {

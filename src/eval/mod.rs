@@ -133,6 +133,18 @@ impl Matrix {
         Self { columns, values }
     }
 
+    /// From rows of one length; of no columns where there is no row.
+    pub fn of_rows<'a>(rows: impl IntoIterator<Item = &'a [f32]>) -> Self {
+        let mut matrix = Self::default();
+        for row in rows {
+            if matrix.is_empty() {
+                matrix.columns = row.len();
+            }
+            matrix.push(row);
+        }
+        matrix
+    }
+
     /// Adds a row.
     pub fn push(&mut self, row: &[f32]) {
         assert_eq!(row.len(), self.columns);

@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 /// Examples of a term at most.
 const MAX_EXAMPLES: usize = 3;
 
 /// A word that the model does not know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UncoveredTerm {
     /// The word.
     pub term: String,
@@ -21,9 +18,12 @@ pub struct UncoveredTerm {
 
 /// The `limit` terms that most records hold, most frequent first, then by the alphabet. Each record comes
 /// as its unknown words, in the form in which words are the same.
-pub fn most_frequent<W: AsRef<str>>(records: &[Vec<W>], limit: usize) -> Vec<UncoveredTerm> {
+pub fn most_frequent<'a, W: AsRef<str> + 'a>(
+    records: impl IntoIterator<Item = &'a [W]>,
+    limit: usize,
+) -> Vec<UncoveredTerm> {
     let mut found: HashMap<&str, (usize, Vec<usize>)> = HashMap::new();
-    for (position, words) in records.iter().enumerate() {
+    for (position, words) in records.into_iter().enumerate() {
         let mut words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         words.sort_unstable();
         words.dedup();
@@ -60,7 +60,8 @@ mod tests {
             vec!["lute", "zither"],
             vec!["ähre"],
         ];
-        let found = most_frequent(&records, 3);
+        let most_frequent = |limit| most_frequent(records.iter().map(Vec::as_slice), limit);
+        let found = most_frequent(3);
         let term = |term: &str, records, examples: &[usize]| UncoveredTerm {
             term: term.to_owned(),
             records,
@@ -69,8 +70,8 @@ mod tests {
         let expected =
             [term("zither", 4, &[0, 2, 3]), term("lute", 2, &[0, 4]), term("oud", 1, &[2])];
         assert_eq!(found, expected);
-        assert_eq!(most_frequent(&records, 99).len(), 4);
-        assert_eq!(most_frequent(&records, 0), []);
-        assert_eq!(most_frequent::<String>(&[], 5), []);
+        assert_eq!(most_frequent(99).len(), 4);
+        assert_eq!(most_frequent(0), []);
+        assert_eq!(super::most_frequent::<String>([], 5), []);
     }
 }

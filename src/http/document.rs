@@ -74,7 +74,7 @@ fn shared(path: &str, operation: &Operation, changes: bool) -> Vec<(&'static str
         shared.push(("403", "Sent by a page of another origin that is not on the list"));
     }
     if body.is_some() {
-        shared.push(("413", "The body is too large"));
+        shared.push(("413", "The body is too large, or asks for too much at once"));
         shared.push(("415", "The body's content type, character set or encoding is not supported"));
     }
     shared

@@ -132,11 +132,10 @@ pub async fn evaluate(
         true => Some(state.store.training_table(&model.spec).await?),
         false => None,
     };
-    let value = request.only.map(|only| only.value);
+    let only = request.only;
     let file = state.store.artifacts.file(&Artifacts::dataset_key(&dataset.id)).await?;
     let (id_of_dataset, for_records) = (dataset.id.clone(), model.clone());
-    let read =
-        move || wanted.read(file.path(), value.as_deref(), &dataset, &task, &for_records, own);
+    let read = move || wanted.read(file.path(), only.as_ref(), &dataset, &task, &for_records, own);
     let Ready { data, left_out, seen, warnings } = state.files.run(read).await??;
     let warnings = absent.into_iter().chain(warnings).collect();
     let drift_alpha = request.drift_alpha.unwrap_or(DRIFT_ALPHA);

@@ -89,7 +89,10 @@ pub fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem>
         return Err(Problem::fields(Code::InvalidRequest, errors));
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
-        let field = FieldError::new(error.path().to_string(), error.inner().to_string());
+        let path = error.path().to_string();
+        // The body as a whole has no name.
+        let path = if path == "." { "" } else { &path };
+        let field = FieldError::new(path, error.inner().to_string());
         Problem::fields(Code::InvalidRequest, vec![field])
     })
 }

@@ -9,7 +9,7 @@ use utoipa::openapi::path::ParameterIn;
 
 use super::extract::schemas;
 use super::problem::Failure;
-use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::problem::{Code, FieldError, Problem, known_names};
 
 /// A query string of known parameters, each within its bounds.
 pub struct Query<T>(pub T);
@@ -86,10 +86,7 @@ fn typed(schema: &Value, text: &str) -> Result<Value, &'static str> {
 
 fn unknown(name: &str, parameters: &[(String, Value)]) -> FieldError {
     let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
-    let hint = match nearest(name, names.iter().copied()) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("known parameters: {}", names.join(", ")),
-    };
+    let hint = known_names(name, "known parameters", &names);
     FieldError::new(name, "is not a known parameter").hint(hint)
 }
 

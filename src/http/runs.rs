@@ -14,7 +14,7 @@ use super::state::AppState;
 use crate::clock::Timestamp;
 use crate::job::history::thin;
 use crate::job::{JobStatus, MetricPoint, Run};
-use crate::problem::{FieldError, Problem, nearest};
+use crate::problem::{FieldError, Problem, known_names};
 
 /// Parameters of a list of runs.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -188,10 +188,9 @@ fn table(metrics: &[History]) -> String {
 }
 
 fn unknown_metric(name: &str, known: &[&str]) -> Problem {
-    let hint = match nearest(name, known.iter().copied()) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None if known.is_empty() => "nothing has been measured yet".to_owned(),
-        None => format!("measured: {}", known.join(", ")),
+    let hint = match known {
+        [] => "nothing has been measured yet".to_owned(),
+        known => known_names(name, "measured", known),
     };
     let mut problem = Problem::not_found("metric", name);
     problem.errors = vec![FieldError::new("name", "is not measured in this run").hint(hint)];

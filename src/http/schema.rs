@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::problem::{FieldError, nearest};
+use crate::problem::{FieldError, known_names, nearest};
 
 /// Errors that are reported at most: a body can hold millions.
 const MAX_ERRORS: usize = 100;
@@ -148,10 +148,7 @@ impl Schemas {
                 Some((_, schema)) => self.value(schema, value, &path, errors),
                 None => {
                     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                    let hint = match nearest(name, names.iter().copied()) {
-                        Some(near) => format!("did you mean {near:?}?"),
-                        None => format!("known fields: {}", names.join(", ")),
-                    };
+                    let hint = known_names(name, "known fields", &names);
                     errors.push(FieldError::new(path, "is not a known field").hint(hint));
                 }
             }
@@ -402,8 +399,14 @@ fn range(schema: &Value, number: Option<f64>, path: &str, errors: &mut Vec<Field
 
 fn length(schema: &Value, text: &str, path: &str, errors: &mut Vec<FieldError>) {
     let length = text.chars().count() as u64;
-    if schema["minLength"].as_u64().is_some_and(|least| length < least) {
-        errors.push(FieldError::new(path, "is too short").hint("must not be empty"));
+    if let Some(least) = schema["minLength"].as_u64()
+        && length < least
+    {
+        let (message, hint) = match least {
+            1 => ("is empty".to_owned(), "send at least one character".to_owned()),
+            _ => (format!("has {length} characters"), format!("must have at least {least}")),
+        };
+        errors.push(FieldError::new(path, message).hint(hint));
     }
     if let Some(most) = schema["maxLength"].as_u64()
         && length > most

@@ -55,7 +55,7 @@ fn only(errors: Vec<FieldError>) -> (String, String, String) {
 fn unknown_fields_are_shown_the_nearest_name() {
     let (field, message, hint) = only(with("colur", json!("red")));
     assert_eq!((field.as_str(), message.as_str()), ("colur", "is not a known field"));
-    assert_eq!(hint, "did you mean \"colour\"?");
+    assert!(hint.starts_with("did you mean \"colour\"? known fields: name, owner"), "{hint}");
     assert!(only(with("zzz", json!(1))).2.starts_with("known fields: name, owner"));
     let (field, ..) = only(with("owner", json!({"age": 1, "ag": 2})));
     assert_eq!(field, "owner.ag");

@@ -14,7 +14,7 @@ use super::state::AppState;
 use crate::eval::prediction_set::SetMethod;
 use crate::model::Model;
 use crate::model::card::Unavailable;
-use crate::model::criteria::{IntervalMethod, Thresholds};
+use crate::model::criteria::{PredictionInterval, Thresholds};
 use crate::model::explain::{Explain, ExplainRequest};
 use crate::model::score::ScoreItem;
 use crate::problem::{Code, FieldError, Problem};
@@ -84,7 +84,7 @@ pub struct ScoreRequest {
     pub set_method: Option<SetMethod>,
     /// How intervals are made. Default: `split`.
     #[serde(default)]
-    pub interval_method: Option<IntervalMethod>,
+    pub interval_method: Option<PredictionInterval>,
     /// Probabilities that are returned at most, the largest first. Default: all.
     #[schema(minimum = 0)]
     #[serde(default)]
@@ -243,7 +243,7 @@ fn text_bytes(value: &serde_json::Value) -> usize {
 }
 
 fn too_much(field: &str, message: String, hint: &str) -> Problem {
-    Problem::fields(Code::BodyTooLarge, vec![FieldError::new(field, message).hint(hint)])
+    Problem::fields(Code::TooMuch, vec![FieldError::new(field, message).hint(hint)])
 }
 
 pub(super) fn invalid(field: &str, message: &str, hint: &str) -> Problem {

@@ -1,7 +1,6 @@
 //! What can be said of records without labels: how accurate the model may be on them, what is new in
 //! them, and which to label first.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -94,6 +93,8 @@ pub(super) struct Batch<'a> {
     pub weighed: &'a [Weighed],
     /// Of each record.
     pub coverage: &'a [RecordCoverage],
+    /// The network's own confidence of each; `None` where numbers are predicted.
+    pub raw_confidence: &'a [Option<f64>],
     /// Calibrated confidence of each, or where there is none, the network's own; `None` where numbers
     /// are predicted.
     pub confidence: Vec<Option<f64>>,
@@ -131,7 +132,7 @@ impl Batch<'_> {
             estimated_accuracy,
             uncovered_terms: self.terms(model, &terms),
             groups,
-            label_first: self.label_first(model),
+            label_first: self.label_first(),
         };
         (report, unavailable)
     }
@@ -153,10 +154,12 @@ impl Batch<'_> {
                 right,
             })
             .collect();
-        let scores = self.weighed.iter().filter_map(|w| model.raw_confidence(&w.reading));
-        let unlabelled: Vec<Unlabelled> = scores
+        let unlabelled: Vec<Unlabelled> = self
+            .raw_confidence
+            .iter()
+            .flatten()
             .zip(self.coverage)
-            .map(|(score, coverage)| Unlabelled { score, coverage: coverage.share() })
+            .map(|(&score, coverage)| Unlabelled { score, coverage: coverage.share() })
             .collect();
         let need = (labelled.len() < MIN_CALIBRATION).then_some(MIN_CALIBRATION);
         estimate_accuracy(&labelled, &unlabelled, model.spec.training.seed)
@@ -165,7 +168,7 @@ impl Batch<'_> {
     }
 
     fn terms(&self, model: &Model, terms: &[Vec<String>]) -> Vec<UncoveredTerm> {
-        let found = most_frequent(terms, MAX_TERMS).into_iter();
+        let found = most_frequent(terms.iter().map(Vec::as_slice), MAX_TERMS).into_iter();
         let term = |found: terms::UncoveredTerm| {
             let of = |&record: &usize| self.example(record, self.place(model, record, &found.term));
             UncoveredTerm {
@@ -190,14 +193,11 @@ impl Batch<'_> {
         terms: &[Vec<String>],
     ) -> Vec<SimilarRecords> {
         let flagged: Vec<usize> = (0..flagged.len()).filter(|&record| flagged[record]).collect();
-        let vectors = self.vectors(model, &flagged);
+        let vectors = self.vectors(flagged.iter().copied());
         let found = similar_groups(&vectors, MAX_GROUPS, model.spec.training.seed);
         let group = |members: Vec<usize>| {
-            let of_members: Vec<&[String]> =
-                members.iter().map(|&record| terms[record].as_slice()).collect();
-            let of_members: Vec<Vec<&String>> =
-                of_members.into_iter().map(|terms| terms.iter().collect()).collect();
-            let names = most_frequent(&of_members, MAX_NAMES).into_iter().map(|term| term.term);
+            let of_members = members.iter().map(|&record| terms[record].as_slice());
+            let names = most_frequent(of_members, MAX_NAMES).into_iter().map(|term| term.term);
             let closest = members.iter().take(MAX_EXAMPLES);
             SimilarRecords {
                 terms: names.collect(),
@@ -211,7 +211,7 @@ impl Batch<'_> {
         found.groups.iter().map(|found| group(members(&found.members))).collect()
     }
 
-    fn label_first(&self, model: &Model) -> Vec<ToLabel> {
+    fn label_first(&self) -> Vec<ToLabel> {
         let weight = |(weighed, confidence): (&Weighed, &Option<f64>)| {
             let p_value = weighed.combined.as_ref().map(|c| c.p_value);
             match confidence {
@@ -223,8 +223,8 @@ impl Batch<'_> {
             }
         };
         let weights: Vec<f64> = self.weighed.iter().zip(&self.confidence).map(weight).collect();
-        let all: Vec<usize> = (0..self.weighed.len()).collect();
-        let chosen = labeling::choose(&self.vectors(model, &all), &weights, MAX_CHOSEN);
+        let vectors = self.vectors(0..self.weighed.len());
+        let chosen = labeling::choose(&vectors, &weights, MAX_CHOSEN);
         let record = |choice: labeling::Choice| ToLabel {
             example: self.example(choice.record, None),
             informativeness: choice.informativeness,
@@ -233,16 +233,8 @@ impl Batch<'_> {
     }
 
     /// The vectors of records, by which they are alike.
-    fn vectors(&self, model: &Model, records: &[usize]) -> Matrix {
-        let vector = |&record: &usize| {
-            let encoded = &self.weighed[record].reading.encoded;
-            let (representation, _) = model.reader.evaluate(encoded);
-            model.reader.vector(encoded, &representation).to_vec()
-        };
-        let vectors: Vec<Vec<f32>> = records.par_iter().map(vector).collect();
-        let mut matrix = Matrix::new(vectors.first().map_or(0, Vec::len));
-        vectors.iter().for_each(|vector| matrix.push(vector));
-        matrix
+    fn vectors(&self, records: impl Iterator<Item = usize>) -> Matrix {
+        Matrix::of_rows(records.map(|record| self.weighed[record].reading.vector()))
     }
 
     fn example(&self, record: usize, around: Option<&UnknownToken>) -> Example {

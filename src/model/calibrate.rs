@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::coverage::RecordCoverage;
-use super::encoder::Encoder;
+use super::encoder::{Encoded, Encoder};
 use super::spec::TrainSpec;
 use super::splits::Data;
 use super::training_records::TrainingRecords;
@@ -50,15 +50,11 @@ pub(super) fn reader(
     reader.prototypes = Prototypes::fit(&typical, seed);
 
     let kind = reader.encoder.record_kind();
-    let mut rows = Matrix::default();
-    let row_records = data.train.iter().zip(&read).filter(|_| kind == RecordKind::Row);
-    for (record, (representation, _)) in row_records {
-        let vector = reader.vector(record, representation);
-        if rows.is_empty() {
-            rows = Matrix::new(vector.len());
-        }
-        rows.push(vector);
-    }
+    let rows = data.train.iter().filter_map(|record| match record {
+        Encoded::Row(row) => Some(row.features.as_slice()),
+        Encoded::Text(_) | Encoded::Image(_) => None,
+    });
+    let rows = Matrix::of_rows(rows);
     let words: Vec<Vec<u32>> = data.train.iter().map(|record| record.words().to_vec()).collect();
     let truth: Vec<Vec<u32>> =
         data.parts.train.iter().map(|&i| data.outcomes.labels_of(i).to_vec()).collect();
@@ -73,7 +69,7 @@ pub(super) fn reader(
         },
         records: &words,
         truth: &truth,
-        // What a network makes of a text or image is the vector that `reader.vector` gives.
+        // What a network makes of a text or image is what distances are measured by.
         vectors: if kind == RecordKind::Row { &rows } else { &typical },
         logits: &logits,
         seed,
@@ -126,15 +122,7 @@ pub(super) fn calibration(
                 values.zip(data.outcomes.values_of(record)).map(|(v, t)| (v - t).abs()).collect()
             };
             let errors: Vec<Vec<f64>> = readings.iter().zip(records).map(error).collect();
-            let mut vectors = Matrix::default();
-            for reading in readings {
-                let (representation, _) = reader.evaluate(&reading.encoded);
-                let vector = reader.vector(&reading.encoded, &representation);
-                if vectors.is_empty() {
-                    vectors = Matrix::new(vector.len());
-                }
-                vectors.push(vector);
-            }
+            let vectors = Matrix::of_rows(readings.iter().map(Reading::vector));
             let normalized = NormalizedIntervals::fit(&vectors, &errors, spec.training.seed);
             let of_target = |target: usize| {
                 CalibrationScores::new(errors.iter().map(|errors| errors[target]).collect())

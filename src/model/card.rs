@@ -11,6 +11,7 @@ use crate::eval::reliability::Reliability;
 use crate::eval::risk_coverage::RiskCoverage;
 use crate::image::ImageSize;
 use crate::learn::stopping::EndReason;
+use crate::tabular::ColumnRange;
 use crate::task::{CalibratedScores, MetricsReport};
 
 /// A statistic that could not be computed, and what it would take.
@@ -156,6 +157,9 @@ pub struct TextRange {
 pub struct RowRange {
     /// The columns that it takes, in order.
     pub columns: Vec<String>,
+    /// What training saw in each column that is looked at; a value beyond it lies outside.
+    #[serde(default)]
+    pub ranges: Vec<ColumnRange>,
     /// The features that they become, in order.
     pub features: Vec<String>,
     /// 5 % quantile of the calibration rows' column coverage, in \[0, 1\].

@@ -111,19 +111,20 @@ pub(super) fn load(arrays: &Arrays, records: usize) -> Result<Vec<RecordCoverage
     Ok((0..records).map(record).collect())
 }
 
-/// Mean coverage of several records.
+/// Mean coverage of several records. Each share is in \[0, 1\].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MeanCoverage {
-    /// Of a text's words.
+    /// Share of a text's words that the model knows; higher is better covered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<f64>,
-    /// Of a text's n-grams, weighted as the network pools them.
+    /// Share of a text's n-gram weight, as the network pools it, that the model knows; higher is
+    /// better covered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ngrams: Option<f64>,
-    /// Of a row's columns.
+    /// Share of a row's columns whose value lies within what training saw; higher is better covered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<f64>,
-    /// Of the representation.
+    /// Cosine to the nearest typical training vector, clamped to \[0, 1\]; higher is better covered.
     pub representation: f64,
     /// Share of the texts that hold a word the model does not know, in \[0, 1\]; lower is better
     /// covered.

@@ -7,9 +7,9 @@ use super::card::Unavailable;
 use super::encoder::Encoded;
 use super::{Model, Reading, Weighed};
 use crate::eval::false_discovery::{self, benjamini_hochberg};
-use crate::eval::guarantee::{self, Threshold, TooFewRecords};
+use crate::eval::guarantee::{self, TooFewRecords};
 use crate::eval::interval_conformal::NormalizedIntervals;
-use crate::eval::prediction_set::{PredictionSets, SetMethod};
+use crate::eval::prediction_set::{PredictionSets, SetMethod, SetThresholds};
 use crate::eval::selective_risk::{Acceptance, NoAcceptance, largest_acceptance};
 use crate::eval::{calibrator, conformal};
 use crate::task::Head;
@@ -20,7 +20,7 @@ const RISK_DELTA: f64 = 0.05;
 /// How intervals around predicted numbers are made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum IntervalMethod {
+pub enum PredictionInterval {
     /// As wide for each record: a quantile of the calibration records' absolute errors (split
     /// conformal).
     #[default]
@@ -51,7 +51,7 @@ pub struct Thresholds {
     /// How prediction sets are made.
     pub set_method: SetMethod,
     /// How intervals are made.
-    pub interval_method: IntervalMethod,
+    pub interval_method: PredictionInterval,
     /// Probabilities that are returned at most, the largest first.
     pub top_labels: Option<usize>,
 }
@@ -66,7 +66,7 @@ impl Default for Thresholds {
             delta: None,
             max_miscoverage: 0.1,
             set_method: SetMethod::default(),
-            interval_method: IntervalMethod::default(),
+            interval_method: PredictionInterval::default(),
             top_labels: None,
         }
     }
@@ -76,10 +76,63 @@ impl Default for Thresholds {
 pub struct Criteria {
     /// What was asked for.
     pub thresholds: Thresholds,
-    /// How small a p-value flags a record; `None` where none is flagged whatever it is.
-    alarm: Option<Result<Threshold, TooFewRecords>>,
+    /// What flags a record as outside.
+    alarm: Alarm,
     /// How sure an answer must be to keep the risk; `None` where none is asked for.
     risk: Option<Result<Acceptance, NoAcceptance>>,
+    /// What excludes labels; `None` where `unavailable` says why, or numbers are predicted.
+    pub(super) sets: Option<SetThresholds>,
+}
+
+/// What flags a record as outside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Alarm {
+    /// Nothing, whatever the record is.
+    Never,
+    /// The calibration records are too few to tell.
+    CannotTell(TooFewRecords),
+    /// A p-value of at most this, in (0, 1\].
+    PValue(f64),
+    /// A q-value among those of its batch of at most this, in (0, 1).
+    QValue(f64),
+}
+
+impl Alarm {
+    fn new(records: usize, thresholds: &Thresholds) -> Self {
+        let Thresholds { max_false_alarm, max_false_discovery, delta, .. } = *thresholds;
+        let found = match max_false_discovery {
+            Some(alpha) => guarantee::threshold(records, alpha, None).map(|_| Self::QValue(alpha)),
+            None if max_false_alarm <= 0.0 => Ok(Self::Never),
+            None => guarantee::threshold(records, max_false_alarm, delta)
+                .map(|threshold| Self::PValue(threshold.p_value)),
+        };
+        found.unwrap_or_else(Self::CannotTell)
+    }
+
+    /// The value of a record that decides: its name, itself, and up to where it flags. `None` where
+    /// nothing is decided.
+    fn decides(&self, p_value: Option<f64>, q_value: Option<f64>) -> Option<Decision> {
+        let (name, value, limit) = match *self {
+            Self::Never | Self::CannotTell(_) => return None,
+            Self::PValue(limit) => ("p", p_value?, limit),
+            Self::QValue(limit) => ("q", q_value?, limit),
+        };
+        Some(Decision { name, value, limit })
+    }
+}
+
+/// What decides whether a record is flagged as outside: a p-value or a q-value, and up to where it
+/// flags.
+struct Decision {
+    name: &'static str,
+    value: f64,
+    limit: f64,
+}
+
+impl Decision {
+    fn flagged(&self) -> bool {
+        self.value <= self.limit
+    }
 }
 
 /// What the calibration says of a reading, before it is put in words and labels.
@@ -99,22 +152,14 @@ pub(super) struct Judgement {
 impl Criteria {
     /// What a model's calibration gives for thresholds.
     pub fn new(model: &Model, thresholds: Thresholds) -> Self {
-        let Thresholds { max_false_alarm, max_false_discovery, max_risk, delta, .. } = thresholds;
-        let records = model.calibration.records();
-        let alarm = match max_false_discovery {
-            Some(alpha) => Some(guarantee::threshold(records, alpha, None)),
-            None => (max_false_alarm > 0.0)
-                .then(|| guarantee::threshold(records, max_false_alarm, delta)),
-        };
+        let Thresholds { max_risk, delta, set_method, max_miscoverage, .. } = thresholds;
+        let alarm = Alarm::new(model.calibration.records(), &thresholds);
         let risk = max_risk.filter(|_| model.reader.output.head().is_some()).map(|risk| {
             largest_acceptance(&model.calibration.decisions, risk, delta.unwrap_or(RISK_DELTA))
         });
-        Self { thresholds, alarm, risk }
-    }
-
-    /// The acceptance that keeps the risk asked for, if one was asked for and there is one.
-    pub fn acceptance(&self) -> Option<Acceptance> {
-        self.risk.as_ref()?.as_ref().ok().copied()
+        let sets = model.calibration.sets.as_ref();
+        let sets = sets.and_then(|sets| sets.at(set_method, max_miscoverage));
+        Self { thresholds, alarm, risk, sets }
     }
 
     /// The q-value of each record among its batch, where false discoveries are bounded.
@@ -133,16 +178,12 @@ impl Criteria {
     /// Whether each record of a batch is flagged as outside; `None` where that cannot be told, or none
     /// is flagged whatever it is.
     pub fn flags(&self, weighed: &[Weighed]) -> Vec<Option<bool>> {
-        let p_values = weighed.iter().map(|w| w.combined.as_ref().map(|c| c.p_value));
-        p_values.zip(self.q_values(weighed)).map(|(p, q)| self.flag(p, q)).collect()
+        let flag = |(weighed, q)| Some(self.decision(weighed, q)?.flagged());
+        weighed.iter().zip(self.q_values(weighed)).map(flag).collect()
     }
 
-    fn flag(&self, p_value: Option<f64>, q_value: Option<f64>) -> Option<bool> {
-        match (&self.alarm, self.thresholds.max_false_discovery) {
-            (None | Some(Err(_)), _) => None,
-            (Some(Ok(_)), Some(alpha)) => q_value.map(|q| q <= alpha),
-            (Some(Ok(threshold)), None) => p_value.map(|p| p <= threshold.p_value),
-        }
+    fn decision(&self, weighed: &Weighed, q_value: Option<f64>) -> Option<Decision> {
+        self.alarm.decides(weighed.combined.as_ref().map(|c| c.p_value), q_value)
     }
 
     /// Judges a record.
@@ -152,77 +193,58 @@ impl Criteria {
         weighed: &Weighed,
         q_value: Option<f64>,
     ) -> Judgement {
-        let Weighed { reading, combined } = weighed;
+        let reading = &weighed.reading;
         let raw = model.reader.probabilities(&reading.logits);
         let calibrated = model.calibration.probabilities(&model.reader.output, &reading.logits);
-        let flagged = self.flag(combined.as_ref().map(|c| c.p_value), q_value);
-        let mut judgement =
-            Judgement { raw, calibrated, flagged, q_value, verdict: Ok(String::new()) };
-        judgement.verdict = self.verdict(model, weighed, &judgement);
-        judgement
-    }
-
-    /// `Ok` with why the answer is accepted, or `Err` with why not.
-    fn verdict(
-        &self,
-        model: &Model,
-        weighed: &Weighed,
-        judgement: &Judgement,
-    ) -> Result<String, String> {
+        let decision = self.decision(weighed, q_value);
         let mut reasons = Reasons::default();
-        self.judge_distribution(model, weighed, judgement, &mut reasons);
+        self.judge_distribution(model, weighed, decision.as_ref(), &mut reasons);
         // A regression is sure by its interval, not by a probability.
         if let Some(head) = model.reader.output.head() {
-            self.judge_confidence(model, head, judgement, &mut reasons);
-            self.judge_risk(head, judgement, &mut reasons);
+            self.judge_confidence(model, head, &raw, calibrated.as_deref(), &mut reasons);
+            self.judge_risk(head, &raw, &mut reasons);
         }
-        reasons.verdict()
+        let flagged = decision.as_ref().map(Decision::flagged);
+        Judgement { raw, calibrated, flagged, q_value, verdict: reasons.verdict() }
     }
 
     fn judge_distribution(
         &self,
         model: &Model,
         weighed: &Weighed,
-        judgement: &Judgement,
+        decision: Option<&Decision>,
         reasons: &mut Reasons,
     ) {
-        let Weighed { reading, combined } = weighed;
-        let (kind, alpha) = match self.thresholds.max_false_discovery {
-            Some(alpha) => ("q", alpha),
-            None => ("p", self.thresholds.max_false_alarm),
-        };
-        let unknown = outside_words(reading);
-        let value = judgement.q_value.or(combined.as_ref().map(|c| c.p_value));
-        match (&self.alarm, judgement.flagged.zip(value)) {
-            (None, _) => {}
-            (Some(Ok(threshold)), Some((flagged, value))) => {
-                let at = if kind == "q" { alpha } else { threshold.p_value.min(alpha) };
-                if flagged {
-                    let axes = fired(model, weighed, alpha);
-                    reasons.failed.push(format!(
-                        "it lies outside what the model was trained on ({kind} = {value:.3}, \
-                         flagged at {at:.3} and below){axes}{unknown}"
-                    ));
-                } else {
-                    reasons.passed.push(format!(
-                        "it is not told apart from what the model was trained on ({kind} = \
-                         {value:.3}, above {at:.3}){unknown}"
-                    ));
+        if self.alarm == Alarm::Never {
+            return;
+        }
+        let unknown = outside_words(&weighed.reading);
+        let Some(decision) = decision else {
+            let have = model.calibration.records();
+            let takes = match self.alarm {
+                Alarm::CannotTell(TooFewRecords { needed: Some(need), .. }) => {
+                    format!("that takes {need} calibration records and there are {have}")
                 }
-            }
-            (Some(_), _) => {
-                let have = model.calibration.records();
-                let takes = match &self.alarm {
-                    Some(Err(TooFewRecords { needed: Some(need), .. })) => {
-                        format!("that takes {need} calibration records and there are {have}")
-                    }
-                    _ => format!("{have} calibration records do not tell"),
-                };
-                reasons.failed.push(format!(
-                    "whether it lies within what the model was trained on cannot be told: \
-                     {takes}{unknown}"
-                ));
-            }
+                _ => format!("{have} calibration records do not tell"),
+            };
+            reasons.failed.push(format!(
+                "whether it lies within what the model was trained on cannot be told: \
+                 {takes}{unknown}"
+            ));
+            return;
+        };
+        let Decision { name, value, limit } = decision;
+        if decision.flagged() {
+            let axes = fired(model, weighed, *limit);
+            reasons.failed.push(format!(
+                "it lies outside what the model was trained on ({name} = {value:.3}, flagged at \
+                 {limit:.3} and below){axes}{unknown}"
+            ));
+        } else {
+            reasons.passed.push(format!(
+                "it is not told apart from what the model was trained on ({name} = {value:.3}, \
+                 above {limit:.3}){unknown}"
+            ));
         }
     }
 
@@ -230,15 +252,15 @@ impl Criteria {
         &self,
         model: &Model,
         head: Head,
-        judgement: &Judgement,
+        raw: &[f64],
+        calibrated: Option<&[f64]>,
         reasons: &mut Reasons,
     ) {
         let least = self.thresholds.min_confidence;
         if least <= 0.0 {
             return;
         }
-        let confidence = judgement.calibrated.as_deref().map(|p| head.certainty(p, &judgement.raw));
-        match confidence {
+        match calibrated.map(|p| head.certainty(p, raw)) {
             Some(c) if c < least => {
                 reasons.failed.push(format!("its confidence {c:.2} is below {least}"));
             }
@@ -252,9 +274,9 @@ impl Criteria {
         }
     }
 
-    fn judge_risk(&self, head: Head, judgement: &Judgement, reasons: &mut Reasons) {
+    fn judge_risk(&self, head: Head, raw: &[f64], reasons: &mut Reasons) {
         let (Some(risk), Some(max_risk)) = (&self.risk, self.thresholds.max_risk) else { return };
-        let raw = head.certainty(&judgement.raw, &judgement.raw);
+        let raw = head.certainty(raw, raw);
         let sure = 1.0 - self.thresholds.delta.unwrap_or(RISK_DELTA);
         let promise =
             format!("at most {max_risk} of accepted answers are wrong with probability {sure}");
@@ -294,7 +316,7 @@ impl Criteria {
             let reason = "there is no calibration record to rank a record among".to_owned();
             list.push(entry("ood.p_value", reason, Some(1)));
         }
-        if let Some(Err(TooFewRecords { needed, .. })) = self.alarm {
+        if let Alarm::CannotTell(TooFewRecords { needed, .. }) = self.alarm {
             let what = match (self.thresholds.max_false_discovery, self.thresholds.delta) {
                 (Some(alpha), _) => format!("a false-discovery rate of {alpha}"),
                 (None, None) => {
@@ -310,7 +332,7 @@ impl Criteria {
                 format!("{have} calibration records cannot tell records from outside at {what}");
             list.push(entry("accepted", reason, needed));
         }
-        if let (Some(alpha), Some(Ok(_))) = (self.thresholds.max_false_discovery, self.alarm)
+        if let Alarm::QValue(alpha) = self.alarm
             && let Some(need) = false_discovery::records_needed(records, 1, alpha)
             && model.calibration.records() < need
         {
@@ -362,8 +384,8 @@ impl Criteria {
             }
             None => {
                 let need = match self.thresholds.interval_method {
-                    IntervalMethod::Split => conformal::records_needed(alpha),
-                    IntervalMethod::Normalized => NormalizedIntervals::records_needed(alpha),
+                    PredictionInterval::Split => conformal::records_needed(alpha),
+                    PredictionInterval::Normalized => NormalizedIntervals::records_needed(alpha),
                 };
                 let need = need.filter(|need| have < *need)?;
                 let reason = format!(
@@ -407,6 +429,9 @@ fn fired(model: &Model, weighed: &Weighed, alpha: f64) -> String {
 /// What of a record training never saw, in words.
 fn outside_words(reading: &Reading) -> String {
     let (shown, count, what): (Vec<String>, usize, String) = match &reading.encoded {
+        Encoded::Text(text) if text.words.is_empty() => {
+            return "; it holds no word, only punctuation".to_owned();
+        }
         Encoded::Text(text) => {
             let (count, total) = (text.unknown_count, text.words.len());
             let shown = text.unknown.iter().take(5).map(|t| format!("{:?}", t.text));

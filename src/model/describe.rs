@@ -32,13 +32,15 @@ pub(super) fn card(
     mut warnings: Vec<Warning>,
 ) -> Card {
     let parts = data.parts;
-    let measure = |records: &[usize], encoded: &[Encoded]| {
-        measure(reader, calibration, data, records, encoded)
+    let answered = |records: &[usize], encoded: &[Encoded]| {
+        Answered::of(reader, calibration, data, records, encoded)
     };
+    let output = &reader.output;
+    let test = answered(&parts.test, &data.test);
     let metrics = PartMetrics {
-        train: measure(&parts.train, &data.train),
-        validation: measure(&parts.validation, &data.validation),
-        test: measure(&parts.test, &data.test),
+        train: answered(&parts.train, &data.train).metrics(output),
+        validation: answered(&parts.validation, &data.validation).metrics(output),
+        test: test.metrics(output),
     };
     warnings.extend(worse_than_the_mean(&metrics));
     let names = reader.output.label_names();
@@ -59,7 +61,7 @@ pub(super) fn card(
             .collect(),
     };
     let before = metrics.test.as_ref().and_then(MetricsReport::classification);
-    let confidences = confidences(reader, calibration, data);
+    let confidences = test.confidences(output);
     Card {
         whereof_version: env!("CARGO_PKG_VERSION").to_owned(),
         records: PartSizes {
@@ -94,7 +96,7 @@ pub(super) fn card(
             risk_coverage: confidences
                 .as_ref()
                 .and_then(|c| risk_coverage(c.calibrated.as_ref().unwrap_or(&c.raw))),
-            intervals: intervals(reader, calibration, data),
+            intervals: test.intervals(output, calibration),
         },
         intended_range: range(reader, data, readings),
         metrics,
@@ -104,27 +106,98 @@ pub(super) fn card(
     }
 }
 
-/// Confidences of the test records, and whether the label is right.
+/// What a model says of records whose labels or numbers are known.
+enum Answered<'a> {
+    Labels(Vec<Evaluated<'a>>),
+    Values(Vec<Predicted<'a>>),
+}
+
+/// Confidences of records, and whether the label is right.
 struct Confidences {
     raw: Vec<(f64, bool)>,
     calibrated: Option<Vec<(f64, bool)>>,
 }
 
-/// `None` where a record may have several labels, or none is predicted.
-fn confidences(reader: &Reader, calibration: &Calibration, data: &Data<'_>) -> Option<Confidences> {
-    let Output::Labels { head: Head::Binary | Head::MultiClass, .. } = &reader.output else {
-        return None;
-    };
-    let both = data.test.par_iter().zip(&data.parts.test).map(|(encoded, &record)| {
-        let logits = reader.evaluate(encoded).1;
-        let raw = reader.probabilities(&logits);
-        let label = argmax(&raw);
-        let right = data.outcomes.labels_of(record) == [label as u32];
-        let calibrated = calibration.probabilities(&reader.output, &logits);
-        ((raw[label], right), calibrated.map(|p| (p[label], right)))
-    });
-    let (raw, calibrated): (Vec<_>, Vec<_>) = both.unzip();
-    Some(Confidences { raw, calibrated: calibrated.into_iter().collect() })
+impl<'a> Answered<'a> {
+    fn of(
+        reader: &Reader,
+        calibration: &Calibration,
+        data: &'a Data<'_>,
+        records: &[usize],
+        encoded: &[Encoded],
+    ) -> Self {
+        let both = records.par_iter().zip(encoded);
+        match &reader.output {
+            Output::Labels { .. } => {
+                let evaluated = both.map(|(&record, encoded)| {
+                    let logits = reader.evaluate(encoded).1;
+                    Evaluated {
+                        truth: data.outcomes.labels_of(record),
+                        raw: reader.probabilities(&logits),
+                        calibrated: calibration.probabilities(&reader.output, &logits),
+                    }
+                });
+                Self::Labels(evaluated.collect())
+            }
+            Output::Values { .. } => {
+                let predicted = both.map(|(&record, encoded)| {
+                    let values = reader.values(&reader.evaluate(encoded).1);
+                    Predicted { truth: data.outcomes.values_of(record), values }
+                });
+                Self::Values(predicted.collect())
+            }
+        }
+    }
+
+    /// How the model does on them; `None` without any.
+    fn metrics(&self, output: &Output) -> Option<MetricsReport> {
+        match (self, output) {
+            (Self::Labels(evaluated), Output::Labels { labels, head }) => {
+                report(*head, labels, evaluated).map(MetricsReport::Classification)
+            }
+            (Self::Values(predicted), Output::Values { names, .. }) => {
+                RegressionReport::of(names, predicted).map(MetricsReport::Regression)
+            }
+            (Self::Labels(_), Output::Values { .. }) | (Self::Values(_), Output::Labels { .. }) => {
+                None
+            }
+        }
+    }
+
+    /// `None` where a record may have several labels, or none is predicted.
+    fn confidences(&self, output: &Output) -> Option<Confidences> {
+        let Output::Labels { head: Head::Binary | Head::MultiClass, .. } = output else {
+            return None;
+        };
+        let Self::Labels(evaluated) = self else { return None };
+        let both = evaluated.iter().map(|Evaluated { truth, raw, calibrated }| {
+            let label = argmax(raw);
+            let right = *truth == [label as u32];
+            ((raw[label], right), calibrated.as_ref().map(|p| (p[label], right)))
+        });
+        let (raw, calibrated): (Vec<_>, Vec<_>) = both.unzip();
+        Some(Confidences { raw, calibrated: calibrated.into_iter().collect() })
+    }
+
+    /// Intervals of each target, and how often they hold on these records.
+    fn intervals(&self, output: &Output, calibration: &Calibration) -> Vec<IntervalReport> {
+        let (Self::Values(predicted), Output::Values { names, .. }) = (self, output) else {
+            return Vec::new();
+        };
+        let report = |(target, name): (usize, &String)| {
+            let errors = calibration.errors.get(target);
+            let half_width = errors.and_then(|errors| errors.quantile(MISCOVERAGE));
+            let within = |half: f64| {
+                let holds = predicted
+                    .iter()
+                    .filter(|record| (record.values[target] - record.truth[target]).abs() <= half);
+                holds.count() as f64 / predicted.len() as f64
+            };
+            let test_coverage = half_width.filter(|_| !predicted.is_empty()).map(within);
+            IntervalReport { target: name.clone(), half_width, test_coverage }
+        };
+        names.iter().enumerate().map(report).collect()
+    }
 }
 
 /// Warns of a regression that does worse than the mean of the targets would.
@@ -141,59 +214,6 @@ fn worse_than_the_mean(metrics: &PartMetrics) -> Option<Warning> {
     );
     // A little below 0 is chance.
     (r2 < -0.1).then(|| Warning::new("worse_than_the_mean", message))
-}
-
-/// How the model does on records; `None` without any.
-fn measure(
-    reader: &Reader,
-    calibration: &Calibration,
-    data: &Data<'_>,
-    records: &[usize],
-    encoded: &[Encoded],
-) -> Option<MetricsReport> {
-    let both = records.par_iter().zip(encoded);
-    match &reader.output {
-        Output::Labels { labels, head } => {
-            let evaluated = both.map(|(&record, encoded)| {
-                let logits = reader.evaluate(encoded).1;
-                Evaluated {
-                    truth: data.outcomes.labels_of(record),
-                    raw: reader.probabilities(&logits),
-                    calibrated: calibration.probabilities(&reader.output, &logits),
-                }
-            });
-            let evaluated: Vec<Evaluated<'_>> = evaluated.collect();
-            report(*head, labels, &evaluated).map(MetricsReport::Classification)
-        }
-        Output::Values { names, .. } => {
-            let predicted = both.map(|(&record, encoded)| {
-                let values = reader.values(&reader.evaluate(encoded).1);
-                Predicted { truth: data.outcomes.values_of(record), values }
-            });
-            let predicted: Vec<Predicted<'_>> = predicted.collect();
-            RegressionReport::of(names, &predicted).map(MetricsReport::Regression)
-        }
-    }
-}
-
-/// Intervals of each target, and how often they hold on the test records.
-fn intervals(reader: &Reader, calibration: &Calibration, data: &Data<'_>) -> Vec<IntervalReport> {
-    let Output::Values { names, .. } = &reader.output else { return Vec::new() };
-    let predicted: Vec<Vec<f64>> =
-        data.test.par_iter().map(|record| reader.values(&reader.evaluate(record).1)).collect();
-    let report = |(target, name): (usize, &String)| {
-        let errors = calibration.errors.get(target);
-        let half_width = errors.and_then(|errors| errors.quantile(MISCOVERAGE));
-        let within = |half: f64| {
-            let holds = predicted.iter().zip(&data.parts.test).filter(|(values, record)| {
-                (values[target] - data.outcomes.values_of(**record)[target]).abs() <= half
-            });
-            holds.count() as f64 / predicted.len() as f64
-        };
-        let test_coverage = half_width.filter(|_| !predicted.is_empty()).map(within);
-        IntervalReport { target: name.clone(), half_width, test_coverage }
-    };
-    names.iter().enumerate().map(report).collect()
 }
 
 /// What the training records are like.
@@ -219,6 +239,7 @@ fn range(reader: &Reader, data: &Data<'_>, readings: &[Reading]) -> IntendedRang
             });
             IntendedRange::Rows(RowRange {
                 columns: encoder.columns().map(str::to_owned).collect(),
+                ranges: encoder.ranges(),
                 features: encoder.feature_names(),
                 column_coverage_p05: low(coverage.collect()),
             })

@@ -51,10 +51,12 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reliability: Option<Reliability>,
     /// Whether the records have shifted from the model's calibration records, axis by axis: each
-    /// detector, `confidence`, coverage, and the share of records with anything unknown. An axis that
-    /// holds what a detector says already is left out (`coverage_msp` is 1 − confidence, `prototypes`
-    /// 1 − the representation's coverage). Supposes that the records are independent of one another.
-    /// `null` where `unavailable` says why.
+    /// detector, `confidence` (before calibration), `ngram_coverage` of texts or `column_coverage` of
+    /// rows, `representation_coverage`, and the share of `texts_with_unknown` words or of
+    /// `rows_with_outside` values. An axis that holds what a detector says already is left out:
+    /// `confidence` where `coverage_msp` is a detector (1 − the same), and, but for rows,
+    /// `representation_coverage` where `prototypes` is. Supposes that the records are independent of
+    /// one another. `null` where `unavailable` says why.
     pub drift: Option<Shift>,
     /// What can be said without labels; absent where labels were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +76,7 @@ pub struct SliceReport {
     /// Accuracy and the other metrics; absent without labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsReport>,
-    /// Mean coverage; each share in \[0, 1\], higher is better covered.
+    /// Mean coverage.
     pub coverage: MeanCoverage,
     /// Share flagged as outside at `max_false_alarm`; absent where that cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,15 +167,13 @@ impl Model {
             unavailable.push(Unavailable { statistic, reason, have, need: Some(1) });
         }
         let unlabelled = judged.truths.is_none().then(|| {
+            let outcomes = judged.outcomes.iter();
             let batch = Batch {
                 weighed: &weighed,
-                coverage: &judged.outcomes.iter().map(|o| o.coverage).collect::<Vec<_>>(),
-                confidence: judged
-                    .outcomes
-                    .iter()
-                    .map(|o| o.confidence.or(o.raw_confidence))
-                    .collect(),
-                flagged: judged.outcomes.iter().map(|o| o.judgement.flagged).collect(),
+                coverage: &outcomes.clone().map(|o| o.coverage).collect::<Vec<_>>(),
+                raw_confidence: &outcomes.clone().map(|o| o.raw_confidence).collect::<Vec<_>>(),
+                confidence: outcomes.clone().map(|o| o.confidence.or(o.raw_confidence)).collect(),
+                flagged: outcomes.map(|o| o.judgement.flagged).collect(),
                 texts: &texts,
                 rows: &rows,
                 max_false_alarm: criteria.thresholds.max_false_alarm,

@@ -16,7 +16,7 @@ use super::score::ScoreItem;
 use super::training_records::Alike;
 use super::{Model, Reading, Weighed};
 use crate::eval::argmax;
-use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::problem::{Code, FieldError, Problem, known_names};
 use crate::task::{Head, Output};
 
 /// Tokens or columns of a record that are explained at most, the first of them.
@@ -82,10 +82,8 @@ impl ExplainRequest {
         let names = model.reader.output.names();
         let position = |label: &String| {
             names.iter().position(|name| name == label).ok_or_else(|| {
-                let hint = match nearest(label, names.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => "the model's card names what it predicts".to_owned(),
-                };
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let hint = known_names(label, "the model predicts", &names);
                 refusal("label", &format!("the model does not predict {label:?}"), &hint)
             })
         };
@@ -234,9 +232,8 @@ impl Model {
     /// The training records that are most like a record, without what the dataset holds of them.
     fn neighbors(&self, reading: &Reading, count: usize) -> Vec<Neighbor> {
         let Some(records) = &self.reader.training_records else { return Vec::new() };
-        let (representation, _) = self.reader.evaluate(&reading.encoded);
-        let vector = self.reader.vector(&reading.encoded, &representation);
-        records.nearest(vector, count).into_iter().map(|alike| self.neighbor(alike)).collect()
+        let nearest = records.nearest(reading.vector(), count).into_iter();
+        nearest.map(|alike| self.neighbor(alike)).collect()
     }
 
     fn neighbor(&self, Alike { row, similarity, labels, values }: Alike<'_>) -> Neighbor {

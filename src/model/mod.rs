@@ -117,10 +117,28 @@ pub struct Reading {
     pub encoded: Encoded,
     /// A logit for each label; where numbers are predicted, the network's own outputs.
     pub logits: Vec<f32>,
+    /// What the network makes of a text or an image; empty for a row. See [`Reading::vector`].
+    embedding: Vec<f32>,
     /// Cosine to the nearest typical training vector, in \[0, 1\].
     pub representation: f64,
     /// The score of each detector.
     pub axes: Vec<f64>,
+}
+
+impl Reading {
+    /// The vector that distances are measured by: a row's features, and what the network makes of a
+    /// text or an image.
+    pub fn vector(&self) -> &[f32] {
+        vector(&self.encoded, &self.embedding)
+    }
+}
+
+/// The vector that distances are measured by, of a record and of what the network makes of it.
+fn vector<'a>(encoded: &'a Encoded, embedding: &'a [f32]) -> &'a [f32] {
+    match encoded {
+        Encoded::Row(row) => &row.features,
+        Encoded::Text(_) | Encoded::Image(_) => embedding,
+    }
 }
 
 /// A record, read and ranked among the calibration records.
@@ -136,7 +154,7 @@ impl Reader {
     /// others.
     pub fn read(&self, encoded: Encoded) -> Reading {
         let (representation, logits) = self.evaluate(&encoded);
-        let vector = self.vector(&encoded, &representation);
+        let vector = vector(&encoded, &representation);
         let plain_logits = self.plain_logits(&encoded);
         let sample = Sample {
             logits: &logits,
@@ -148,12 +166,16 @@ impl Reader {
         let axes: Vec<f64> =
             self.detectors.iter().map(|(_, detector)| detector.score(&sample)).collect();
         let of_axis = self.detectors.iter().position(|(kind, _)| *kind == DetectorKind::Prototypes);
-        let representation = match of_axis {
+        let coverage = match of_axis {
             // The axis has looked at every prototype of the same vectors already.
             Some(axis) if encoded.is_represented() => (1.0 - axes[axis]).clamp(0.0, 1.0),
             _ => self.prototypes.coverage(&representation),
         };
-        Reading { encoded, logits, representation, axes }
+        let embedding = match encoded {
+            Encoded::Row(_) => Vec::new(),
+            Encoded::Text(_) | Encoded::Image(_) => representation,
+        };
+        Reading { encoded, logits, embedding, representation: coverage, axes }
     }
 
     /// The representation of a record, and a logit for each label or the network's own outputs.
@@ -184,14 +206,6 @@ impl Reader {
         let weights: Vec<f32> = text.weights.iter().map(|weight| weight / known).collect();
         let row = SparseRow { ids: &text.ids, weights: &weights, size: text.ngrams };
         Some(self.evaluate_row(Row::Sparse(row)).1)
-    }
-
-    /// The vector that distances are measured by.
-    pub fn vector<'a>(&self, encoded: &'a Encoded, representation: &'a [f32]) -> &'a [f32] {
-        match encoded {
-            Encoded::Row(row) => &row.features,
-            Encoded::Text(_) | Encoded::Image(_) => representation,
-        }
     }
 
     /// The network's own probability of each label; none where numbers are predicted.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::criteria::{Criteria, IntervalMethod, Judgement, Thresholds};
+use super::criteria::{Criteria, Judgement, PredictionInterval, Thresholds};
 use super::encoder::Encoded;
 use super::explanation::Explanation;
 use super::{Model, Reading, Weighed};
@@ -52,8 +52,9 @@ pub struct ValueScore {
     /// The predicted number, in the target's unit; of several targets, the first one's.
     pub value: f64,
     /// Where the true number lies with probability at least 1 − `max_miscoverage`, for records like
-    /// those of the training (split conformal: value ± a quantile of the calibration records'
-    /// absolute errors). `null` where the calibration split is too small.
+    /// those of the training. By `interval_method`, value ± a quantile of the calibration records'
+    /// absolute errors (`split`), or ± that of their errors by how hard each record was, times how
+    /// hard this one is (`normalized`). `null` where the calibration split is too small.
     pub interval: Option<[f64; 2]>,
     /// Every target, where there are several. Each interval holds by itself, not all at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -178,8 +179,7 @@ impl Coverage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OutOfDistribution {
     /// −Σ ln p over the axes, half of Fisher's statistic, at least 0; higher is more
-    /// out-of-distribution. `null`
-    /// without calibration records.
+    /// out-of-distribution. `null` without calibration records.
     pub score: Option<f32>,
     /// Conformal p-value of "this record comes from the training distribution", in (0, 1\]; small
     /// means outside. `null` without calibration records.
@@ -244,16 +244,15 @@ impl Model {
         criteria: &Criteria,
     ) -> Score {
         let Judgement { raw, calibrated, verdict, .. } = judgement;
-        let Thresholds { max_miscoverage, set_method, top_labels, .. } = criteria.thresholds;
+        let top_labels = criteria.thresholds.top_labels;
         let names = labels.names();
         let multi_label = head == Head::MultiLabel;
         let holding = || {
             let holds = |(name, p): (&String, &f64)| (*p >= 0.5).then(|| name.clone());
             names.iter().zip(&raw).filter_map(holds).collect()
         };
-        let set = self.calibration.sets.as_ref().and_then(|sets| {
-            sets.set(set_method, &raw, max_miscoverage, self.share_of(&weighed.reading))
-        });
+        let share = || self.share_of(&weighed.reading);
+        let set = criteria.sets.as_ref().map(|sets| sets.set(&raw, share()));
         Score {
             label: (!multi_label).then(|| names[argmax(&raw)].clone()),
             labels: multi_label.then(holding),
@@ -306,14 +305,12 @@ impl Model {
     fn half_widths(&self, reading: &Reading, thresholds: &Thresholds) -> Option<Vec<f64>> {
         let alpha = thresholds.max_miscoverage;
         match thresholds.interval_method {
-            IntervalMethod::Split => {
+            PredictionInterval::Split => {
                 let errors = self.calibration.errors.iter();
                 errors.map(|errors| errors.quantile(alpha)).collect()
             }
-            IntervalMethod::Normalized => {
-                let (representation, _) = self.reader.evaluate(&reading.encoded);
-                let vector = self.reader.vector(&reading.encoded, &representation);
-                self.calibration.normalized.as_ref()?.half_widths(vector, alpha)
+            PredictionInterval::Normalized => {
+                self.calibration.normalized.as_ref()?.half_widths(reading.vector(), alpha)
             }
         }
     }

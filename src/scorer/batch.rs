@@ -8,8 +8,9 @@ use crate::data::Cell;
 use crate::model::Model;
 use crate::model::encoder::{Encoded, Encoder, Record, RecordError};
 use crate::model::explain::{Cost, MAX_REQUEST_PARTS, MAX_REQUEST_TOKENS};
-use crate::problem::{Code, FieldError, Problem, nearest};
+use crate::problem::{Code, FieldError, Problem, known_names};
 use crate::tabular::Unreadable;
+use crate::text::tokenizer;
 
 /// Bytes of a text at most.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -107,7 +108,7 @@ impl Batch {
         };
         let hint = "send fewer or shorter records at once, or leave contributions out";
         let error = FieldError::new(field, message).hint(hint);
-        Err(Problem::fields(Code::BodyTooLarge, vec![error]))
+        Err(Problem::fields(Code::TooMuch, vec![error]))
     }
 }
 
@@ -128,7 +129,8 @@ fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Problem> {
     let Some(text) = value.as_str() else {
         return refuse("is not a text".to_owned(), "send a JSON string");
     };
-    if text.trim().is_empty() {
+    if tokenizer::tokens(text, false).next().is_none() {
+        // White space and invisible characters alone are no text either.
         refuse("is empty".to_owned(), "send a text with at least one word")
     } else if text.len() > MAX_TEXT_BYTES {
         let message = format!("has {} bytes; a text may have {MAX_TEXT_BYTES}", text.len());
@@ -162,10 +164,7 @@ fn object(model: &Model, field: &str, value: &Value) -> Result<Record, Problem> 
     let others = wanted.iter().copied().chain(task.weight());
     let known: Vec<&str> = inputs.iter().copied().chain(others).collect();
     for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
-        let hint = match nearest(name, inputs.iter().copied()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("the model takes {}", inputs.join(", ")),
-        };
+        let hint = known_names(name, "the model takes", &inputs);
         let message = format!("the model has no column {name:?}");
         let error = FieldError::new(format!("{field}.{name}"), message);
         errors.push(error.hint(hint).at(None, Some(name)));

@@ -166,7 +166,7 @@ impl Shared {
     async fn write_all(&self, taken: &Arc<HashMap<String, Waiting>>) -> Result<(), MonitorError> {
         let mut before = HashMap::new();
         for (model, _) in taken.iter().filter(|(_, waiting)| !waiting.arrived.is_empty()) {
-            before.insert(model.clone(), self.store.stream(model).await?);
+            before.insert(model.clone(), self.stream(model).await?);
         }
         let (all, alpha) = (taken.clone(), self.alpha);
         let moved_on = move || {
@@ -186,6 +186,18 @@ impl Shared {
             })
             .collect();
         Ok(self.store.add_counts(&counted).await?)
+    }
+
+    /// Where a model's stream stands. One that cannot be read begins anew, since it would keep what was
+    /// counted of every model from being written.
+    async fn stream(&self, model: &str) -> Result<Option<Stream>, StoreError> {
+        match self.store.stream(model).await {
+            Err(error @ StoreError::Inconsistent { .. }) => {
+                tracing::warn!(%error, "a stream of monitoring is damaged, and begins anew");
+                Ok(None)
+            }
+            other => other,
+        }
     }
 
     /// Puts what could not be written before what was counted since.

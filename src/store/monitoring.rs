@@ -42,7 +42,7 @@ pub struct Between {
 
 impl Store {
     /// Writes what was counted, all of it or nothing. What was counted of a model that is gone is
-    /// forgotten.
+    /// forgotten. A window whose row cannot be read begins anew, with a line in the log.
     pub async fn add_counts(&self, counted: &[Counted<'_>]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         for Counted { model, windows, stream } in counted {
@@ -146,10 +146,13 @@ async fn add_window(
     .fetch_optional(&mut **tx)
     .await?;
     let is_new = before.is_none();
-    let mut sum = match before {
-        Some(before) => from_json(&before, "monitoring_windows", "counts", model)?,
-        None => Counts::default(),
-    };
+    let before = before.map(|before| from_json(&before, "monitoring_windows", "counts", model));
+    let before: Option<Counts> = before.transpose().unwrap_or_else(|error| {
+        // It would keep what was counted of every model from being written.
+        tracing::warn!(%error, starts_at, "a window of monitoring is damaged, and begins anew");
+        None
+    });
+    let mut sum = before.unwrap_or_default();
     sum.add(counts);
     sqlx::query(
         "INSERT INTO monitoring_windows (model, starts_at, ends_at, counts)

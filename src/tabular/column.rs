@@ -8,8 +8,8 @@ use super::date::{CYCLES, Moment};
 use super::error::shown;
 use super::moments::Moments;
 use super::{
-    EncoderError, FeatureKind, InputKind, OutsideReason, OutsideValue, TabularSpec, Unreadable,
-    Value,
+    ColumnRange, EncoderError, FeatureKind, InputKind, OutsideReason, OutsideValue, TabularSpec,
+    Unreadable, Value,
 };
 
 /// A value after reading.
@@ -219,6 +219,33 @@ impl Fitted {
         if self.missing > 0 {
             out[out.len() - 1] = (self.missing as f64 / records) as f32;
         }
+    }
+
+    /// What training saw; `None` for a column that is left out.
+    pub fn range(&self) -> Option<ColumnRange> {
+        let unknown = ColumnRange {
+            column: self.name.clone(),
+            min: None,
+            max: None,
+            earliest: None,
+            latest: None,
+            categories: None,
+            may_be_missing: self.missing > 0,
+        };
+        Some(match &self.content {
+            Content::Unused => return None,
+            Content::Number { moments } => {
+                ColumnRange { min: Some(moments.min), max: Some(moments.max), ..unknown }
+            }
+            Content::Date { moments, .. } => ColumnRange {
+                earliest: Some(date_text(moments.min)),
+                latest: Some(date_text(moments.max)),
+                ..unknown
+            },
+            Content::Categories { names, .. } => {
+                ColumnRange { categories: Some(names.clone()), ..unknown }
+            }
+        })
     }
 
     /// What about a value training did not see.

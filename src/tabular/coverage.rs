@@ -30,6 +30,30 @@ pub struct OutsideValue {
     pub message: String,
 }
 
+/// What training saw in a column. A value within it does not lie outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ColumnRange {
+    /// The column.
+    pub column: String,
+    /// Smallest number; absent where the column holds none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Largest number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// First moment, UTC, as `2026-11-23 00:00:00`; absent where the column holds no dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<String>,
+    /// Last moment, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<String>,
+    /// Categories that the model knows, most frequent first; absent where the column holds none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+    /// Whether a missing value is within it: some training record misses it.
+    pub may_be_missing: bool,
+}
+
 /// How much of a row lies within the training data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RowCoverage {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::column::{Fitted, Reading};
 use super::{
-    Column, ColumnFinding, EncoderError, FitError, RowCoverage, TabularSpec, Unreadable, Value,
+    Column, ColumnFinding, ColumnRange, EncoderError, FitError, RowCoverage, TabularSpec,
+    Unreadable, Value,
 };
 
 /// What a feature is, for whoever shows features or varies them.
@@ -103,6 +104,11 @@ impl TabularEncoder {
     /// Names of the columns whose values are looked at; the others may be anything or missing.
     pub fn used_columns(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().filter(|c| c.is_used()).map(|c| c.name.as_str())
+    }
+
+    /// What training saw in each of those columns, in order.
+    pub fn ranges(&self) -> Vec<ColumnRange> {
+        self.columns.iter().filter_map(Fitted::range).collect()
     }
 
     /// Features of a row.

@@ -55,6 +55,21 @@ fn features_have_names_and_known_values() {
 }
 
 #[test]
+fn ranges_tell_what_training_saw() {
+    let [age, work, since]: [ColumnRange; 3] = people().ranges().try_into().unwrap();
+    assert_eq!((age.column.as_str(), age.min, age.max), ("age", Some(20.0), Some(40.0)));
+    assert_eq!((age.categories, age.earliest, age.may_be_missing), (None, None, true));
+    assert_eq!(work.categories, Some(vec!["private".to_owned(), "state".to_owned()]));
+    assert_eq!((work.min, work.may_be_missing), (None, false));
+    assert_eq!(since.earliest.as_deref(), Some("2026-11-23 00:00:00"));
+    assert_eq!(since.latest.as_deref(), Some("2026-11-25 00:00:00"));
+    let unused =
+        fit(&[column("same", Numeric, &["7", "7", "7"]), column("a", Numeric, &["1", "2", "3"])]);
+    let seen: Vec<String> = unused.0.ranges().into_iter().map(|range| range.column).collect();
+    assert_eq!(seen.len(), unused.0.used_columns().count());
+}
+
+#[test]
 fn coverage_names_what_training_did_not_see() {
     let encoder = people();
     let row = [Value::Number(41.5), value("astronaut"), Value::Missing];

@@ -16,7 +16,7 @@ mod moments;
 mod spec;
 mod target;
 
-pub use coverage::{OutsideReason, OutsideValue, RowCoverage};
+pub use coverage::{ColumnRange, OutsideReason, OutsideValue, RowCoverage};
 pub use encoder::{EncodedRow, FeatureKind, TabularEncoder};
 pub use error::{EncoderError, FitError, Unreadable};
 pub use leakage::{LEAKAGE_THRESHOLD, Leakage, Target, leakage};

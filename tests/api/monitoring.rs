@@ -46,7 +46,7 @@ fn check_window(window: &Value, answers: &[Value]) {
         ("ngrams", &window["mean_coverage"]["ngrams"], mean(&|a| number(&a["coverage"]["ngrams"]))),
         (
             "unknown",
-            &window["share_with_unknown_words"],
+            &window["mean_coverage"]["texts_with_unknown"],
             mean(&|a| of_flag(a["coverage"]["unknown_count"] != 0)),
         ),
     ] {
@@ -224,6 +224,50 @@ async fn drift_is_found_where_there_is_drift() {
     // It stays found when calm records follow.
     score(&server, &json!({ "texts": test })).await;
     assert_eq!(server.get(PATH).await["stream"]["drift"], true);
+}
+
+/// Rows that cannot be read begin anew; those of other models, and later ones, are written all the same.
+#[tokio::test]
+async fn a_damaged_row_stops_no_other_from_being_written() {
+    let clock = ManualClock::at(MORNING);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_at(clock.clone(), folder, settings()).await;
+    server.small_model("sentiment").await;
+    let dataset = server.upload(SIX).await;
+    server.train(&train_request(&dataset, Some("other"))).await;
+    let both = async |server: &Server| {
+        for model in ["sentiment", "other"] {
+            let body = json!({"texts": ["Great value", "The lid broke"]});
+            let answer = server.post(&format!("/v1/models/{model}/score"), &body).await;
+            assert_eq!(answer.status, 200, "{}", answer.value());
+        }
+    };
+    both(&server).await;
+    let before = server.get(PATH).await;
+    assert_eq!(
+        (&before["items"][0]["records"], &before["stream"]["records"]),
+        (&json!(2), &json!(2))
+    );
+    let id = before["model"].as_str().unwrap().to_owned();
+
+    let folder = server.stop().await;
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("whereof.db"));
+    let database = sqlx::SqlitePool::connect_with(file).await.unwrap();
+    for damage in [
+        "UPDATE monitoring_windows SET counts = '{' WHERE model = $1",
+        "UPDATE monitoring_streams SET state = '[]' WHERE model = $1",
+    ] {
+        let done = sqlx::query(damage).bind(&id).execute(&database).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{damage}");
+    }
+    database.close().await;
+    let server = Server::start_at(clock, folder, settings()).await;
+    assert_eq!(server.send(Method::GET, PATH, &[], "").await.status, 500);
+    both(&server).await;
+    let anew = server.get(PATH).await;
+    assert_eq!((&anew["items"][0]["records"], &anew["stream"]["records"]), (&json!(2), &json!(2)));
+    let other = server.get("/v1/models/other/monitoring").await;
+    assert_eq!(other["items"][0]["records"], 4, "{other}");
 }
 
 /// Without calibration records there is volume alone; a server may count nothing at all.

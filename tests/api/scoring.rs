@@ -89,13 +89,13 @@ async fn a_bad_text_does_not_lose_the_others() {
     let long = "word ".repeat(300_000);
     let texts = json!([
         "first", "", "   ", 7, null, {"text": "x"}, "nul \u{0} inside", long, "😀😀😀",
-        "المنتج رائع جدا", "last"
+        "المنتج رائع جدا", "last", "?! …", "\u{200b}\u{feff}"
     ]);
     let response = score(&server, json!({ "texts": texts })).await;
     let results = response["results"].as_array().unwrap();
-    assert_eq!(results.len(), 11);
+    assert_eq!(results.len(), 13);
     for (index, result) in results.iter().enumerate() {
-        if [0, 8, 9, 10].contains(&index) {
+        if [0, 8, 9, 10, 11].contains(&index) {
             assert!(result["label"].is_string(), "{index}: {result}");
             continue;
         }
@@ -110,6 +110,9 @@ async fn a_bad_text_does_not_lose_the_others() {
         assert_eq!(results[index]["coverage"]["tokens"], 0.0);
         assert_eq!(results[index]["accepted"], false, "{}", results[index]);
     }
+    // Punctuation may be a text to a model, but has no word that could be known.
+    let reason = results[11]["reason"].as_str().unwrap();
+    assert!(reason.contains("it holds no word"), "{reason}");
     assert_eq!(results[0], score(&server, json!({"text": "first"})).await["results"][0]);
 }
 
@@ -173,7 +176,7 @@ async fn the_cost_of_one_request_is_bounded() {
     let long = "x ".repeat(400_000);
     let texts: Vec<&str> = vec![&long; 21];
     let answer = server.post(path, &json!({ "texts": texts })).await;
-    let error = refused(&answer, 413, "body-too-large", "texts");
+    let error = refused(&answer, 413, "too-much", "texts");
     assert_eq!(error["hint"], "send fewer texts at once");
 
     // 300 labels for 10,000 texts are three million numbers.
@@ -185,7 +188,7 @@ async fn the_cost_of_one_request_is_bounded() {
     server.train(&request).await;
     let most: Vec<&str> = vec!["x"; 10_000];
     let answer = server.post("/v1/models/many/score", &json!({ "texts": most })).await;
-    let error = refused(&answer, 413, "body-too-large", "texts");
+    let error = refused(&answer, 413, "too-much", "texts");
     assert!(error["hint"].as_str().unwrap().contains("top_labels"), "{error}");
     let few = json!({"texts": most, "top_labels": 3});
     assert_eq!(server.post("/v1/models/many/score", &few).await.status, 200);
@@ -300,6 +303,11 @@ async fn an_evaluation_names_what_does_not_fit() {
         let answer = server.post("/v1/models/sentiment/evaluate", &body).await;
         refused(&answer, 422, "invalid-request", field);
     }
+    let nowhere = json!({"dataset": id, "only": {"column": "split", "value": "tets"}});
+    let answer = server.post("/v1/models/sentiment/evaluate", &nowhere).await;
+    let error = refused(&answer, 422, "invalid-request", "only.value");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.starts_with("did you mean \"test\"? the column holds: train, "), "{hint}");
     let gone = server.post("/v1/models/sentiment/evaluate", &json!({"dataset": "ds_0"})).await;
     refused(&gone, 404, "not-found", "");
 }

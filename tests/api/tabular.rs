@@ -242,6 +242,14 @@ async fn a_column_that_tells_the_target_is_warned_of() {
     assert_eq!(leaks(&job), ["grown"], "{}", job["warnings"]);
     let card = server.get(&format!("/v1/models/{}/card", job["model"].as_str().unwrap())).await;
     assert_eq!(card["warnings"], job["warnings"]);
+    // It says what training saw in each column that is looked at.
+    let ranges = card["intended_range"]["ranges"].as_array().unwrap();
+    let columns: Vec<&Value> = ranges.iter().map(|range| &range["column"]).collect();
+    assert_eq!(columns, ["x", "noise", "grown", "reason", "same"]);
+    let [min, max] = ["min", "max"].map(|end| ranges[0][end].as_f64().unwrap());
+    assert!((0.0..0.1).contains(&min) && (0.9..1.0).contains(&max), "{}", ranges[0]);
+    assert_eq!(ranges[3]["categories"], json!(["a", "b", "c"]));
+    assert_eq!((&ranges[3]["may_be_missing"], ranges[3].get("min")), (&json!(false), None));
     // What else is said of a column names it too.
     let constant = |w: &&Value| w["code"] == "column";
     let constant = job["warnings"].as_array().unwrap().iter().find(constant).unwrap();

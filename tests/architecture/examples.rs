@@ -1,7 +1,7 @@
 //! Every rule fails on a small example of what it forbids, and passes on its mended twin.
 
 use super::rules::{
-    circle_offences, fence_offences, layer_offences, length_offences, map_offences,
+    circle_offences, fence_offences, layer_offences, length_offences, map_offences, schema_offences,
 };
 use super::source::Source;
 
@@ -132,6 +132,36 @@ fn a_long_file_is_an_offence() {
     let text = "\n".repeat(501);
     one(&length_offences(&read(&[("src/id.rs", &text)])), "src/id.rs:500: ", "line 501");
     assert_eq!(length_offences(&read(&[("src/id.rs", &text[1..])])), [""; 0]);
+}
+
+#[test]
+fn two_schemas_of_one_name_are_an_offence() {
+    let derived = "#[derive(Clone, ToSchema)] #[serde(untagged)] pub(crate) enum Choice { A }";
+    let same = [
+        ("src/a.rs", derived),
+        ("src/b.rs", "/// Text.\n#[derive(utoipa::ToSchema)] struct Choice<T> { a: T }"),
+        ("src/b.rs", "impl utoipa::ToSchema for Choice {}"),
+        ("src/b.rs", "#[derive(ToSchema)] #[schema(title = \"A\", as = Choice)] struct Other;"),
+        ("src/b.rs", "mod inner { #[derive(ToSchema)] pub struct Choice; }"),
+        ("src/b.rs", "lists! { /// Text.\n pub enum Choice { A } }"),
+    ];
+    let list = "macro_rules! lists { ($name:ident) => { #[derive(ToSchema)] enum $name {} } }";
+    for other in &same[1..] {
+        let sources = read(&[same[0], *other, ("src/c.rs", list)]);
+        one(&schema_offences(&sources), "src/b.rs:", "`Choice` of src/a.rs:1");
+    }
+    let apart = [
+        ("src/b.rs", "#[derive(Clone)] pub struct Choice;"),
+        ("src/b.rs", "#[derive(ToSchema)] struct Other; struct Choice;"),
+        ("src/b.rs", "#[derive(ToSchema)] #[schema(as = Other)] struct Choice;"),
+        ("src/b.rs", "#[cfg(test)] mod tests { #[derive(ToSchema)] struct Choice; }"),
+        ("src/b_tests.rs", "#[derive(ToSchema)] struct Choice;"),
+        ("src/b.rs", "others! { pub enum Choice { A } }"),
+    ];
+    for other in apart {
+        let sources = read(&[same[0], other, ("src/c.rs", list)]);
+        assert_eq!(schema_offences(&sources), [""; 0], "{other:?}");
+    }
 }
 
 #[test]

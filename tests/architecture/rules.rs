@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::schemas::SchemaType;
 use super::source::{Import, Module, Source};
 use super::{FENCES, LAYERS, MAX_LINES};
 
@@ -140,6 +141,30 @@ pub fn length_offences(sources: &[Source]) -> Vec<String> {
         format!("{file}:{MAX_LINES}: goes on to line {lines}; split it by what its parts are about")
     };
     long.map(told).collect()
+}
+
+/// Types of one name in the API's document: the one would overwrite the other there.
+pub fn schema_offences(sources: &[Source]) -> Vec<String> {
+    let macros: BTreeSet<&String> =
+        sources.iter().flat_map(|source| &source.schemas.macros).collect();
+    let mut first: BTreeMap<&str, String> = BTreeMap::new();
+    let mut offences = Vec::new();
+    for source in sources {
+        for SchemaType { line, name, made_by } in &source.schemas.types {
+            if made_by.as_ref().is_some_and(|made_by| !macros.contains(made_by)) {
+                continue;
+            }
+            let place = format!("{}:{line}", source.file);
+            match first.get(name.as_str()) {
+                Some(other) => offences.push(format!(
+                    "{place}: the API's document holds `{name}` of {other} already; give one of them \
+                     another name, or no schema"
+                )),
+                None => drop(first.insert(name, place)),
+            }
+        }
+    }
+    offences
 }
 
 /// Modules that the map does not name.

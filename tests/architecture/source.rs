@@ -4,6 +4,8 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
+use super::schemas::Schemas;
+
 /// A path of modules from the crate's root; empty for the root itself.
 pub type Module = Vec<String>;
 
@@ -20,6 +22,7 @@ pub struct Source {
     pub lines: usize,
     pub imports: Vec<Import>,
     pub names: Vec<(usize, String)>,
+    pub schemas: Schemas,
 }
 
 impl Source {
@@ -33,8 +36,12 @@ impl Source {
             lines,
             imports: Vec::new(),
             names: Vec::new(),
+            schemas: Schemas::default(),
         };
         let tokens: TokenStream = text.parse().unwrap_or_else(|e| panic!("{file}: {e}"));
+        if module.last().is_none_or(|last| last != "tests") {
+            source.schemas = Schemas::read(tokens.clone());
+        }
         source.visit(tokens, &module);
         source
     }

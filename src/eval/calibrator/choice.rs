@@ -24,7 +24,7 @@ const VECTOR_RECORDS: usize = 10;
 const FOLDS: usize = 5;
 
 /// What was fitted, and what it was chosen over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// What was fitted to all records.
     pub calibrator: Calibrator,

@@ -293,7 +293,7 @@ fn sets_cover_on_probabilities_that_do_not_know_the_classes() {
                 logits.rows().map(|row| calibrator.probabilities(Link::Softmax, row)).collect();
             let new = rows.pop().unwrap();
             let sets = PredictionSets::fit(&rows, &classes, trial);
-            let set = sets.set(SetMethod::Lac, &new, 0.1, 0.5).unwrap();
+            let set = sets.at(SetMethod::Lac, 0.1).unwrap().set(&new, 0.5);
             u64::from(set.contains(&(classes[RECORDS] as usize)))
         };
         raw += covers(&Calibrator::Identity);

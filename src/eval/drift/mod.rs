@@ -64,7 +64,10 @@ pub struct AxisShift {
     /// The same, for one that looks at all axes: p times their number, at most 1 (Bonferroni).
     pub adjusted_p_value: f64,
     /// On which side of the calibration records the batch lies where the two differ most; the medians
-    /// may differ the other way. Absent where there is no difference.
+    /// may differ the other way. A detector that is `higher` finds the records farther outside, and
+    /// with `confidence` or a coverage that is `lower`, or a share of unknown words or outside values
+    /// that is `higher`, less of them is known; the other way, they are more alike than the
+    /// calibration records. Absent where there is no difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// Median of the calibration records, or their share; absent without records.
@@ -85,7 +88,10 @@ pub struct Shift {
     pub p_value: f64,
     /// The level of the verdict.
     pub alpha: f64,
-    /// Whether `p_value` ≤ `alpha`.
+    /// Whether `p_value` ≤ `alpha`: the records are not like those that the model was calibrated on.
+    /// What the model says of confidence, risk and intervals may then not hold for them, whichever
+    /// way they differ; `direction` of each axis tells which. `false` is good, but no proof: a small
+    /// batch shows large differences alone.
     pub shifted: bool,
 }
 

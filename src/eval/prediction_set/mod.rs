@@ -81,6 +81,14 @@ pub struct PredictionSets {
     by_class: Vec<CalibrationScores>,
 }
 
+/// What excludes classes by one method at one error rate, for any number of records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetThresholds {
+    method: SetMethod,
+    /// q̂ of each class.
+    of_class: Vec<f64>,
+}
+
 impl PredictionSets {
     /// Fits every method to calibration records: the probability of each class, record by record
     /// (all rows of one length), and the true class. `seed` draws the u of each record. A record
@@ -88,7 +96,7 @@ impl PredictionSets {
     ///
     /// The probabilities must not know these records' classes. Those of a calibrator that was
     /// fitted to the same records do, and the sets then cover too little: give the network's own,
-    /// here and in [`PredictionSets::set`], or keep records apart.
+    /// here and in [`SetThresholds::set`], or keep records apart.
     pub fn fit(probabilities: &[Vec<f64>], classes: &[u32], seed: u64) -> Self {
         let mut rng = Quick::stream(seed, "prediction_sets");
         let (mut aps, mut raps) = (Vec::new(), Vec::new());
@@ -110,31 +118,23 @@ impl PredictionSets {
         }
     }
 
-    /// The classes that cannot be excluded at error rate α, most probable first, the most probable
-    /// one always among them. `None` where [`PredictionSets::shortfall`] says why.
-    ///
-    /// `u` in \[0, 1) must be as good as a draw that knows nothing of the true class, and the same
-    /// whenever the record is scored: derive it from the record's bytes and the model, as
-    /// [`uniform`] of a hash of both, so that one text scored alone has the set that it has in a
-    /// batch. Only `aps` and `raps` read it.
-    pub fn set(
-        &self,
-        method: SetMethod,
-        probabilities: &[f64],
-        alpha: f64,
-        u: f64,
-    ) -> Option<Vec<usize>> {
-        let thresholds = self.thresholds(method, alpha)?;
-        if probabilities.is_empty() {
+    /// What excludes classes by this method at error rate α. `None` where
+    /// [`PredictionSets::shortfall`] says why.
+    pub fn at(&self, method: SetMethod, alpha: f64) -> Option<SetThresholds> {
+        if self.shortfall(method, alpha).is_some() {
             return None;
         }
-        let (scores, top) = (method.scores(probabilities, u), argmax(probabilities));
-        let kept = |&class: &usize| {
-            class == top || thresholds.get(class).is_some_and(|q| scores[class] <= *q)
+        let scores = match method {
+            SetMethod::Lac => &self.lac,
+            SetMethod::Aps => &self.aps,
+            SetMethod::Raps => &self.raps,
+            SetMethod::Mondrian => {
+                let of_class = mondrian::thresholds(&self.by_class, alpha)?;
+                return Some(SetThresholds { method, of_class });
+            }
         };
-        let mut set: Vec<usize> = (0..scores.len()).filter(kept).collect();
-        by_probability(&mut set, probabilities);
-        Some(set)
+        let of_class = vec![scores.quantile(alpha)?; self.by_class.len()];
+        Some(SetThresholds { method, of_class })
     }
 
     /// Why there is no set of this method at error rate α; `None` where there is one.
@@ -150,11 +150,6 @@ impl PredictionSets {
         // Without any record there is no threshold, whatever α.
         let enough = needed.is_some_and(|needed| records >= needed.max(1));
         (!enough).then_some(Shortfall { class, records, needed })
-    }
-
-    /// Calibration records.
-    pub fn records(&self) -> usize {
-        self.lac.len()
     }
 
     /// Its numbers.
@@ -194,19 +189,27 @@ impl PredictionSets {
         let lac = CalibrationScores::new(lac.to_vec());
         Ok(Self { lac, aps: read("aps")?, raps: read("raps")?, by_class })
     }
+}
 
-    /// q̂ of each class; `None` where there are too few records.
-    fn thresholds(&self, method: SetMethod, alpha: f64) -> Option<Vec<f64>> {
-        if self.shortfall(method, alpha).is_some() {
-            return None;
+impl SetThresholds {
+    /// The classes that cannot be excluded, most probable first, the most probable one always among
+    /// them; none of no probabilities.
+    ///
+    /// `u` in \[0, 1) must be as good as a draw that knows nothing of the true class, and the same
+    /// whenever the record is scored: derive it from the record's bytes and the model, as
+    /// [`uniform`] of a hash of both, so that one text scored alone has the set that it has in a
+    /// batch. Only `aps` and `raps` read it.
+    pub fn set(&self, probabilities: &[f64], u: f64) -> Vec<usize> {
+        if probabilities.is_empty() {
+            return Vec::new();
         }
-        let scores = match method {
-            SetMethod::Lac => &self.lac,
-            SetMethod::Aps => &self.aps,
-            SetMethod::Raps => &self.raps,
-            SetMethod::Mondrian => return mondrian::thresholds(&self.by_class, alpha),
+        let (scores, top) = (self.method.scores(probabilities, u), argmax(probabilities));
+        let kept = |&class: &usize| {
+            class == top || self.of_class.get(class).is_some_and(|q| scores[class] <= *q)
         };
-        Some(vec![scores.quantile(alpha)?; self.by_class.len()])
+        let mut set: Vec<usize> = (0..scores.len()).filter(kept).collect();
+        by_probability(&mut set, probabilities);
+        set
     }
 }
 

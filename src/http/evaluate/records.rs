@@ -12,7 +12,7 @@ use crate::model::encoder::{Encoder, InputColumn, Record, Records, text_of};
 use crate::model::membership::membership;
 use crate::model::spec::Warning;
 use crate::model::{FitError, Model};
-use crate::problem::{Problem, nearest};
+use crate::problem::{Problem, known_names, nearest};
 use crate::scorer::ToEvaluate;
 use crate::store::datasets::Dataset;
 use crate::store::training_table::StoredTable;
@@ -82,7 +82,7 @@ impl Wanted {
     pub(super) fn read(
         &self,
         path: &Path,
-        value: Option<&str>,
+        only: Option<&Only>,
         dataset: &Dataset,
         task: &TaskSpec,
         model: &Model,
@@ -91,12 +91,15 @@ impl Wanted {
         let input =
             BufReader::with_capacity(1 << 18, std::fs::File::open(path).map_err(DataError::from)?);
         let columns = records::read_columns(input, &self.positions)?;
-        let (chosen, left_out) = self.choose(task, columns, value);
+        let (chosen, left_out) = self.choose(task, columns, only.map(|only| only.value.as_str()));
         let count = chosen.rows.len();
+        if let (0, 0, Some(only)) = (count, left_out, only) {
+            return Err(no_such_value(dataset, only));
+        }
         if count == 0 || count > MAX_EVALUATED {
             let message = format!("leaves {count} records that can be evaluated");
             let hint = format!("evaluate 1 to {MAX_EVALUATED} records: narrow them with only");
-            let field = if count == 0 && value.is_some() { "only.value" } else { "dataset" };
+            let field = if count == 0 && only.is_some() { "only.value" } else { "dataset" };
             return Err(invalid(field, &message, &hint));
         }
         let none_lacks = vec![false; count];
@@ -263,6 +266,21 @@ fn unknown_labels(
     Err(invalid("label", &message, &hint))
 }
 
+/// The problem with a condition that no record meets.
+fn no_such_value(dataset: &Dataset, Only { column, value }: &Only) -> Problem {
+    let message = format!("no record holds {value:?} in the column {column:?}");
+    let profile = dataset.profile();
+    let values = profile.column(column).and_then(|(_, column)| column.values.as_ref());
+    let hint = match values {
+        Some(values) => {
+            let values: Vec<&str> = values.iter().map(|value| value.value.as_str()).collect();
+            known_names(value, "the column holds", &values)
+        }
+        None => "name a value of the column as the dataset holds it".to_owned(),
+    };
+    invalid("only.value", &message, &hint)
+}
+
 /// Keeps some records of every column, and of the positions that go with them.
 fn retain(columns: &mut [Vec<Cell>], rows: &mut Vec<usize>, keep: impl Fn(usize) -> bool) {
     for column in columns {
@@ -274,12 +292,9 @@ fn retain(columns: &mut [Vec<Cell>], rows: &mut Vec<usize>, keep: impl Fn(usize)
 }
 
 fn position(dataset: &Dataset, field: &str, name: &str) -> Result<usize, Problem> {
-    let names = || dataset.columns.iter().map(|column| column.name.as_str());
-    names().position(|column| column == name).ok_or_else(|| {
-        let hint = match nearest(name, names()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => format!("columns: {}", names().collect::<Vec<_>>().join(", ")),
-        };
+    let names: Vec<&str> = dataset.columns.iter().map(|column| column.name.as_str()).collect();
+    names.iter().position(|column| *column == name).ok_or_else(|| {
+        let hint = known_names(name, "columns", &names);
         invalid(field, &format!("the dataset has no column {name:?}"), &hint)
     })
 }

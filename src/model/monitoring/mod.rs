@@ -7,4 +7,4 @@ mod window;
 
 pub use counts::{Counts, P_VALUE_BINS};
 pub use stream::{DriftFound, Stream, StreamReport, share_of_alpha};
-pub use window::{MeanCoverage, Window, WindowDrift, drift_records_needed};
+pub use window::{Window, WindowDrift, drift_records_needed};

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::eval::conformal;
 use crate::eval::drift::{Share, fisher_exact};
 use crate::eval::guarantee;
+use crate::model::coverage::MeanCoverage;
 
 /// P-values up to this are counted for a window's drift: the first bin.
 const LOW: f64 = 1.0 / P_VALUE_BINS as f64;
@@ -31,14 +32,8 @@ pub struct Window {
     pub flagged_share: Option<f64>,
     /// Mean calibrated confidence, in \[0, 1\]; `null` where nothing is calibrated.
     pub mean_confidence: Option<f64>,
-    /// Mean coverage.
-    pub mean_coverage: MeanCoverage,
-    /// Share of the texts with a word that the model does not know, in \[0, 1\].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share_with_unknown_words: Option<f64>,
-    /// Share of the rows with a value outside what training saw, in \[0, 1\].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share_with_outside_values: Option<f64>,
+    /// Mean coverage of the scored records; `null` where none was scored.
+    pub mean_coverage: Option<MeanCoverage>,
     /// Records with a combined p-value in (0, 0.1\], (0.1, 0.2\] and so on up to 1. Without drift about
     /// as many in each; more in the first ones where records come from elsewhere. `null` without
     /// p-values.
@@ -46,23 +41,6 @@ pub struct Window {
     /// Whether the window's records come from elsewhere than the calibration records; `null` without
     /// p-values, or where the calibration split is too small.
     pub drift: Option<WindowDrift>,
-}
-
-/// Means over the scored records of a window, each in \[0, 1\]; higher is better covered.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MeanCoverage {
-    /// Share of a text's words that the model knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<f64>,
-    /// Share of a text's n-gram weight that the model knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ngrams: Option<f64>,
-    /// Share of a row's columns whose value lies within what training saw.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<f64>,
-    /// Cosine to the nearest typical training vector.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub representation: Option<f64>,
 }
 
 /// Whether more of a window's records look unlike the calibration records than of the calibration
@@ -98,14 +76,14 @@ impl Window {
             accepted_share: counts.accepted.value(),
             flagged_share: counts.flagged.value(),
             mean_confidence: counts.confidence.value(),
-            mean_coverage: MeanCoverage {
+            mean_coverage: counts.representation.value().map(|representation| MeanCoverage {
                 tokens: counts.tokens.value(),
                 ngrams: counts.ngrams.value(),
                 columns: counts.columns.value(),
-                representation: counts.representation.value(),
-            },
-            share_with_unknown_words: counts.unknown_words.value(),
-            share_with_outside_values: counts.outside_values.value(),
+                representation,
+                texts_with_unknown: counts.unknown_words.value(),
+                rows_with_outside: counts.outside_values.value(),
+            }),
             p_values: ranked.then_some(counts.p_values),
             drift: drift(&counts.p_values, calibration_records),
         }
@@ -151,6 +129,14 @@ mod tests {
         let mut bins = [0; P_VALUE_BINS];
         (bins[0], bins[9]) = (count, of - count);
         bins
+    }
+
+    #[test]
+    fn means_of_what_was_scored() {
+        let moment = Timestamp::from_millis;
+        let window = |counts| Window::new(moment(0), moment(1_000), &counts, 0);
+        let failed = window(Counts { records: 1, failed: 1, ..Counts::default() });
+        assert_eq!((failed.records, failed.failed, failed.mean_coverage), (1, 1, None));
     }
 
     /// One calibration score decides (k = 1 of 9): all of m new ones lie above the highest of nine with
