@@ -63,7 +63,7 @@ fn verdicts_need_both_of_their_conditions() {
     // √(2·0.0001/3); four degrees of freedom, 90 % for two rungs together: t(0.975; 4) = 2.776445.
     assert!((found.comparisons[1].standard_error - 0.008_165).abs() < 1e-6);
     assert!((found.comparisons[1].interval[0] - (0.1 - 0.022_670)).abs() < 1e-5);
-    // 3.53 standard errors would be found in 80 %, by tables of the noncentral t.
+    // A noncentral t with four degrees of freedom: 3.79 standard errors are found in 80 %.
     assert!((found.smallest_effect / 0.008_165 - 3.79).abs() < 0.1, "{found:?}");
     // At the noise floor there is nothing left to fit.
     let floor = capacity_verdict(&ladder, true, 0.3, None).unwrap();
