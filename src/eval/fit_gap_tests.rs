@@ -1,5 +1,7 @@
 //! Known values of gaps and verdicts, and what they promise.
 
+use std::slice::from_ref;
+
 use super::*;
 use crate::random::{self, Rng};
 
@@ -8,7 +10,7 @@ fn known_gaps() {
     // Ten training losses of 1 or 3, twenty validation losses of 2 or 4: variances 40/9·¼ and 80/19·¼.
     let train: Vec<f64> = (0..10).map(|i| f64::from(1 + 2 * (i % 2))).collect();
     let validation: Vec<f64> = (0..20).map(|i| f64::from(2 + 2 * (i % 2))).collect();
-    let found = fit_gap(&[train.clone()], &[validation.clone()]).unwrap();
+    let found = fit_gap(from_ref(&train), from_ref(&validation)).unwrap();
     assert_eq!((found.train, found.validation, found.gap, found.seeds), (2.0, 3.0, 1.0, 1));
     let half = (2.262_157f64.powi(2) * (10.0 / 9.0 / 10.0)
         + 2.093_024f64.powi(2) * (20.0 / 19.0 / 20.0))
@@ -21,8 +23,8 @@ fn known_gaps() {
     let over = fit_gap(&vec![train.clone(); 3], &seeds).unwrap();
     let more = (half * half + 4.302_653f64.powi(2) * 0.03).sqrt();
     assert!((over.interval[1] - (1.0 + more)).abs() < 1e-5, "{over:?}");
-    assert_eq!(fit_gap(&[train.clone()], &seeds), None);
-    assert_eq!(fit_gap(&[train[..9].to_vec()], &[validation.clone()]), None);
+    assert_eq!(fit_gap(from_ref(&train), &seeds), None);
+    assert_eq!(fit_gap(&[train[..9].to_vec()], from_ref(&validation)), None);
     assert_eq!(fit_gap(&[vec![f64::NAN; 10]], &[validation]), None);
     assert_eq!(fit_gap(&[], &[]), None);
     // No error anywhere is no proof that there is none to come.
@@ -61,7 +63,7 @@ fn verdicts_need_both_of_their_conditions() {
     // √(2·0.0001/3); four degrees of freedom, 90 % for two rungs together: t(0.975; 4) = 2.776445.
     assert!((found.comparisons[1].standard_error - 0.008_165).abs() < 1e-6);
     assert!((found.comparisons[1].interval[0] - (0.1 - 0.022_670)).abs() < 1e-5);
-    // 3.53 standard errors would be found in 80 %, by tables of the noncentral t.
+    // A noncentral t with four degrees of freedom: 3.79 standard errors are found in 80 %.
     assert!((found.smallest_effect / 0.008_165 - 3.79).abs() < 0.1, "{found:?}");
     // At the noise floor there is nothing left to fit.
     let floor = capacity_verdict(&ladder, true, 0.3, None).unwrap();
@@ -84,7 +86,7 @@ fn ladders_without_rungs_to_stand_on() {
     let model = rung(1.0, &[0.80, 0.81, 0.79], 0.3);
     let double = rung(2.0, &[0.90, 0.91, 0.89], 0.1);
     let none = |rungs: &[CapacityRung]| capacity_verdict(rungs, true, 0.0, None).is_none();
-    assert!(none(&[model.clone()]) && none(&[double.clone()]) && none(&[]));
+    assert!(none(from_ref(&model)) && none(from_ref(&double)) && none(&[]));
     let diverged = rung(4.0, &[f64::NAN, 0.9, 0.9], 0.1);
     assert!(none(&[model.clone(), diverged.clone()]));
     assert!(none(&[rung(1.0, &[0.8], 0.3), double.clone()]));

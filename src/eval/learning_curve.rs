@@ -19,6 +19,8 @@ const EXPONENTS: [f64; 2] = [0.01, 2.0];
 /// Steps between the least and the largest exponent of a search.
 const GRID: usize = 40;
 const RESAMPLES: usize = 400;
+/// Degrees of freedom from which the spread over seeds is used.
+const MIN_DEGREES: usize = 3;
 /// Chance of refusing a curve that does fall.
 const REFUSAL: f64 = 0.05;
 
@@ -112,13 +114,13 @@ impl fmt::Display for NoLearningCurve {
 
 /// Fits err(n) = a + b·n^−c with a ≥ 0, b ≥ 0 and c in (0, 2\] by least squares (Cortes et al. 1994;
 /// Hestness et al. 2017), each size weighted by the inverse variance of its mean error. Points of one size
-/// are trainings of several seeds; their spread, pooled over sizes, is that variance. With one seed
-/// everywhere it is the test records'.
+/// are trainings of several seeds; their spread, pooled over sizes, is that variance. Without at
+/// least three degrees of freedom of it (trainings − sizes) it is the test records'.
 ///
 /// The intervals of the floor and of the forecasts at `factors` times the largest size come from a
 /// parametric bootstrap (Efron and Tibshirani 1993, 6.5): 400 curves are fitted to errors drawn around the
 /// fitted curve, with the sizes' variance or, where that is larger, the variance with which they lie
-/// beside the curve. Where there are several seeds all errors of a draw are moved together by the test
+/// beside the curve. Where the spread over seeds is used all errors of a draw are moved together by the test
 /// records' standard error, too: other test records would move the whole curve. The intervals suppose that
 /// the power law goes on; where the error stays on a plateau before it falls, it does not.
 ///
@@ -194,12 +196,12 @@ fn by_size(points: &[CurvePoint]) -> (Vec<Size>, Option<usize>) {
         let count = group.len() as f64;
         let tested = group.iter().map(|p| p.standard_error.powi(2)).sum::<f64>() / count;
         let (variance, common) = match degrees {
-            0 => (tested, 0.0),
+            ..MIN_DEGREES => (tested, 0.0),
             _ => (squares / degrees as f64 / count, tested.sqrt()),
         };
         Size { records: group[0].records, error: mean(&errors(group)), variance, common }
     };
-    (groups.iter().map(size).collect(), (degrees > 0).then_some(degrees))
+    (groups.iter().map(size).collect(), (degrees >= MIN_DEGREES).then_some(degrees))
 }
 
 fn refuse_rise(sizes: &[Size], degrees: Option<usize>) -> Result<(), NoLearningCurve> {

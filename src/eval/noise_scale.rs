@@ -126,8 +126,8 @@ mod tests {
     }
 
     /// The true scale is 1/g². Over 1,000 draws the interval holds it in 95 %, within three standard errors
-    /// (0.0207), and the ratio of means has hardly any bias. The mean of each draw's own ratio has, and an
-    /// interval with the normal quantile of one standard deviation misses too often.
+    /// (0.0207), and the ratio of means has hardly any bias. An interval of one standard error to either
+    /// side misses too often.
     #[test]
     fn coverage_over_many_draws() {
         for (g, count) in [(0.2f64, 10), (0.1, 16)] {

@@ -107,18 +107,20 @@ pub fn training_symptoms(history: &[EpochSigns]) -> Vec<FoundSymptom> {
 
 /// The value with which an epoch shows a symptom of gradients.
 fn gradient_sign(symptom: Symptom, signs: &EpochSigns) -> Option<f64> {
-    let norms = || Some((signs.first_layer_gradient?, signs.last_layer_gradient?));
+    // The first layer's norm and the ratio; a last layer without gradient has none, and shows nothing.
+    let norms = || {
+        let (first, last) = (signs.first_layer_gradient?, signs.last_layer_gradient?);
+        (last != 0.0).then(|| (first, if last.is_finite() { first / last } else { f64::NAN }))
+    };
     match symptom {
         Symptom::DyingRelu => signs.zero_gradient_share.filter(|share| *share >= ZERO_SHARE),
         Symptom::VanishingGradient => {
-            let (first, last) = norms()?;
-            (first / last < VANISHING_RATIO && first < VANISHING_NORM).then_some(first / last)
+            let (first, ratio) = norms()?;
+            (ratio < VANISHING_RATIO && first < VANISHING_NORM).then_some(ratio)
         }
         Symptom::ExplodingGradient => {
-            let (first, last) = norms()?;
-            let bad = !first.is_finite() || !last.is_finite() || first / last > EXPLODING_RATIO;
-            // Two layers without gradients have no ratio.
-            (bad && (first, last) != (0.0, 0.0)).then_some(first / last)
+            let (_, ratio) = norms()?;
+            (!ratio.is_finite() || ratio > EXPLODING_RATIO).then_some(ratio)
         }
         Symptom::OscillatingLoss | Symptom::NotConverging => None,
     }
@@ -196,7 +198,11 @@ mod tests {
         // Both conditions are needed.
         assert!(with(2e-4, 1.0).is_empty() && with(9e-5, 0.08).is_empty());
         assert_eq!(with(7.1, 0.1)[0].symptom, Symptom::ExplodingGradient);
-        assert!(with(6.9, 0.1).is_empty() && with(0.0, 0.0).is_empty());
+        assert!(
+            with(6.9, 0.1).is_empty() && with(0.0, 0.0).is_empty() && with(1.0, 0.0).is_empty()
+        );
+        assert_eq!(with(0.0, 0.1)[0].symptom, Symptom::VanishingGradient);
+        assert_eq!(with(0.1, f64::INFINITY)[0].symptom, Symptom::ExplodingGradient);
         let no_number = with(f64::NAN, 0.1);
         assert_eq!((no_number[0].symptom, no_number[0].value), (Symptom::ExplodingGradient, None));
         let zeros = |share: f64| {

@@ -79,8 +79,9 @@ pub struct TopicAssignment {
     pub of_record: Vec<Option<usize>>,
 }
 
-/// Weights (1 + ln tf) · ln((1 + n)/(1 + df)) of the words of records, which come as the numbers below
-/// `words` of their tokens. Words of a single record tell nothing of what records share and are left out.
+/// Weights (1 + ln tf) · ln²((1 + n)/(1 + df)) of the words of records, which come as the numbers below
+/// `words` of their tokens. Rarity counts twice, as frequent words tell how something is said rather than
+/// what it is about. Words of a single record tell nothing of what records share and are left out.
 pub fn tf_idf(records: &[Vec<u32>], words: usize) -> Vec<SparseRow> {
     let counted: Vec<Vec<(u32, usize)>> = records
         .iter()
@@ -101,7 +102,7 @@ pub fn tf_idf(records: &[Vec<u32>], words: usize) -> Vec<SparseRow> {
             let rarity = ((1 + records.len()) as f64 / (1 + holding) as f64).ln();
             if holding > 1 && rarity > 0.0 {
                 row.columns.push(word);
-                row.values.push(((1.0 + (count as f64).ln()) * rarity) as f32);
+                row.values.push(((1.0 + (count as f64).ln()) * rarity * rarity) as f32);
             }
         }
         row

@@ -33,8 +33,8 @@ fn weights_know_rare_and_common_words() {
     let rows = tf_idf(&records, 3);
     // Word 0 is in three of four records, word 1 in two, word 2 in one.
     assert_eq!(rows[0].columns, [0, 1]);
-    assert!((f64::from(rows[0].values[0]) - 1.25f64.ln()).abs() < 1e-6);
-    let twice = (1.0 + 2f64.ln()) * (5f64 / 3.0).ln();
+    assert!((f64::from(rows[0].values[0]) - 1.25f64.ln().powi(2)).abs() < 1e-6);
+    let twice = (1.0 + 2f64.ln()) * (5f64 / 3.0).ln().powi(2);
     assert!((f64::from(rows[0].values[1]) - twice).abs() < 1e-6);
     assert_eq!((rows[2].columns.len(), rows[3].columns.len()), (1, 0));
 }
@@ -79,7 +79,7 @@ fn topics_repeat_and_texts_of_one_kind_stand_close() {
     let (words, records, _) = texts(&[300], 0.0, 2);
     let alike = find_topics(&tf_idf(&records, words.len()), &words, 3);
     let alike = alike.map_or(0.0, |found| found.topics.silhouette);
-    assert!(alike < 0.2 && alike < apart / 2.0, "{alike} {apart}");
+    assert!(alike < 0.2 && alike < apart - 0.1, "{alike} {apart}");
 }
 
 #[test]
