@@ -11,9 +11,9 @@ use super::batch_report::{Batch, UnlabelledReport};
 use super::card::Unavailable;
 use super::coverage::{BIN_ENDS, MeanCoverage, RecordCoverage, bin_ends};
 use super::criteria::{Criteria, Judgement};
+use super::drift::DriftReport;
 use super::encoder::Encoded;
 use super::{Model, Weighed};
-use crate::eval::drift::Shift;
 use crate::eval::reliability::Reliability;
 use crate::task::{
     Evaluated, Head, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
@@ -51,11 +51,14 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reliability: Option<Reliability>,
     /// Whether the records have shifted from the model's calibration records, axis by axis: each
-    /// detector, `confidence`, coverage, and the share of records with anything unknown. An axis that
-    /// holds what a detector says already is left out (`coverage_msp` is 1 − confidence, `prototypes`
+    /// detector, `confidence`, coverage, the share of records with anything unknown, and `content`: the
+    /// records themselves, of texts how often they hold each word, of rows and images the features.
+    /// `content` looks at up to 500 of the records, a seeded sample, against up to 1,000 calibration
+    /// records; it is left out where the model keeps none (`keep_training_vectors`), and its p-value is
+    /// never below 1/10,000, whatever `drift_alpha`. An axis that holds what a detector says already is left out (`coverage_msp` is 1 − confidence, `prototypes`
     /// 1 − the representation's coverage). Supposes that the records are independent of one another.
     /// `null` where `unavailable` says why.
-    pub drift: Option<Shift>,
+    pub drift: Option<DriftReport>,
     /// What can be said without labels; absent where labels were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlabelled: Option<UnlabelledReport>,
@@ -156,7 +159,7 @@ impl Model {
         let all: Vec<usize> = (0..weighed.len()).collect();
         let overall = judged.slice(None, &all)?;
         let readings: Vec<_> = weighed.iter().map(|weighed| &weighed.reading).collect();
-        let drift = self.drift(&readings, drift_alpha);
+        let drift = self.drift_report(&readings, &texts, drift_alpha);
         let mut unavailable = Vec::new();
         let have = self.calibration.records();
         if drift.is_none() {
