@@ -34,7 +34,8 @@ impl<'a> Comparison<'a> {
     /// `None` where the model keeps no calibration records.
     pub fn new(model: &'a Model, readings: &[&Reading]) -> Option<Self> {
         let reference = model.calibration.content.as_ref()?;
-        let positions = content::sample(readings.len(), MAX_COMPARED, model.spec.training.seed);
+        let positions =
+            content::sample(&model.reader, readings.len(), MAX_COMPARED, model.spec.training.seed);
         let compared: Vec<&Reading> = positions.iter().map(|&i| readings[i]).collect();
         let batch = Content::of(&model.reader, &compared, content::CommonWords::new());
         Some(Self { model, reference, batch, positions })

@@ -21,8 +21,10 @@ use crate::text::{Vectorizer, ngrams};
 /// Calibration records that are kept at most; a seeded sample beyond that. The noise of a comparison is
 /// that of the smaller sample.
 pub const MAX_KEPT: usize = 1_000;
-/// Numbers that their vectors hold at most, 4 MiB of them: wide vectors are fewer.
-const MAX_NUMBERS: usize = 1 << 20;
+/// Numbers that the vectors of a sample hold at most, 1 MiB of them: wide vectors are fewer.
+const MAX_NUMBERS: usize = 1 << 18;
+/// Records of a sample, however wide.
+const LEAST: usize = 20;
 /// Words of a text that are looked at; those after them are not.
 const MAX_WORDS: usize = 1_000;
 /// A word is kept in the clear if this share of the calibration texts holds it, and this many do.
@@ -59,11 +61,7 @@ impl Content {
         if readings.is_empty() || !spec.keep_training_vectors {
             return None;
         }
-        let most = match &reader.encoder {
-            Encoder::Text(_) => MAX_KEPT,
-            _ => MAX_KEPT.min(MAX_NUMBERS / reader.vector_width().max(1)),
-        };
-        let kept = sample(readings.len(), most, spec.training.seed);
+        let kept = sample(reader, readings.len(), MAX_KEPT, spec.training.seed);
         let kept: Vec<&Reading> = kept.into_iter().map(|i| &readings[i]).collect();
         Some(Self::of(reader, &kept, common))
     }
@@ -79,7 +77,10 @@ impl Content {
             if let Encoded::Row(row) = &reading.encoded {
                 vectors.push(&row.features);
             } else {
-                let (representation, _) = reader.evaluate(&reading.encoded);
+                let (mut representation, _) = reader.evaluate(&reading.encoded);
+                if representation.iter().any(|value| !value.is_finite()) {
+                    representation.fill(0.0);
+                }
                 vectors.push(&representation);
             }
         }
@@ -147,8 +148,17 @@ impl Content {
     }
 }
 
-/// Positions of at most `most` of `n` records, ascending: all, or a seeded sample.
-pub(super) fn sample(n: usize, most: usize, seed: u64) -> Vec<usize> {
+/// Positions of at most `most` of `n` records, ascending, or fewer if their vectors are wide: all, or a
+/// seeded sample.
+pub(super) fn sample(reader: &Reader, n: usize, most: usize, seed: u64) -> Vec<usize> {
+    let room = match &reader.encoder {
+        Encoder::Text(_) => most,
+        _ => (MAX_NUMBERS / reader.vector_width().max(1)).max(LEAST),
+    };
+    chosen(n, most.min(room), seed)
+}
+
+fn chosen(n: usize, most: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     if n > most {
         random::shuffle(&mut order, &mut random::stream(seed, "content"));
@@ -303,10 +313,10 @@ mod tests {
 
     #[test]
     fn samples_are_seeded_and_ascending() {
-        assert_eq!(sample(3, 3, 1), [0, 1, 2]);
-        let few = sample(100, 10, 1);
+        assert_eq!(chosen(3, 3, 1), [0, 1, 2]);
+        let few = chosen(100, 10, 1);
         assert!(few.len() == 10 && few.is_sorted_by(|a, b| a < b));
-        assert_eq!(few, sample(100, 10, 1));
-        assert_ne!(few, sample(100, 10, 2));
+        assert_eq!(few, chosen(100, 10, 1));
+        assert_ne!(few, chosen(100, 10, 2));
     }
 }

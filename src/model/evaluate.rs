@@ -167,6 +167,12 @@ impl Model {
             let statistic = "drift".to_owned();
             unavailable.push(Unavailable { statistic, reason, have, need: Some(1) });
         }
+        if drift.is_some() && self.calibration.content.is_none() {
+            let reason = "the model keeps no calibration record to compare with: it was trained with \
+                          keep_training_vectors false";
+            let (statistic, reason) = ("drift.content".to_owned(), reason.to_owned());
+            unavailable.push(Unavailable { statistic, reason, have: 0, need: None });
+        }
         let unlabelled = judged.truths.is_none().then(|| {
             let batch = Batch {
                 weighed: &weighed,

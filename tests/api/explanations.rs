@@ -174,6 +174,8 @@ async fn neighbors_are_private_where_the_spec_or_the_server_says_so() {
     let axes = drift["drift"]["axes"].as_array().unwrap();
     assert!(!axes.is_empty() && axes.iter().all(|axis| axis["axis"] != "content"), "{axes:?}");
     assert_eq!(drift["drift"]["changed"], json!([]));
+    let said = drift["unavailable"].as_array().unwrap();
+    assert!(said.iter().any(|u| u["statistic"] == "drift.content"), "{said:?}");
 
     request["model_name"] = json!("open");
     request["keep_training_vectors"] = json!(true);
