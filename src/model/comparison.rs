@@ -243,9 +243,10 @@ mod tests {
         let encoder = Encoder::Table(encoder());
         let [reference, batch] = rows(40, |i| i as f64, |i| i % 2 == 0);
         let pooled_rows = pooled(&reference, &batch, &encoder);
-        let (n, ages) = (40.0, pooled_rows.rows().map(|row| f64::from(row[0])));
-        let mean = ages.clone().sum::<f64>() / n;
-        assert!((ages.map(|age| (age - mean).powi(2)).sum::<f64>() / n - 1.0).abs() < 1e-5);
+        let ages: Vec<f64> = pooled_rows.rows().map(|row| f64::from(row[0])).collect();
+        let mean = ages.iter().sum::<f64>() / 40.0;
+        let variance = ages.iter().map(|age| (age - mean).powi(2)).sum::<f64>() / 40.0;
+        assert!((variance - 1.0).abs() < 1e-5, "{variance}");
         assert!(pooled_rows.rows().all(|row| row[1] + row[2] == 1.0));
         let image = Encoder::Image(ImageSize { channels: 1, height: 1, width: 1 });
         let reference = Matrix::from_values(2, vec![3.0, 4.0, 0.0, 0.0]);
