@@ -55,7 +55,8 @@ pub struct Evaluation {
     /// records themselves, of texts how often they hold each word, of rows and images the features.
     /// `content` looks at up to 500 of the records, a seeded sample, against up to 1,000 calibration
     /// records; it is left out where the model keeps none (`keep_training_vectors`), and its p-value is
-    /// never below 1/10,000, whatever `drift_alpha`. An axis that holds what a detector says already is left out (`coverage_msp` is 1 − confidence, `prototypes`
+    /// never below 1/10,000, whatever `drift_alpha`. An axis that holds what a
+    /// detector says already is left out (`coverage_msp` is 1 − confidence, `prototypes`
     /// 1 − the representation's coverage). Supposes that the records are independent of one another.
     /// `null` where `unavailable` says why.
     pub drift: Option<DriftReport>,
