@@ -101,7 +101,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// The vector at length 1; `None` for a zero vector. Squares are taken in 64 bits, in which those of
 /// 32-bit numbers neither overflow nor vanish.
-pub(super) fn unit(vector: &[f32]) -> Option<Vec<f32>> {
+pub fn unit(vector: &[f32]) -> Option<Vec<f32>> {
     let norm = vector.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let scaled = |&v: &f32| (f64::from(v) / norm) as f32;
     (norm > 0.0 && norm.is_finite()).then(|| vector.iter().map(scaled).collect())

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::card::Card;
+use super::content::Content;
 use super::coverage;
 use super::encoder::Encoder;
 use super::spec::TrainSpec;
@@ -101,6 +102,8 @@ struct Header {
     calibration_records: Option<usize>,
     prediction_sets: bool,
     normalized_intervals: bool,
+    /// Words that many calibration texts hold; absent where no calibration record may be kept.
+    common_words: Option<Vec<String>>,
     card: Card,
 }
 
@@ -164,6 +167,11 @@ impl Model {
         if let Some(normalized) = &self.calibration.normalized {
             arrays.absorb("calibration.normalized.", normalized.save());
         }
+        let common_words = self.calibration.content.as_ref().map(|content| {
+            let (saved, common) = content.save();
+            arrays.absorb("calibration.content.", saved);
+            common
+        });
         for (target, errors) in self.calibration.errors.iter().enumerate() {
             arrays.put(&format!("calibration.errors.{target}"), errors.ascending().to_vec());
         }
@@ -177,6 +185,7 @@ impl Model {
             calibration_records: (self.calibration.records > 0).then_some(self.calibration.records),
             prediction_sets: self.calibration.sets.is_some(),
             normalized_intervals: self.calibration.normalized.is_some(),
+            common_words,
             card: self.card.clone(),
         };
         let header = to_json(&header)?;
@@ -307,6 +316,11 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
         let (output, width) = (&reader.output, reader.vector_width());
         reader.training_records = Some(TrainingRecords::load(&saved, output, width)?);
     }
+    let load = |common| {
+        let saved = arrays.under("calibration.content.");
+        Content::load((&saved, common), &reader.encoder, reader.vector_width())
+    };
+    let content = header.common_words.map(load).transpose()?;
     Ok(Model {
         trained_on,
         spec,
@@ -319,6 +333,7 @@ fn assemble(header: Header, arrays: &Arrays) -> Result<Model, ArtifactError> {
             coverage,
             errors,
             normalized,
+            content,
             records,
         },
         card,

@@ -1,10 +1,28 @@
-//! Whether a batch without labels has shifted from a model's calibration records.
+//! Whether a batch without labels has shifted from a model's calibration records, and what in it.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::comparison::Comparison;
 use super::coverage::RecordCoverage;
 use super::encoder::Encoder;
 use super::{Model, Reading};
 use crate::eval::detector::DetectorKind;
-use crate::eval::drift::{Evidence, Share, Shift, shift};
+use crate::eval::drift::{Change, Evidence, Share, Shift, permutations, shift};
+
+/// Whether a batch has shifted, and what in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DriftReport {
+    /// The tests.
+    #[serde(flatten)]
+    pub shift: Shift,
+    /// What differs most between the calibration records and the batch, at most ten terms in each
+    /// direction, the clearest first: of texts the words that more or fewer of them hold, of rows the
+    /// columns and categories. Terms are listed whether or not the batch has shifted: one with a large
+    /// `adjusted_p_value` may be chance. Empty for images, and where the model keeps no calibration
+    /// records (`keep_training_vectors`).
+    pub changed: Vec<Change>,
+}
 
 /// What is compared of each record, on one axis.
 struct Axis {
@@ -24,11 +42,21 @@ impl Model {
     /// axes at level `alpha` in (0, 1) by Bonferroni. `None` without calibration records.
     ///
     /// The axes: each detector; `confidence` before calibration; `ngram_coverage` or
-    /// `column_coverage`, and `representation_coverage`; and the share of `texts_with_unknown` words
-    /// or of `rows_with_outside` values. What a detector says already is left out, since a second
+    /// `column_coverage`, and `representation_coverage`; the share of `texts_with_unknown` words
+    /// or of `rows_with_outside` values; and `content`, the records themselves, where the model keeps
+    /// calibration records. What a detector says already is left out, since a second
     /// look at the same numbers costs power: `confidence` where `coverage_msp` is a detector (1 − the
     /// same), and, but for rows, `representation_coverage` where `prototypes` is.
     pub fn drift(&self, readings: &[&Reading], alpha: f64) -> Option<Shift> {
+        self.shift(readings, Comparison::new(self, readings).as_ref(), alpha)
+    }
+
+    fn shift(
+        &self,
+        readings: &[&Reading],
+        comparison: Option<&Comparison<'_>>,
+        alpha: f64,
+    ) -> Option<Shift> {
         if self.calibration.records() == 0 {
             return None;
         }
@@ -49,7 +77,31 @@ impl Model {
             Encoder::Table(_) => evidence.push(("rows_with_outside", shares)),
             Encoder::Image(_) => {}
         }
+        let kernel = comparison.map(Comparison::kernel);
+        if let (Some(kernel), Some(comparison)) = (&kernel, comparison) {
+            let content = Evidence::Records {
+                kernel,
+                reference: comparison.reference_records(),
+                permutations: permutations(evidence.len() + 1, alpha),
+                seed: self.spec.training.seed,
+            };
+            evidence.push(("content", content));
+        }
         Some(shift(&evidence, alpha))
+    }
+
+    /// The same, and what has shifted. `texts` are the batch's, if it is one of texts: they name the
+    /// words.
+    pub fn drift_report(
+        &self,
+        readings: &[&Reading],
+        texts: &[String],
+        alpha: f64,
+    ) -> Option<DriftReport> {
+        let comparison = Comparison::new(self, readings);
+        let shift = self.shift(readings, comparison.as_ref(), alpha)?;
+        let changed = comparison.map_or_else(Vec::new, |comparison| comparison.changed(texts));
+        Some(DriftReport { shift, changed })
     }
 
     fn compared(&self, readings: &[&Reading], coverage: &[RecordCoverage]) -> Vec<Axis> {

@@ -11,9 +11,9 @@ use super::batch_report::{Batch, UnlabelledReport};
 use super::card::Unavailable;
 use super::coverage::{BIN_ENDS, MeanCoverage, RecordCoverage, bin_ends};
 use super::criteria::{Criteria, Judgement};
+use super::drift::DriftReport;
 use super::encoder::Encoded;
 use super::{Model, Weighed};
-use crate::eval::drift::Shift;
 use crate::eval::reliability::Reliability;
 use crate::task::{
     Evaluated, Head, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
@@ -52,12 +52,15 @@ pub struct Evaluation {
     pub reliability: Option<Reliability>,
     /// Whether the records have shifted from the model's calibration records, axis by axis: each
     /// detector, `confidence` (before calibration), `ngram_coverage` of texts or `column_coverage` of
-    /// rows, `representation_coverage`, and the share of `texts_with_unknown` words or of
-    /// `rows_with_outside` values. An axis that holds what a detector says already is left out:
-    /// `confidence` where `coverage_msp` is a detector (1 − the same), and, but for rows,
-    /// `representation_coverage` where `prototypes` is. Supposes that the records are independent of
-    /// one another. `null` where `unavailable` says why.
-    pub drift: Option<Shift>,
+    /// rows, `representation_coverage`, the share of `texts_with_unknown` words or of
+    /// `rows_with_outside` values, and `content`: the records themselves, of texts how often they hold
+    /// each word, of rows and images the features. An axis that holds what a detector says already is
+    /// left out: `confidence` where `coverage_msp` is a detector (1 − the same), and, but for rows,
+    /// `representation_coverage` where `prototypes` is. `content` looks at up to 500 of the records, a
+    /// seeded sample, against up to 1,000 calibration records; it is left out where the model keeps
+    /// none (`keep_training_vectors`), and its p-value is never below 1/10,000, whatever `drift_alpha`.
+    /// Supposes that the records are independent of one another. `null` where `unavailable` says why.
+    pub drift: Option<DriftReport>,
     /// What can be said without labels; absent where labels were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlabelled: Option<UnlabelledReport>,
@@ -158,13 +161,19 @@ impl Model {
         let all: Vec<usize> = (0..weighed.len()).collect();
         let overall = judged.slice(None, &all)?;
         let readings: Vec<_> = weighed.iter().map(|weighed| &weighed.reading).collect();
-        let drift = self.drift(&readings, drift_alpha);
+        let drift = self.drift_report(&readings, &texts, drift_alpha);
         let mut unavailable = Vec::new();
         let have = self.calibration.records();
         if drift.is_none() {
             let reason = "there is no calibration record to compare with".to_owned();
             let statistic = "drift".to_owned();
             unavailable.push(Unavailable { statistic, reason, have, need: Some(1) });
+        }
+        if drift.is_some() && self.calibration.content.is_none() {
+            let reason = "the model keeps no calibration record to compare with: it was trained with \
+                          keep_training_vectors false";
+            let (statistic, reason) = ("drift.content".to_owned(), reason.to_owned());
+            unavailable.push(Unavailable { statistic, reason, have: 0, need: None });
         }
         let unlabelled = judged.truths.is_none().then(|| {
             let outcomes = judged.outcomes.iter();

@@ -223,11 +223,11 @@ fn a_training_record_is_its_own_neighbor_and_artifacts_keep_that() {
         "training": {"epochs": 1, "batch_size": 16, "seed": 3, "early_stopping": null,
             "checkpoint_seconds": 0},
     }));
-    assert!(private.reader.training_records.is_none());
+    assert!(private.reader.training_records.is_none() && private.calibration.content.is_none());
     let asked = ExplainRequest { neighbors: 1, ..ExplainRequest::default() };
     assert!(asked.resolve(&private).is_err() && asked.resolve(&model).is_ok());
     let loaded = Model::from_bytes(&private.to_bytes().unwrap()).unwrap();
-    assert!(loaded.reader.training_records.is_none());
+    assert!(loaded.reader.training_records.is_none() && loaded.calibration.content.is_none());
 }
 
 /// A linear model of a row: what its columns contribute sums to what sets it apart from the mean of

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::card::Card;
 use super::changed_texts::ChangedTexts;
+use super::content::{self, Content};
 use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
 use super::init_from::TransferReport;
 use super::monitor::{FitMonitor, Phase};
@@ -15,7 +16,7 @@ use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
 use super::steering::Steering;
 use super::test_results::TestResults;
-use super::{FitError, Model, Reading, calibrate, describe, leaks, transfer};
+use super::{Calibration, FitError, Model, Reading, calibrate, describe, leaks, transfer};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::data::Cell;
@@ -239,12 +240,15 @@ pub fn fit(
     }
     let calibration = encoder.encode_all(&records, &parts.calibration)?;
     let test = encoder.encode_all(&records, &parts.test)?;
+    let common = content::common_words(spec, &encoder, &records, &parts.calibration);
     drop(records);
     let data = Data { outcomes: &outcomes, parts: &parts, train, validation, calibration, test };
     let reader = calibrate::reader(spec, &data, output, encoder, outcome.network.clone());
     let readings: Vec<Reading> =
         data.calibration.par_iter().map(|record| reader.read(record.clone())).collect();
-    let calibration = calibrate::calibration(spec, &reader, &data, &readings);
+    let content = Content::keep(spec, &reader, &readings, common);
+    let calibration =
+        Calibration { content, ..calibrate::calibration(spec, &reader, &data, &readings) };
     go_on(monitor)?;
     let card = {
         let seed = spec.training.seed;

@@ -7,6 +7,8 @@ pub mod batch_report;
 mod calibrate;
 pub mod card;
 mod changed_texts;
+mod comparison;
+pub mod content;
 pub mod coverage;
 pub mod criteria;
 mod describe;
@@ -45,6 +47,7 @@ use crate::learn::network::{Frozen, TextForm};
 use crate::learn::rows::{Row, SparseRow};
 use crate::task::Output;
 
+use content::Content;
 use coverage::RecordCoverage;
 use encoder::{Encoded, Encoder};
 pub use error::FitError;
@@ -84,6 +87,8 @@ pub struct Calibration {
     pub errors: Vec<CalibrationScores>,
     /// Intervals that are wider where records are harder; where numbers are predicted.
     pub normalized: Option<NormalizedIntervals>,
+    /// Calibration records to compare batches with; `None` where none may be kept.
+    pub content: Option<Content>,
     /// Records of the calibration split.
     pub records: usize,
 }

@@ -88,7 +88,9 @@ pub struct TrainRequest {
     /// Whether the model keeps training records to show which are most like a record that it scores
     /// (`explain.neighbors`): vector, row number and label of up to 4,096, and no text or value. Set
     /// it to false where what was learnt is private; detectors that compare with training records
-    /// still keep vectors, without row and label. Default: true.
+    /// still keep vectors, without row and label. Also whether it keeps which words its calibration texts
+    /// hold, or the features of calibration rows or images, up to 1,000, to tell how a batch differs
+    /// from them (`content` and `changed` in an evaluation's drift). Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_training_vectors: Option<bool>,
     /// Another model, from whose network training starts. Default: fresh parameters.
@@ -282,7 +284,8 @@ pub struct TrainSpec {
     /// The calibrator that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrator: Option<CalibratorKind>,
-    /// Whether the model keeps training records to show which are most like a record.
+    /// Whether the model keeps training records to show which are most like a record, and calibration
+    /// records to compare batches with.
     #[serde(default = "yes")]
     pub keep_training_vectors: bool,
     /// The model from whose network training starts.

@@ -194,6 +194,19 @@ impl Fitted {
         }
     }
 
+    /// What [`Fitted::write`] scaled to the feature at `place`, in its own unit.
+    pub fn in_its_unit(&self, spec: &TabularSpec, place: usize, value: f32) -> f64 {
+        let value = f64::from(value);
+        match &self.content {
+            Content::Number { moments } | Content::Date { moments, .. }
+                if spec.standardize && place == 0 && moments.std > 0.0 =>
+            {
+                moments.mean + value * moments.std
+            }
+            _ => value,
+        }
+    }
+
     /// Writes the mean of each feature over the training records into `out`, which has a place for
     /// each. Where numbers are clipped, that of the number before.
     pub fn write_mean(&self, spec: &TabularSpec, out: &mut [f32]) {

@@ -126,6 +126,16 @@ impl TabularEncoder {
         self.columns.iter().flat_map(Fitted::features).collect()
     }
 
+    /// A value of a feature as it stands in the column: of a number or a date in days in its own unit;
+    /// clipped if it was. Other features stay as they are.
+    ///
+    /// # Panics
+    /// If there is no such feature.
+    pub fn in_its_unit(&self, feature: usize, value: f32) -> f64 {
+        let column = self.starts.partition_point(|&start| start <= feature) - 1;
+        self.columns[column].in_its_unit(&self.spec, feature - self.starts[column], value)
+    }
+
     /// The features of a row, and how much of it training saw. Every value that its column cannot
     /// hold is an error.
     ///

@@ -39,6 +39,7 @@ async fn a_foreign_batch_is_found_shifted_and_says_what_is_new() {
         drift["axes"].as_array().unwrap().iter().map(|a| a["axis"].as_str().unwrap()).collect();
     // What a detector says already is not looked at twice.
     let expected = [
+        "content",
         "coverage_msp",
         "kneser_ney",
         "naive_bayes",
@@ -50,6 +51,31 @@ async fn a_foreign_batch_is_found_shifted_and_says_what_is_new() {
     let ngrams =
         drift["axes"].as_array().unwrap().iter().find(|a| a["axis"] == "ngram_coverage").unwrap();
     assert_eq!(ngrams["direction"], "lower", "{ngrams}");
+
+    // The records themselves have shifted, and the words that did are named.
+    let content =
+        drift["axes"].as_array().unwrap().iter().find(|a| a["axis"] == "content").unwrap();
+    assert_eq!(content["test"], "maximum_mean_discrepancy", "{content}");
+    assert!(content["adjusted_p_value"].as_f64().unwrap() <= 0.05, "{content}");
+    let changed = drift["changed"].as_array().unwrap();
+    for direction in ["higher", "lower"] {
+        let mut of_direction = changed.iter().filter(|change| change["direction"] == direction);
+        let change = of_direction.next().unwrap();
+        let share = |of: &str| change[of].as_f64().unwrap();
+        assert!(share("adjusted_p_value") < 0.05, "{change}");
+        assert_eq!(direction == "higher", share("batch") > share("reference"), "{change}");
+        let word = change["term"].as_str().unwrap();
+        let holding = |text: &str| {
+            let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '\'');
+            words.any(|w| w.to_lowercase() == word)
+        };
+        let texts: Vec<String> = csv::Reader::from_reader(TELESCOPES.as_bytes())
+            .records()
+            .map(|record| record.unwrap()[0].to_owned())
+            .collect();
+        let found = texts.iter().filter(|text| holding(text)).count() as f64 / texts.len() as f64;
+        assert!((found - share("batch")).abs() < 1e-9, "{found} {change}");
+    }
 
     assert_eq!((&foreign["labels"], &foreign["overall"]["metrics"]), (&json!(false), &Value::Null));
     assert!(foreign["reliability"].is_null() && foreign["coverage_bins"][0]["accuracy"].is_null());

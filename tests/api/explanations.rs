@@ -170,6 +170,14 @@ async fn neighbors_are_private_where_the_spec_or_the_server_says_so() {
     let error =
         refused(&server.post(PATH, &body).await, 422, "invalid-request", "explain.neighbors");
     assert!(error["hint"].as_str().unwrap().contains("keep_training_vectors"), "{error}");
+    // Nor are calibration records kept to compare a batch with.
+    let body_of_all = json!({"dataset": dataset["id"]});
+    let drift = server.post("/v1/models/sentiment/evaluate", &body_of_all).await.value();
+    let axes = drift["drift"]["axes"].as_array().unwrap();
+    assert!(!axes.is_empty() && axes.iter().all(|axis| axis["axis"] != "content"), "{axes:?}");
+    assert_eq!(drift["drift"]["changed"], json!([]));
+    let said = drift["unavailable"].as_array().unwrap();
+    assert!(said.iter().any(|u| u["statistic"] == "drift.content"), "{said:?}");
 
     request["model_name"] = json!("open");
     request["keep_training_vectors"] = json!(true);

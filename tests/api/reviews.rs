@@ -76,6 +76,7 @@ async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
     let truth = niche["overall"]["metrics"]["accuracy"].as_f64().unwrap();
     println!("niche: accuracy {truth:.4}, estimated without labels {estimate}");
     println!("niche: groups {}", unlabelled["groups"]);
+    println!("niche: changed {}", answer.value()["drift"]["changed"]);
     let estimated = estimate["accuracy"].as_f64().unwrap();
     assert!((estimated - truth).abs() <= 0.05, "{estimated} against {truth}");
     let [low, high] = [0, 1].map(|end| estimate["interval"][end].as_f64().unwrap());
@@ -87,9 +88,7 @@ async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
     let [general, niche] =
         ["general_test.csv", "niche_baby_test.csv"].map(|name| shifted(&model, &folder.join(name)));
     println!("shifted at 5 %: {niche:.3} of niche batches, {general:.3} of general ones");
-    // The aim is 0.95. These axes reach 0.59: this niche is covered as well as the general reviews, so
-    // that only the language model sees it. What is asserted guards what there is.
-    assert!(niche > 0.5, "power {niche}");
+    assert!(niche >= 0.95, "power {niche}");
     assert!((0.03..=0.07).contains(&general), "false alarms {general}");
 }
 

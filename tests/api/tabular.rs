@@ -58,6 +58,10 @@ async fn a_number_outside_the_training_range_is_told_apart() {
     let axes = answer["drift"]["axes"].as_array().unwrap();
     let rows = axes.iter().find(|axis| axis["axis"] == "rows_with_outside").unwrap();
     assert_eq!((&rows["test"], &rows["batch"]), (&json!("fisher_exact"), &json!(1.0)), "{rows}");
+    let changed = &answer["drift"]["changed"][0];
+    assert_eq!((&changed["term"], &changed["direction"]), (&json!("x"), &json!("higher")));
+    // The median, in the column's own unit.
+    assert!((changed["batch"].as_f64().unwrap() - 13.95).abs() < 0.01, "{changed}");
     let report = &answer["unlabelled"];
     assert_eq!(report["uncovered_terms"][0]["term"], "x", "{report}");
     assert_eq!(report["uncovered_terms"][0]["records"], 60);

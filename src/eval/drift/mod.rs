@@ -1,11 +1,17 @@
 //! Has a batch of unlabelled records shifted from the calibration records? A test for each axis, and one
 //! answer for all of them.
 
+mod change;
 mod fisher;
+mod kernel;
 mod kolmogorov_smirnov;
+mod mean_discrepancy;
 
+pub use change::{Change, most_changed};
 pub use fisher::{FisherExact, Share, fisher_exact};
+pub use kernel::Kernel;
 pub use kolmogorov_smirnov::{EXACT_UP_TO, KolmogorovSmirnov, kolmogorov_smirnov};
+pub use mean_discrepancy::{MeanDiscrepancy, mean_discrepancy, permutations};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -28,9 +34,11 @@ pub enum ShiftTest {
     KolmogorovSmirnov,
     /// Fisher's exact test, two-sided, of the share of records for which something is so.
     FisherExact,
+    /// The maximum mean discrepancy of whole records, by permutation (Gretton et al. 2012).
+    MaximumMeanDiscrepancy,
 }
 
-/// What is compared: one value, or one flag, for each record. Records must be independent of one
+/// What is compared: one value, one flag, or all there is, for each record. Records must be independent of one
 /// another; tokens of a text are not, so give a text's mean or whether it holds any.
 #[derive(Debug, Clone, Copy)]
 pub enum Evidence<'a> {
@@ -48,6 +56,17 @@ pub enum Evidence<'a> {
         /// Of the batch.
         batch: Share,
     },
+    /// Whole records.
+    Records {
+        /// How alike they are: the calibration records, then the batch.
+        kernel: &'a Kernel,
+        /// How many of them are calibration records.
+        reference: usize,
+        /// As [`permutations`] says.
+        permutations: usize,
+        /// Of the permutations.
+        seed: u64,
+    },
 }
 
 /// One axis of a batch.
@@ -57,7 +76,8 @@ pub struct AxisShift {
     pub axis: String,
     /// The test.
     pub test: ShiftTest,
-    /// Kolmogorov-Smirnov: D. Fisher: the difference of the shares. In \[0, 1\].
+    /// Kolmogorov-Smirnov: D. Fisher: the difference of the shares. Both in \[0, 1\]. Maximum mean
+    /// discrepancy: the distance of the means, in \[0, √2\]; without a shift about √(1/n + 1/m).
     pub statistic: f64,
     /// The chance of a difference as large without a shift.
     pub p_value: f64,
@@ -67,13 +87,14 @@ pub struct AxisShift {
     /// may differ the other way. A detector that is `higher` finds the records farther outside, and
     /// with `confidence` or a coverage that is `lower`, or a share of unknown words or outside values
     /// that is `higher`, less of them is known; the other way, they are more alike than the
-    /// calibration records. Absent where there is no difference.
+    /// calibration records. Absent where there is no difference, and of whole records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// Median of the calibration records, or their share; absent without records.
+    /// Median of the calibration records, or their share; absent without records, and of whole
+    /// ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<f64>,
-    /// Median of the batch, or its share; absent without records.
+    /// Median of the batch, or its share; absent without records, and of whole ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<f64>,
 }
@@ -118,6 +139,11 @@ fn test(name: &str, evidence: &Evidence<'_>, axes: f64) -> AxisShift {
                 _ => 0.0,
             };
             (ShiftTest::FisherExact, difference, found.two_sided, found.direction, shares)
+        }
+        Evidence::Records { kernel, reference, permutations, seed } => {
+            let found = mean_discrepancy(kernel, reference, permutations, seed);
+            let test = ShiftTest::MaximumMeanDiscrepancy;
+            (test, found.statistic, found.p_value, None, [None, None])
         }
     };
     AxisShift {
