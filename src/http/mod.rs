@@ -21,6 +21,7 @@ pub mod page;
 pub mod problem;
 pub mod problems;
 pub mod query;
+pub mod remedies;
 pub mod resume;
 pub mod runs;
 pub mod schema;
@@ -119,7 +120,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(score::score))
         .routes(routes!(evaluate::evaluate))
         .routes(routes!(limitations::limitations))
-        .routes(routes!(limitations::apply_remedy))
+        .routes(routes!(remedies::apply_remedy))
         .routes(routes!(monitoring::monitoring, monitoring::reset))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod models;
 pub mod monitoring;
 pub mod queue;
+pub mod remedies;
 pub mod reports;
 pub mod runs;
 pub mod signals;

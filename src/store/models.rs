@@ -6,7 +6,7 @@ use sqlx::{Row, Sqlite, Transaction};
 use utoipa::ToSchema;
 
 use super::json::{from_json, to_json};
-use super::reports::RemedyOf;
+use super::remedies::RemedyOf;
 use super::{Cursor, Page, Store, StoreError, continuations};
 use crate::clock::Timestamp;
 use crate::job::JobStatus;
