@@ -407,6 +407,7 @@ fn fired(model: &Model, weighed: &Weighed, alpha: f64) -> String {
 /// What of a record training never saw, in words.
 fn outside_words(reading: &Reading) -> String {
     let (shown, count, what): (Vec<String>, usize, String) = match &reading.encoded {
+        Encoded::Text(text) if text.unknown_count == 0 => return String::new(),
         Encoded::Text(text) => {
             let (count, total) = (text.unknown_count, text.words.len());
             let shown = text.unknown.iter().take(5).map(|t| format!("{:?}", t.text));
