@@ -106,9 +106,9 @@ impl Prototypes {
 #[inline(never)]
 fn products(block: &[f32], vector: &[f32]) -> [f32; LANES] {
     let mut sums = [0.0; LANES];
-    for (column, &x) in block.chunks_exact(LANES).zip(vector) {
-        for lane in 0..LANES {
-            sums[lane] += column[lane] * x;
+    for (column, &x) in block.as_chunks::<LANES>().0.iter().zip(vector) {
+        for (sum, value) in sums.iter_mut().zip(column) {
+            *sum += value * x;
         }
     }
     sums

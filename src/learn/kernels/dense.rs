@@ -30,8 +30,8 @@ fn product(a: &[f32], b: &[f32]) -> f32 {
         rest += a * b;
     }
     for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += a * b;
         }
     }
     lanes.iter().sum::<f32>() + rest
