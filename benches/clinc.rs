@@ -4,19 +4,21 @@
 //! calibration, and what a text costs on one core. `cargo bench --bench clinc -- FOLDER` with the
 //! folder of the CSV files; `../shared/data/clinc150` without one.
 
+#[path = "support/cost.rs"]
+mod cost;
 mod support;
 
-use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use axum::http::Method;
 use serde_json::{Value, json};
 use support::{Failure, Server};
-use whereof::clock::SystemClock;
 use whereof::eval::metric::{auroc, false_positive_rate_at_recall};
 use whereof::model::Model;
-use whereof::model::criteria::{Criteria, Thresholds};
-use whereof::model::encoder::{Encoded, Encoder};
+
+// As the service has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Texts scored by one request.
 const CHUNK: usize = 1_500;
@@ -61,41 +63,6 @@ fn pick(scored: &[Value], read: impl Fn(&Value) -> Value) -> Vec<(f64, f64)> {
         .map(|s| read(&s["ood"]))
         .map(|v| (number(&v, "score"), number(&v, "p_value")))
         .collect()
-}
-
-/// The least microseconds for a text, of several passes on one thread.
-fn cost(texts: &[String], mut work: impl FnMut(&str)) -> f64 {
-    let clock = SystemClock::shared();
-    let mut best = f64::INFINITY;
-    for _ in 0..5 {
-        let start = clock.monotonic();
-        texts.iter().for_each(|text| work(text));
-        best = best.min((clock.monotonic() - start).as_secs_f64() * 1e6 / texts.len() as f64);
-    }
-    best
-}
-
-/// What a text costs, up to each stage.
-fn costs(model: &Model, texts: &[String]) {
-    let criteria =
-        Criteria::new(model, Thresholds { top_labels: Some(1), ..Thresholds::default() });
-    let Encoder::Text(vectorizer) = &model.reader.encoder else { return };
-    let encode = |text: &str| Encoded::Text(vectorizer.encode(text));
-    let stages = [
-        cost(texts, |text| drop(black_box(encode(text)))),
-        cost(texts, |text| drop(black_box(model.reader.evaluate(&encode(text))))),
-        cost(texts, |text| drop(black_box(model.reader.read(encode(text))))),
-        cost(texts, |text| drop(black_box(model.weigh(encode(text))))),
-        cost(texts, |text| {
-            drop(black_box(model.answer(model.weigh(encode(text)), &criteria, None)))
-        }),
-    ];
-    println!("\n| a text on one core, up to and with | microseconds |\n|---|---|");
-    for (stage, cost) in
-        ["encoding", "the network", "every axis", "p-values", "the answer"].iter().zip(stages)
-    {
-        println!("| {stage} | {cost:.1} |");
-    }
 }
 
 async fn run(folder: PathBuf) -> Result<(), Failure> {
@@ -144,7 +111,7 @@ async fn run(folder: PathBuf) -> Result<(), Failure> {
     let path = format!("/v1/models/{}/artifact", job["model"].as_str().unwrap_or(""));
     let artifact = server.client.send(Method::GET, &path, &[], "").await?;
     let model = Model::from_bytes(&artifact.body)?;
-    costs(&model, &texts);
+    cost::print(&model, &texts);
     Ok(())
 }
 

@@ -20,11 +20,22 @@ pub struct Combination {
     records: usize,
     /// −ln(k / (n + 1)) for k from 0 to n + 1.
     surprise: Vec<f64>,
-    /// The statistic of each calibration record where the new one moves none of its ranks, highest
-    /// first, and which record that is.
-    highest: Vec<(f64, u32)>,
-    /// The statistic of each where it moves all of them, highest first.
+    /// The calibration records, the highest `upper` first.
+    bounds: Vec<Bounds>,
+    /// Their scores in the same order, record by record.
+    scores: Vec<f64>,
+    /// All `lower`, highest first.
     lowest: Vec<f64>,
+}
+
+/// What the statistic of a calibration record can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bounds {
+    /// Where a new record moves none of its ranks.
+    upper: f64,
+    /// Where it moves all of them.
+    lower: f64,
+    record: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -62,16 +73,25 @@ impl Combination {
             axes: axes.collect(),
             records,
             surprise: (0..=records + 1).map(surprise).collect(),
-            highest: Vec::new(),
+            bounds: Vec::new(),
+            scores: Vec::new(),
             lowest: Vec::new(),
         };
-        let highest =
-            (0..records).map(|record| (fitted.statistic(record, |_| false), record as u32));
-        let mut highest: Vec<(f64, u32)> = highest.collect();
-        highest.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut lowest: Vec<f64> = (0..records).map(|r| fitted.statistic(r, |_| true)).collect();
+        let bounds = |record| Bounds {
+            upper: fitted.statistic(record, |_| false),
+            lower: fitted.statistic(record, |_| true),
+            record: record as u32,
+        };
+        let mut bounds: Vec<Bounds> = (0..records).map(bounds).collect();
+        bounds.sort_by(|a, b| b.upper.total_cmp(&a.upper));
+        let mut lowest: Vec<f64> = bounds.iter().map(|bounds| bounds.lower).collect();
         lowest.sort_by(|a, b| b.total_cmp(a));
-        (fitted.highest, fitted.lowest) = (highest, lowest);
+        let of = |bounds: &Bounds| {
+            let record = bounds.record as usize;
+            fitted.axes.iter().map(move |axis| axis.scores[record])
+        };
+        fitted.scores = bounds.iter().flat_map(of).collect();
+        (fitted.bounds, fitted.lowest) = (bounds, lowest);
         fitted
     }
 
@@ -106,22 +126,22 @@ impl Combination {
         }
         // A moved rank only lowers a statistic, also in rounded sums: whichever is as extreme with all
         // ranks moved is so anyway, and whichever is less with none moved is not. Those between are
-        // looked at one by one; they are few, and stand among the last of `highest` that reach it.
+        // looked at one by one; they are few, and stand among the last of `bounds` that reach it.
         let certain = self.lowest.partition_point(|&sum| sum >= total);
-        let reaching = self.highest.partition_point(|&(sum, _)| sum >= total);
+        let reaching = self.bounds.partition_point(|bounds| bounds.upper >= total);
         let mut open = reaching - certain;
         let mut extreme = certain;
-        for &(_, record) in self.highest[..reaching].iter().rev() {
+        for (place, bounds) in self.bounds[..reaching].iter().enumerate().rev() {
             if open == 0 {
                 break;
             }
-            let record = record as usize;
-            if self.statistic(record, |_| true) >= total {
+            if bounds.lower >= total {
                 continue;
             }
             open -= 1;
-            let moved = |axis: usize| scores[axis] >= self.axes[axis].scores[record];
-            extreme += usize::from(self.statistic(record, moved) >= total);
+            let own = &self.scores[place * self.axes.len()..];
+            let moved = |axis: usize| scores[axis] >= own[axis];
+            extreme += usize::from(self.statistic(bounds.record as usize, moved) >= total);
         }
         let p_value = (1 + extreme) as f64 / (self.records + 1) as f64;
         Combined { axes, score: total, p_value }

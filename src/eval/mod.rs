@@ -12,6 +12,7 @@ pub mod detector;
 pub mod difficulty;
 pub mod distribution;
 pub mod drift;
+mod exponential;
 pub mod false_discovery;
 pub mod fit_gap;
 pub mod groups;
@@ -90,12 +91,19 @@ impl Link {
 
 /// exp(z/T) / Σ exp(z/T), without overflow.
 pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut values: Vec<f64> =
-        logits.iter().map(|&z| (f64::from(z - max) / temperature).exp()).collect();
-    let sum: f64 = values.iter().sum();
-    values.iter_mut().for_each(|value| *value /= sum);
+    let max = exponential::largest(logits, f32::NEG_INFINITY);
+    let per_degree = 1.0 / temperature;
+    let mut values: Vec<f64> = logits.iter().map(|&z| f64::from(z - max) * per_degree).collect();
+    normalize(&mut values, 0.0);
     values
+}
+
+/// Makes logits, none above `max`, their probabilities, e^(z − max) / Σ e^(z − max). Gives the sum.
+fn normalize(values: &mut [f64], max: f64) -> f64 {
+    let sum = exponential::apply(values, max);
+    let share = 1.0 / sum;
+    values.iter_mut().for_each(|value| *value *= share);
+    sum
 }
 
 /// 1 / (1 + e^−z).
@@ -105,13 +113,8 @@ pub fn sigmoid(z: f64) -> f64 {
 
 /// The position of the largest value; the first of equals. 0 for an empty slice.
 pub fn argmax(values: &[f64]) -> usize {
-    let mut best = 0;
-    for (i, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = i;
-        }
-    }
-    best
+    let largest = exponential::largest(values, f64::NEG_INFINITY);
+    values.iter().position(|value| *value == largest).unwrap_or(0)
 }
 
 /// Rows of equal length.

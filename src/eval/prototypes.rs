@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Matrix;
+use super::exponential::largest;
 use crate::random::{self, RngCore};
 
 /// Prototypes at most.
@@ -11,10 +12,15 @@ const MAX_PROTOTYPES: usize = 256;
 const MAX_SAMPLE: usize = 8_192;
 const ITERATIONS: usize = 8;
 
+/// Centres that a vector is compared with side by side.
+const LANES: usize = 32;
+
 /// Centres of a spherical k-means (Dhillon and Modha 2001) of training vectors, each of length 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prototypes {
     centres: Matrix,
+    /// The centres again, in blocks of [`LANES`], each block column by column; zeros fill the last.
+    blocks: Vec<f32>,
 }
 
 impl Prototypes {
@@ -52,12 +58,20 @@ impl Prototypes {
             }
             centres = next;
         }
-        Self { centres }
+        Self::from_centres(centres)
     }
 
     /// From stored centres.
     pub fn from_centres(centres: Matrix) -> Self {
-        Self { centres }
+        let columns = centres.columns();
+        let mut blocks = vec![0.0; centres.len().div_ceil(LANES) * columns * LANES];
+        for (i, centre) in centres.rows().enumerate() {
+            let start = i / LANES * columns * LANES + i % LANES;
+            for (place, &value) in blocks[start..].iter_mut().step_by(LANES).zip(centre) {
+                *place = value;
+            }
+        }
+        Self { centres, blocks }
     }
 
     /// The centres.
@@ -74,9 +88,30 @@ impl Prototypes {
     /// The cosine to the nearest prototype, in \[-1, 1\] but for rounding. `None` for a zero vector
     /// and where there is no prototype.
     pub fn cosine(&self, vector: &[f32]) -> Option<f64> {
-        let (_, cosine) = nearest(&self.centres, &unit(vector)?)?;
-        Some(f64::from(cosine))
+        let unit = unit(vector)?;
+        let mut left = self.centres.len();
+        let mut best = f32::NEG_INFINITY;
+        for block in self.blocks.chunks_exact((self.centres.columns() * LANES).max(1)) {
+            let cosines = products(block, &unit);
+            let cosine = largest(&cosines[..left.min(LANES)], f32::NEG_INFINITY);
+            best = best.max(cosine);
+            left = left.saturating_sub(LANES);
+        }
+        (!self.centres.is_empty()).then(|| f64::from(best))
     }
+}
+
+/// Σ aᵢbᵢ for each centre of a block, summed in the order of the columns. Inlined, the compiler no
+/// longer keeps the sums in wide registers.
+#[inline(never)]
+fn products(block: &[f32], vector: &[f32]) -> [f32; LANES] {
+    let mut sums = [0.0; LANES];
+    for (column, &x) in block.as_chunks::<LANES>().0.iter().zip(vector) {
+        for (sum, value) in sums.iter_mut().zip(column) {
+            *sum += value * x;
+        }
+    }
+    sums
 }
 
 /// The row of `centres` with the largest cosine to a vector of length 1, and that cosine.
@@ -141,6 +176,24 @@ mod tests {
             (prototypes.coverage(&[0.1, 0.02, 0.0]), prototypes.coverage(&[10., 2., 0.]));
         assert!((small - large).abs() < 1e-6);
         assert_eq!(prototypes, Prototypes::fit(&vectors(), 1));
+    }
+
+    #[test]
+    fn the_nearest_of_any_number_of_prototypes_is_found() {
+        let mut rng = random::stream(3, "vectors");
+        for (count, columns) in [(1, 1), (31, 5), (32, 64), (33, 7), (256, 64)] {
+            let mut draw =
+                || -> Vec<f32> { (0..columns).map(|_| random::normal(&mut rng) as f32).collect() };
+            let mut centres = Matrix::new(columns);
+            (0..count).for_each(|_| centres.push(&unit(&draw()).unwrap()));
+            let prototypes = Prototypes::from_centres(centres.clone());
+            for _ in 0..50 {
+                let vector = draw();
+                let (_, expected) = nearest(&centres, &unit(&vector).unwrap()).unwrap();
+                let found = prototypes.cosine(&vector).unwrap();
+                assert!((found - f64::from(expected)).abs() < 1e-6, "{count} {columns}");
+            }
+        }
     }
 
     #[test]

@@ -212,7 +212,10 @@ fn the_api_uses_only_what_is_enforced() {
         walk(name, schema, &mut unknown);
     }
     // Names are checked by `aliases::check_name`, which says more than a pattern could.
-    assert_eq!(unknown, ["ApplyRemedyRequest.model_name: pattern", "TrainRequest.model_name: pattern"]);
+    assert_eq!(
+        unknown,
+        ["ApplyRemedyRequest.model_name: pattern", "TrainRequest.model_name: pattern"]
+    );
 }
 
 fn train(more: Value) -> Result<TrainRequest, Box<crate::problem::Problem>> {

@@ -432,6 +432,7 @@ fn outside_words(reading: &Reading) -> String {
         Encoded::Text(text) if text.words.is_empty() => {
             return "; it holds no word, only punctuation".to_owned();
         }
+        Encoded::Text(text) if text.unknown_count == 0 => return String::new(),
         Encoded::Text(text) => {
             let (count, total) = (text.unknown_count, text.words.len());
             let shown = text.unknown.iter().take(5).map(|t| format!("{:?}", t.text));

@@ -44,7 +44,7 @@ use crate::eval::interval_conformal::NormalizedIntervals;
 use crate::eval::prediction_set::PredictionSets;
 use crate::eval::prototypes::Prototypes;
 use crate::learn::network::{Frozen, TextForm};
-use crate::learn::rows::{Row, SparseRow};
+use crate::learn::rows::Row;
 use crate::task::Output;
 
 use content::Content;
@@ -160,7 +160,7 @@ impl Reader {
     pub fn read(&self, encoded: Encoded) -> Reading {
         let (representation, logits) = self.evaluate(&encoded);
         let vector = vector(&encoded, &representation);
-        let plain_logits = self.plain_logits(&encoded);
+        let plain_logits = self.plain_logits(&encoded, &representation);
         let sample = Sample {
             logits: &logits,
             plain_logits: plain_logits.as_deref().unwrap_or(&logits),
@@ -190,27 +190,30 @@ impl Reader {
 
     fn evaluate_row(&self, row: Row<'_>) -> (Vec<f32>, Vec<f32>) {
         let (representation, outputs) = self.network.view().evaluate(row);
-        let outputs = match &self.output {
-            Output::Labels { head, .. } => head.label_logits(outputs),
-            Output::Values { .. } => outputs,
-        };
-        (representation, outputs)
+        (representation, self.logits(outputs))
     }
 
-    /// The logits of a text pooled over its known n-grams alone, for detectors that read them.
-    /// `None` where they are the same as the coverage-aware ones. Where the pooled vector grows with
-    /// the length of the text, all n-grams make up the length in both.
-    fn plain_logits(&self, encoded: &Encoded) -> Option<Vec<f32>> {
-        let text = encoded.text()?;
-        let known = text.ngram_coverage;
-        let pooled = matches!(self.network.spec().text_form(), TextForm::Bag(_));
+    /// A logit for each label, from the network's outputs; where numbers are predicted, the outputs.
+    fn logits(&self, outputs: Vec<f32>) -> Vec<f32> {
+        match &self.output {
+            Output::Labels { head, .. } => head.label_logits(outputs),
+            Output::Values { .. } => outputs,
+        }
+    }
+
+    /// The logits of a text pooled over its known n-grams alone, for detectors that read them, from
+    /// the vector that is pooled over all. `None` where they are the same as the coverage-aware ones.
+    /// Where the pooled vector grows with the length of the text, all n-grams make up the length in
+    /// both.
+    fn plain_logits(&self, encoded: &Encoded, pooled: &[f32]) -> Option<Vec<f32>> {
+        let known = encoded.text()?.ngram_coverage;
+        let is_pooled = matches!(self.network.spec().text_form(), TextForm::Bag(_));
         let read = self.detectors.iter().any(|(kind, _)| kind.reads_plain_logits());
-        if !(pooled && read && known > 0.0 && known < 1.0) {
+        if !(is_pooled && read && known > 0.0 && known < 1.0) {
             return None;
         }
-        let weights: Vec<f32> = text.weights.iter().map(|weight| weight / known).collect();
-        let row = SparseRow { ids: &text.ids, weights: &weights, size: text.ngrams };
-        Some(self.evaluate_row(Row::Sparse(row)).1)
+        let of_known = pooled.iter().map(|value| value / known).collect();
+        Some(self.logits(self.network.view().outputs(of_known)))
     }
 
     /// The network's own probability of each label; none where numbers are predicted.

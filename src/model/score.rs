@@ -1,6 +1,9 @@
 //! What a model says of a record: label and confidence, or value and interval; coverage, whether it
 //! comes from where the model was trained, and whether to accept the answer.
 
+mod probabilities;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -19,6 +22,8 @@ use crate::random::{fnv1a, keyed};
 use crate::tabular::OutsideValue;
 use crate::task::{Head, LabelSet, Output};
 use crate::text::vectorizer::UnknownToken;
+
+pub use probabilities::Probabilities;
 
 /// The answer for one record: a score, or the problem with this record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -92,7 +97,8 @@ pub struct Score {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
     /// The network's own probability of each label, in \[0, 1\].
-    pub probabilities: BTreeMap<String, f32>,
+    #[schema(value_type = BTreeMap<String, f32>)]
+    pub probabilities: Probabilities,
     /// The calibrated probability that the label is right, in \[0, 1\]; where a text may have
     /// several, that the least certain one is. `null` where nothing was calibrated.
     pub confidence: Option<f32>,
@@ -189,7 +195,8 @@ pub struct OutOfDistribution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q_value: Option<f32>,
     /// Each detector by itself.
-    pub axes: BTreeMap<String, Axis>,
+    #[schema(value_type = BTreeMap<String, Axis>)]
+    pub axes: BTreeMap<Cow<'static, str>, Axis>,
 }
 
 /// One detector's view of a record.
@@ -251,12 +258,15 @@ impl Model {
             let holds = |(name, p): (&String, &f64)| (*p >= 0.5).then(|| name.clone());
             names.iter().zip(&raw).filter_map(holds).collect()
         };
-        let share = || self.share_of(&weighed.reading);
-        let set = criteria.sets.as_ref().map(|sets| sets.set(&raw, share()));
+        let set = criteria.sets.as_ref().map(|sets| {
+            let reads_share = criteria.thresholds.set_method.reads_share();
+            let share = if reads_share { self.share_of(&weighed.reading) } else { 0.0 };
+            sets.set(&raw, share)
+        });
         Score {
             label: (!multi_label).then(|| names[argmax(&raw)].clone()),
             labels: multi_label.then(holding),
-            probabilities: top(names, &raw, top_labels),
+            probabilities: Probabilities::of(labels.shared_names(), &raw, top_labels),
             confidence: calibrated.as_deref().map(|p| head.certainty(p, &raw) as f32),
             raw_confidence: head.certainty(&raw, &raw) as f32,
             ood: self.out_of_distribution(&weighed, judgement.q_value),
@@ -318,9 +328,9 @@ impl Model {
     /// The share of a label's own mass that counts in a prediction set: a draw that the record and
     /// the model decide, so that a record alone has the set that it has in a batch.
     fn share_of(&self, reading: &Reading) -> f64 {
-        let bytes = reading.logits.iter().flat_map(|logit| logit.to_bits().to_le_bytes());
-        let bytes: Vec<u8> = bytes.collect();
-        uniform(keyed(fnv1a(&bytes) ^ self.spec.training.seed))
+        let bytes: Vec<[u8; 4]> = reading.logits.iter().map(|logit| logit.to_le_bytes()).collect();
+        let bytes = bytes.as_flattened();
+        uniform(keyed(fnv1a(bytes) ^ self.spec.training.seed))
     }
 
     fn out_of_distribution(&self, weighed: &Weighed, q_value: Option<f64>) -> OutOfDistribution {
@@ -329,7 +339,7 @@ impl Model {
         let axes = self.reader.detectors.iter().enumerate().map(|(i, (kind, _))| {
             let p_value = combined.map(|c| c.axes[i] as f32);
             let (score, finds) = (reading.axes[i] as f32, kind.familiarity());
-            (kind.name().to_owned(), Axis { score, p_value, finds })
+            (Cow::Borrowed(kind.name()), Axis { score, p_value, finds })
         });
         OutOfDistribution {
             score: combined.map(|c| c.score as f32),
@@ -338,15 +348,4 @@ impl Model {
             axes: axes.collect(),
         }
     }
-}
-
-fn top(names: &[String], p: &[f64], limit: Option<usize>) -> BTreeMap<String, f32> {
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    if let Some(limit) = limit {
-        if limit > 0 && limit < order.len() {
-            order.select_nth_unstable_by(limit - 1, |&a, &b| p[b].total_cmp(&p[a]).then(a.cmp(&b)));
-        }
-        order.truncate(limit);
-    }
-    order.into_iter().map(|i| (names[i].clone(), p[i] as f32)).collect()
 }

@@ -1,8 +1,9 @@
 //! Labels: their names, and which of them hold for each record.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::LabelColumn;
 use crate::data::Cell;
@@ -30,18 +31,34 @@ pub enum LabelError {
 /// The labels of a task, in the order of the network's outputs: sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelSet {
-    names: Vec<String>,
+    #[serde(serialize_with = "serialize_names", deserialize_with = "deserialize_names")]
+    names: Arc<[String]>,
+}
+
+fn serialize_names<S: Serializer>(names: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    names.serialize(serializer)
+}
+
+fn deserialize_names<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Arc<[String]>, D::Error> {
+    Vec::deserialize(deserializer).map(Arc::from)
 }
 
 impl LabelSet {
     /// From names, in the order of the outputs.
     pub fn new(names: Vec<String>) -> Self {
-        Self { names }
+        Self { names: names.into() }
     }
 
     /// The names, in the order of the outputs.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The same, to keep.
+    pub fn shared_names(&self) -> Arc<[String]> {
+        self.names.clone()
     }
 
     /// Labels.

@@ -1,6 +1,7 @@
 //! Text to features: tokens with their place in the text, n-grams of words and of characters, and
 //! the vocabulary that tells the known from the unknown.
 
+mod ascii_bounds;
 mod augment;
 mod grow;
 pub mod ngrams;

@@ -38,6 +38,9 @@ pub fn word_ngrams(words: &[u64], max: usize, mut visit: impl FnMut(u64)) {
 /// Calls `visit` with the key of every run of `min` to `max` characters of the token between its
 /// boundary marks. Characters are Unicode code points; a mark counts as one.
 pub fn character_ngrams(token: &str, min: usize, max: usize, mut visit: impl FnMut(u64)) {
+    if token.is_ascii() {
+        return byte_ngrams(token.as_bytes(), min, max, visit);
+    }
     let mut buffer = [0u8; 4];
     let letters = token.chars().count() + 2;
     let mut rest = token.chars();
@@ -63,6 +66,28 @@ pub fn character_ngrams(token: &str, min: usize, max: usize, mut visit: impl FnM
         if start > 0 {
             rest.next();
         }
+    }
+}
+
+/// The same of a token whose characters are bytes.
+fn byte_ngrams(token: &[u8], min: usize, max: usize, mut visit: impl FnMut(u64)) {
+    for start in 0..token.len() + 2 {
+        let mut key = seed(2);
+        let mut length = 0;
+        let mut add = |bytes: &[u8]| {
+            for &byte in bytes.iter().take(max - length) {
+                key = extend(key, &[byte]);
+                length += 1;
+                if length >= min {
+                    visit(finish(key));
+                }
+            }
+        };
+        if start == 0 {
+            add(START);
+        }
+        add(token.get(start.saturating_sub(1)..).unwrap_or_default());
+        add(END);
     }
 }
 
@@ -96,6 +121,23 @@ mod tests {
         assert_eq!(characters("where", 2, 3).len(), 11);
         assert_eq!(characters("a", 2, 5).len(), 3);
         assert_eq!(characters("é", 2, 5).len(), 3);
+    }
+
+    /// Ten characters of two bytes have as many parts as ten of one byte, and a token of both kinds
+    /// has the keys of its ASCII parts.
+    #[test]
+    fn bytes_and_characters_have_the_same_keys() {
+        for (min, max) in [(1, 1), (1, 4), (2, 5), (3, 12), (13, 14)] {
+            let (ascii, other) = ("abcdefghij", "äbcdefghij");
+            let (ascii, other) = (characters(ascii, min, max), characters(other, min, max));
+            assert_eq!(ascii.len(), other.len(), "{min} {max}");
+            // What starts behind the letter that differs: in the same order, at the end.
+            let of = |start: usize| (12 - start).min(max).saturating_sub(min - 1);
+            let shared: usize = (2..12).map(of).sum();
+            let tail = ascii.len() - shared;
+            assert_eq!(ascii[tail..], other[tail..], "{min} {max}");
+            assert!(ascii[..tail].iter().filter(|key| other[..tail].contains(key)).count() <= 1);
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
-use unicode_segmentation::UnicodeSegmentation;
+use unicode_segmentation::{UWordBounds, UnicodeSegmentation};
+
+use super::ascii_bounds::AsciiWordBounds;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl Token<'_> {
 /// The tokens of a text, in order. White space and control characters are left out.
 pub fn tokens(text: &str, case_folding: bool) -> impl Iterator<Item = Token<'_>> {
     let mut position = 0;
-    text.split_word_bounds().filter_map(move |raw| {
+    Bounds::of(text).filter_map(move |raw| {
         let start = position;
         position += raw.chars().count();
         if raw.chars().all(|c| c.is_whitespace() || c.is_control() || is_format(c)) {
@@ -52,6 +54,29 @@ pub fn tokens(text: &str, case_folding: bool) -> impl Iterator<Item = Token<'_>>
             if raw.chars().all(is_punctuation) { TokenKind::Punctuation } else { TokenKind::Word };
         Some(Token { raw, text: normalise(raw, case_folding), start, end: position, kind })
     })
+}
+
+/// The pieces of a text between word boundaries.
+enum Bounds<'a> {
+    Ascii(AsciiWordBounds<'a>),
+    Any(UWordBounds<'a>),
+}
+
+impl<'a> Bounds<'a> {
+    fn of(text: &'a str) -> Self {
+        AsciiWordBounds::new(text).map_or_else(|| Self::Any(text.split_word_bounds()), Self::Ascii)
+    }
+}
+
+impl<'a> Iterator for Bounds<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        match self {
+            Self::Ascii(pieces) => pieces.next(),
+            Self::Any(pieces) => pieces.next(),
+        }
+    }
 }
 
 fn normalise(raw: &str, case_folding: bool) -> Cow<'_, str> {

@@ -201,14 +201,15 @@ impl Vectorizer {
     }
 
     fn encode_tokens<'a>(&self, tokens: &mut dyn Iterator<Item = Token<'a>>) -> Encoded {
-        let mut bag = Bag::default();
-        let mut encoded = Encoded::default();
-        let mut keys = Vec::new();
+        let mut words = Block::with_capacity(32);
+        let mut characters = Block::with_capacity(256);
+        let mut encoded = Encoded { words: Vec::with_capacity(16), ..Encoded::default() };
+        let mut keys = Vec::with_capacity(16);
         for token in tokens {
             let key = ngrams::word(&token.text);
             keys.push(key);
             let id = self.vocabulary.word(key);
-            bag.words.add(id, self.weight(id));
+            words.add(id, self.weight(id));
             if token.kind == TokenKind::Word {
                 encoded.words.push(id.unwrap_or(UNKNOWN));
                 if id.is_none() {
@@ -221,70 +222,46 @@ impl Vectorizer {
                 if let Some(CharacterNgrams { min, max }) = self.spec.character_ngrams {
                     ngrams::character_ngrams(&token.text, min, max, |key| {
                         let id = self.vocabulary.ngram(key);
-                        bag.characters.add(id, self.weight(id));
+                        characters.add(id, self.weight(id));
                     });
                 }
             }
         }
         ngrams::word_ngrams(&keys, self.spec.word_ngrams, |key| {
             let id = self.vocabulary.ngram(key);
-            bag.words.add(id, self.weight(id));
+            words.add(id, self.weight(id));
         });
         let known = encoded.words.len() - encoded.unknown_count;
         encoded.token_coverage = known as f32 / encoded.words.len().max(1) as f32;
-        bag.finish(self.spec.character_weight, &mut encoded);
+        self.fill([(words, 1.0), (characters, self.spec.character_weight)], &mut encoded);
         encoded
     }
 
-    fn weight(&self, id: Option<u32>) -> f32 {
-        id.map_or(self.unknown_weight, |id| self.weights[id as usize])
-    }
-}
-
-/// The n-grams of one kind in a text.
-#[derive(Default)]
-struct Block {
-    count: u32,
-    known: Vec<(u32, f32)>,
-    known_weight: f32,
-    total_weight: f32,
-}
-
-impl Block {
-    fn add(&mut self, id: Option<u32>, weight: f32) {
-        self.count += 1;
-        self.total_weight += weight;
-        if let Some(id) = id {
-            self.known.push((id, weight));
-            self.known_weight += weight;
-        }
-    }
-}
-
-#[derive(Default)]
-struct Bag {
-    words: Block,
-    characters: Block,
-}
-
-impl Bag {
-    /// Each block sums to its share, what is unknown included, so that unknown n-grams count as
-    /// zero vectors and little coverage shrinks the logits.
-    fn finish(self, character_weight: f32, encoded: &mut Encoded) {
-        let mut entries = Vec::with_capacity(self.words.known.len() + self.characters.known.len());
+    /// Each block of n-grams sums to its share, what is unknown included, so that unknown n-grams
+    /// count as zero vectors and little coverage shrinks the logits.
+    fn fill(&self, blocks: [(Block, f32); 2], encoded: &mut Encoded) {
+        let split = blocks[0].0.known.len();
+        let mut entries = Vec::with_capacity(split + blocks[1].0.known.len());
         let (mut known, mut total) = (0.0, 0.0);
-        for (block, share) in [(self.words, 1.0), (self.characters, character_weight)] {
+        let mut scales = [0.0; 2];
+        for ((block, share), scale) in blocks.iter().zip(&mut scales) {
             encoded.ngrams += block.count;
             if block.total_weight > 0.0 {
-                let scale = share / block.total_weight;
-                entries.extend(block.known.into_iter().map(|(id, weight)| (id, weight * scale)));
-                known += block.known_weight * scale;
+                *scale = share / block.total_weight;
+                let order = entries.len() as u64;
+                let entry = |(order, id): (u64, &u32)| Entry(u64::from(*id) << 32 | order);
+                entries.extend((order..).zip(&block.known).map(entry));
+                known += block.known_weight * *scale;
                 total += share;
             }
         }
-        // A stable sort keeps equal ids in text order, so that sums are the same every time.
-        entries.sort_by_key(|(id, _)| *id);
-        for (id, weight) in entries {
+        // By id, and equal ids in text order, so that sums are the same every time.
+        entries.sort_unstable();
+        encoded.ids.reserve(entries.len());
+        encoded.weights.reserve(entries.len());
+        for Entry(entry) in entries {
+            let (id, order) = ((entry >> 32) as u32, entry as u32 as usize);
+            let weight = self.weights[id as usize] * scales[usize::from(order >= split)];
             match (encoded.ids.last(), encoded.weights.last_mut()) {
                 (Some(&last), Some(sum)) if last == id => *sum += weight,
                 _ => {
@@ -294,6 +271,39 @@ impl Bag {
             }
         }
         encoded.ngram_coverage = if total > 0.0 { (known / total).clamp(0.0, 1.0) } else { 0.0 };
+    }
+
+    fn weight(&self, id: Option<u32>) -> f32 {
+        id.map_or(self.unknown_weight, |id| self.weights[id as usize])
+    }
+}
+
+/// The id of a known n-gram, then its place in the text, in one number. A type of our own, so that its
+/// sort is compiled here, and not taken over from a dependency that is built without optimisation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry(u64);
+
+/// The n-grams of one kind in a text.
+struct Block {
+    count: u32,
+    /// Ids of the known ones, in text order.
+    known: Vec<u32>,
+    known_weight: f32,
+    total_weight: f32,
+}
+
+impl Block {
+    fn with_capacity(known: usize) -> Self {
+        Self { count: 0, known: Vec::with_capacity(known), known_weight: 0.0, total_weight: 0.0 }
+    }
+
+    fn add(&mut self, id: Option<u32>, weight: f32) {
+        self.count += 1;
+        self.total_weight += weight;
+        if let Some(id) = id {
+            self.known.push(id);
+            self.known_weight += weight;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calibration of the top label alone: its log-odds against all others, and back to probabilities.
 
-use crate::eval::argmax;
+use crate::eval::{argmax, exponential, normalize};
 
 /// The top label is kept ahead of the next by at least this, relative to all there is.
 const LEAD: f64 = 1e-9;
@@ -24,14 +24,12 @@ impl TopLabel {
             return Self { label, log_odds: f64::INFINITY, shares };
         };
         shares[label] = f64::NEG_INFINITY;
-        let second = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let second = exponential::largest(&shares, f64::NEG_INFINITY);
         if second == f64::NEG_INFINITY {
             shares.fill(0.0);
             return Self { label, log_odds: f64::INFINITY, shares };
         }
-        shares.iter_mut().for_each(|z| *z = (*z - second).exp());
-        let mass: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= mass);
+        let mass = normalize(&mut shares, second);
         Self { label, log_odds: top - second - mass.ln(), shares }
     }
 
@@ -42,7 +40,7 @@ impl TopLabel {
     /// of the rest, at (1 − c)·q ≥ c is raised to where they meet, c = q/(1 + q), and a billionth
     /// more: less cannot be said of a label that is still the answer.
     pub(super) fn spread(self, confidence: f64) -> Vec<f64> {
-        let runner_up = self.shares.iter().copied().fold(0.0, f64::max);
+        let runner_up = exponential::largest(&self.shares, 0.0);
         if runner_up == 0.0 {
             // Nothing else can take the rest.
             let one = |(i, _)| f64::from(u8::from(i == self.label));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::lbfgs;
-use crate::eval::{Link, Matrix};
+use crate::eval::{Link, Matrix, exponential};
 
 /// Pull towards scale 1 and bias 0, in records: ½·ridge·Σ (scale − 1)² + bias² beside the summed
 /// log loss, which is a normal prior of standard deviation 1. A class that has few records, or
@@ -83,11 +83,8 @@ fn scaled(scale: &[f64], bias: &[f64], logits: &[f32], out: &mut [f64]) {
 
 /// Makes logits probabilities; gives ln Σ e^z.
 fn normalize(z: &mut [f64]) -> f64 {
-    let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    z.iter_mut().for_each(|z| *z = (*z - max).exp());
-    let sum: f64 = z.iter().sum();
-    z.iter_mut().for_each(|z| *z /= sum);
-    max + sum.ln()
+    let max = exponential::largest(z, f64::NEG_INFINITY);
+    max + crate::eval::normalize(z, max).ln()
 }
 
 #[cfg(test)]

@@ -97,13 +97,18 @@ impl Detector for KneserNey {
     fn score(&self, sample: &Sample<'_>) -> f64 {
         let words = if sample.words.is_empty() { &[UNKNOWN_WORD][..] } else { sample.words };
         let edge = self.edge();
-        let (mut before, mut sum) = (edge, 0.0);
+        let (mut before, mut sum, mut product) = (edge, 0.0, 1.0);
         for &word in words {
             let word = if word < edge { word } else { UNKNOWN_WORD };
-            sum -= self.probability(before, word).ln();
+            product *= self.probability(before, word);
+            // One logarithm for many words; a single probability is far above 1e-100.
+            if product < 1e-200 {
+                sum -= f64::ln(product);
+                product = 1.0;
+            }
             before = word;
         }
-        sum -= self.probability(before, edge).ln();
+        sum -= f64::ln(product * self.probability(before, edge));
         sum / (words.len() + 1) as f64
     }
 

@@ -1,6 +1,6 @@
 //! What detectors compute of logits, without overflow for any finite ones.
 
-use crate::eval::Link;
+use crate::eval::{Link, exponential};
 
 /// ln(1 + e^z) without overflow.
 fn softplus(z: f64) -> f64 {
@@ -9,10 +9,11 @@ fn softplus(z: f64) -> f64 {
 
 /// The place of the largest logit, and e^(z − largest) summed over all others.
 fn largest_and_others(logits: &[f32]) -> Option<(f64, f64)> {
-    let (place, &max) = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+    let max = exponential::largest(logits, f32::NEG_INFINITY);
+    let place = logits.iter().position(|z| *z == max)?;
     let max = f64::from(max);
-    let others = logits.iter().enumerate().filter(|(other, _)| *other != place);
-    Some((max, others.map(|(_, &z)| (f64::from(z) - max).exp()).sum()))
+    let (before, after) = (&logits[..place], &logits[place + 1..]);
+    Some((max, exponential::sum(before, max) + exponential::sum(after, max)))
 }
 
 /// 1 − the largest probability, in \[0, 1\]; for independent labels, 1 − the certainty of the least
@@ -47,7 +48,7 @@ pub(super) fn entropy(link: Link, logits: &[f32]) -> f64 {
     match link {
         Link::Softmax => {
             let Some((max, others)) = largest_and_others(logits) else { return 0.0 };
-            let below = |&z: &f32| (max - f64::from(z)) * (f64::from(z) - max).exp();
+            let below = |&z: &f32| (max - f64::from(z)) * exponential::exp(f64::from(z) - max);
             others.ln_1p() + logits.iter().map(below).sum::<f64>() / (1.0 + others)
         }
         Link::Sigmoid => {

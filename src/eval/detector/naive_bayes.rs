@@ -4,6 +4,7 @@
 
 use super::{Detector, Sample, Training};
 use crate::arrays::{Arrays, ArraysError};
+use crate::eval::exponential::largest;
 
 const MU: f64 = 10.0;
 
@@ -18,7 +19,17 @@ pub(super) struct NaiveBayes {
     classes: Vec<u32>,
     /// ln(n_cw + μ p_w) − ln(μ p_w) there.
     gains: Vec<f64>,
+    /// The same of every class, 0 where the word does not occur, row by row, for words of many
+    /// classes: adding up a row is quicker than a quarter as many entries.
+    rows: Vec<f64>,
+    /// Which row is a word's; [`NO_ROW`] for words of few classes.
+    row_of: Vec<u32>,
 }
+
+const NO_ROW: u32 = u32::MAX;
+/// A word has a row where it occurs in at least one class of so many. Rows are then at most so many
+/// times as long as what they stand for.
+const SPARSE: usize = 4;
 
 impl NaiveBayes {
     pub(super) fn fit(training: &Training<'_>) -> Self {
@@ -67,7 +78,54 @@ impl NaiveBayes {
             .iter()
             .map(|&n| if n > 0.0 { (n + MU).ln() } else { f64::INFINITY })
             .collect();
-        Self { background, totals, ends, classes, gains }
+        Self::new(background, totals, ends, classes, gains)
+    }
+
+    /// With the rows that scoring reads.
+    fn new(
+        background: Vec<f64>,
+        totals: Vec<f64>,
+        ends: Vec<u64>,
+        classes: Vec<u32>,
+        gains: Vec<f64>,
+    ) -> Self {
+        let mut fitted =
+            Self { background, totals, ends, classes, gains, rows: Vec::new(), row_of: Vec::new() };
+        let width = fitted.totals.len();
+        for word in 0..fitted.ends.len() {
+            let entries = fitted.entries(word);
+            if entries.is_empty() || entries.len() * SPARSE < width {
+                fitted.row_of.push(NO_ROW);
+                continue;
+            }
+            fitted.row_of.push((fitted.rows.len() / width) as u32);
+            let start = fitted.rows.len();
+            fitted.rows.resize(start + width, 0.0);
+            for entry in entries {
+                fitted.rows[start + fitted.classes[entry] as usize] = fitted.gains[entry];
+            }
+        }
+        fitted
+    }
+
+    /// The entries of a known word.
+    fn entries(&self, word: usize) -> std::ops::Range<usize> {
+        let start = if word == 0 { 0 } else { self.ends[word - 1] as usize };
+        start..self.ends[word] as usize
+    }
+
+    /// Adds to each class what a known word speaks for it.
+    fn add(&self, word: usize, sums: &mut [f64]) {
+        if self.row_of[word] == NO_ROW {
+            let entries = self.entries(word);
+            for (&class, gain) in self.classes[entries.clone()].iter().zip(&self.gains[entries]) {
+                sums[class as usize] += gain;
+            }
+        } else {
+            let start = self.row_of[word] as usize * sums.len();
+            let row = &self.rows[start..start + sums.len()];
+            sums.iter_mut().zip(row).for_each(|(sum, gain)| *sum += gain);
+        }
     }
 
     pub(super) fn load(arrays: &Arrays) -> Result<Self, ArraysError> {
@@ -80,7 +138,7 @@ impl NaiveBayes {
         if !ordered || classes.iter().any(|&class| class as usize >= totals.len()) {
             return Err(ArraysError::Format("the word counts contradict one another".to_owned()));
         }
-        Ok(Self { background, totals, ends, classes, gains })
+        Ok(Self::new(background, totals, ends, classes, gains))
     }
 }
 
@@ -95,18 +153,14 @@ impl Detector for NaiveBayes {
             let word = (word as usize).min(unknown);
             base += self.background[word];
             if word < unknown {
-                let start = if word == 0 { 0 } else { self.ends[word - 1] as usize };
-                for entry in start..self.ends[word] as usize {
-                    sums[self.classes[entry] as usize] += self.gains[entry];
-                }
+                self.add(word, &mut sums);
             }
         }
-        let length = words.len() as f64;
-        let best = sums
-            .iter()
-            .zip(&self.totals)
-            .map(|(sum, total)| (base + sum) / length - total)
-            .fold(f64::NEG_INFINITY, f64::max);
+        let per_word = 1.0 / words.len() as f64;
+        for (sum, total) in sums.iter_mut().zip(&self.totals) {
+            *sum = (base + *sum) * per_word - total;
+        }
+        let best = largest(&sums, f64::NEG_INFINITY);
         // Without a single class with words, nothing is known: every text is equally far.
         if best.is_finite() { -best } else { 0.0 }
     }

@@ -47,6 +47,11 @@ impl SetMethod {
     /// All of them.
     pub const ALL: &[SetMethod] = &[Self::Lac, Self::Aps, Self::Raps, Self::Mondrian];
 
+    /// Whether its scores depend on a record's share `u` of a class's own mass.
+    pub fn reads_share(self) -> bool {
+        matches!(self, Self::Aps | Self::Raps)
+    }
+
     /// The nonconformity of each class, by position; higher is less likely. `u` in \[0, 1) is the
     /// share of a class's own mass that counts.
     fn scores(self, probabilities: &[f64], u: f64) -> Vec<f64> {

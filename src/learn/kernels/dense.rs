@@ -2,29 +2,39 @@
 
 use super::dispatched;
 
+/// Sums side by side.
+const LANES: usize = 8;
+
 dispatched! {
     /// The dot product, summed in eight lanes, then across them: the same order every time.
     pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-        let mut lanes = [0.0f32; 8];
-        let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
-        let mut rest = 0.0;
-        for (a, b) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
-            rest += a * b;
-        }
-        for (a, b) in a_chunks.zip(b_chunks) {
-            for lane in 0..8 {
-                lanes[lane] += a[lane] * b[lane];
-            }
-        }
-        lanes.iter().sum::<f32>() + rest
+        product(a, b)
     }
 }
 
-/// out = weight · x + bias, with `weight` of outputs × inputs.
-pub fn dense(weight: &[f32], bias: &[f32], x: &[f32], out: &mut [f32]) {
-    for ((out, row), bias) in out.iter_mut().zip(weight.chunks_exact(x.len())).zip(bias) {
-        *out = dot(row, x) + bias;
+dispatched! {
+    /// out = weight · x + bias, with `weight` of outputs × inputs; each output is a [`dot`].
+    pub fn dense(weight: &[f32], bias: &[f32], x: &[f32], out: &mut [f32]) {
+        for ((out, row), bias) in out.iter_mut().zip(weight.chunks_exact(x.len())).zip(bias) {
+            *out = product(row, x) + bias;
+        }
     }
+}
+
+#[inline(always)]
+fn product(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut lanes = [0.0f32; LANES];
+    let mut rest = 0.0;
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        rest += a * b;
+    }
+    for (a, b) in a.iter().zip(b) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += a * b;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
@@ -40,5 +50,15 @@ mod tests {
         let mut out = [0.0; 2];
         dense(&[1.0, 2.0, 3.0, 4.0], &[0.5, -0.5], &[1.0, 1.0], &mut out);
         assert_eq!(out, [3.5, 6.5]);
+        for (outputs, inputs) in [(1, 3), (4, 8), (7, 37), (9, 64)] {
+            let weight: Vec<f32> = (0..outputs * inputs).map(|i| (i as f32).sin()).collect();
+            let bias: Vec<f32> = (0..outputs).map(|i| i as f32).collect();
+            let x: Vec<f32> = (0..inputs).map(|i| (i as f32).cos()).collect();
+            let mut out = vec![0.0; outputs];
+            dense(&weight, &bias, &x, &mut out);
+            let rows = weight.chunks_exact(inputs).zip(&bias);
+            let expected: Vec<f32> = rows.map(|(row, bias)| dot(row, &x) + bias).collect();
+            assert_eq!(out, expected, "{outputs} {inputs}");
+        }
     }
 }

@@ -165,9 +165,20 @@ impl View<'_> {
         let own = stem.slots(self.input).len();
         let (of_stem, of_dense) = self.values.split_at(own);
         let vector = stem.evaluate(of_stem, self.input, x);
-        let pooled = stem.dimension().is_some().then(|| vector.clone());
-        let [last, outputs] = stem.dense().evaluate(of_dense, vector, seen);
+        let dense = stem.dense();
+        // Without hidden layers, what the last layer takes is the pooled vector.
+        let pooled = stem.dimension().is_some() && !dense.hidden.is_empty();
+        let pooled = pooled.then(|| vector.clone());
+        let [last, outputs] = dense.evaluate(of_dense, vector, seen);
         (pooled.unwrap_or(last), outputs)
+    }
+
+    /// The outputs of a text whose pooled vector is known.
+    pub fn outputs(&self, pooled: Vec<f32>) -> Vec<f32> {
+        let stem = self.spec.stem();
+        let (_, of_dense) = self.values.split_at(stem.slots(self.input).len());
+        let [_, outputs] = stem.dense().evaluate(of_dense, pooled, |_, _| {});
+        outputs
     }
 }
 
