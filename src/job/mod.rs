@@ -1,6 +1,7 @@
 //! Jobs and runs: what is asked for, what state it is in, what it left.
 
 pub mod compare;
+pub mod evaluate;
 pub mod execute;
 pub mod history;
 pub mod sweep;

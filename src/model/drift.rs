@@ -1,8 +1,9 @@
 //! Whether a batch without labels has shifted from a model's calibration records.
 
+use super::Model;
 use super::coverage::RecordCoverage;
 use super::encoder::Encoder;
-use super::{Model, Reading};
+use super::measured::Measured;
 use crate::eval::detector::DetectorKind;
 use crate::eval::drift::{Evidence, Share, Shift, shift};
 
@@ -28,21 +29,17 @@ impl Model {
     /// or of `rows_with_outside` values. What a detector says already is left out, since a second
     /// look at the same numbers costs power: `confidence` where `coverage_msp` is a detector (1 − the
     /// same), and, but for rows, `representation_coverage` where `prototypes` is.
-    pub fn drift(&self, readings: &[&Reading], alpha: f64) -> Option<Shift> {
+    pub fn drift(&self, records: &[Measured], alpha: f64) -> Option<Shift> {
         if self.calibration.records() == 0 {
             return None;
         }
-        let coverage: Vec<RecordCoverage> =
-            readings.iter().map(|reading| RecordCoverage::of(reading)).collect();
-        let axes = self.compared(readings, &coverage);
+        let axes = self.compared(records);
         let mut evidence: Vec<(&str, Evidence<'_>)> =
             axes.iter().map(|axis| (axis.name, axis.evidence())).collect();
-        let outside = |records: &[RecordCoverage]| {
-            Share::of_flags(records.iter().map(|record| record.has_outside))
-        };
+        let known = self.calibration.coverage.iter().map(|record| record.has_outside);
         let shares = Evidence::Shares {
-            reference: outside(&self.calibration.coverage),
-            batch: outside(&coverage),
+            reference: Share::of_flags(known),
+            batch: Share::of_flags(records.iter().map(|record| record.coverage.has_outside)),
         };
         match self.reader.encoder {
             Encoder::Text(_) => evidence.push(("texts_with_unknown", shares)),
@@ -52,7 +49,7 @@ impl Model {
         Some(shift(&evidence, alpha))
     }
 
-    fn compared(&self, readings: &[&Reading], coverage: &[RecordCoverage]) -> Vec<Axis> {
+    fn compared(&self, records: &[Measured]) -> Vec<Axis> {
         let detectors = &self.reader.detectors;
         let has = |wanted: DetectorKind| detectors.iter().any(|(kind, _)| *kind == wanted);
         let scores = self.calibration.combination.iter().flat_map(|c| c.scores());
@@ -63,11 +60,11 @@ impl Model {
             .map(|(i, ((kind, _), scores))| Axis {
                 name: kind.name(),
                 reference: scores.to_vec(),
-                batch: readings.iter().map(|reading| reading.axes[i]).collect(),
+                batch: records.iter().map(|record| record.axes[i]).collect(),
             })
             .collect();
         if self.reader.output.head().is_some() && !has(DetectorKind::CoverageMsp) {
-            let confidence = readings.iter().filter_map(|reading| self.raw_confidence(reading));
+            let confidence = records.iter().filter_map(|record| record.raw_confidence);
             axes.push(Axis {
                 name: "confidence",
                 reference: self.calibration.decisions.iter().map(|(c, _)| *c).collect(),
@@ -79,7 +76,7 @@ impl Model {
             axes.push(Axis {
                 name,
                 reference: calibrated.iter().filter_map(of).collect(),
-                batch: coverage.iter().filter_map(of).collect(),
+                batch: records.iter().filter_map(|record| of(&record.coverage)).collect(),
             });
         };
         match self.reader.encoder {
@@ -93,12 +90,5 @@ impl Model {
             push("representation_coverage", |record| Some(record.representation));
         }
         axes
-    }
-
-    /// The network's own confidence in its answer; `None` where numbers are predicted.
-    pub fn raw_confidence(&self, reading: &Reading) -> Option<f64> {
-        let head = self.reader.output.head()?;
-        let raw = self.reader.probabilities(&reading.logits);
-        Some(head.certainty(&raw, &raw))
     }
 }

@@ -20,6 +20,7 @@ pub mod explanation;
 pub mod fit;
 pub mod init_from;
 mod leaks;
+pub mod measured;
 pub mod membership;
 pub mod monitor;
 pub mod monitoring;
@@ -32,6 +33,7 @@ mod steering;
 pub mod test_results;
 pub mod training_records;
 mod transfer;
+mod uncovered;
 
 use crate::eval::calibrator::Choice;
 use crate::eval::combination::{Combination, Combined};
