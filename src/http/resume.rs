@@ -87,7 +87,9 @@ pub async fn resume(
         extend(&run.spec, reached, &body.value, &dataset.profile())
             .map_err(|errors| Problem::fields(Code::InvalidRequest, errors))?;
     if query.validate_only {
-        let validated = Validated { valid: true, spec, estimate, warnings, sweep: None };
+        let (spec, estimate) = (Some(spec), Some(estimate));
+        let (sweep, evaluation) = (None, None);
+        let validated = Validated { valid: true, spec, estimate, warnings, sweep, evaluation };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));

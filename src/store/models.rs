@@ -265,6 +265,7 @@ impl Store {
             continuations::forget(&mut tx, state).await?;
         }
         continuations::check_not_a_start(&mut tx, id).await?;
+        super::evaluations::check_not_evaluated(&mut tx, id).await?;
         sqlx::query("UPDATE jobs SET model = NULL WHERE model = $1")
             .bind(id)
             .execute(&mut *tx)
