@@ -144,14 +144,14 @@ pub async fn results(
 /// The format that `Accept` names first; JSON Lines where it names none.
 fn accepted_format(headers: &HeaderMap) -> TableFormat {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let types = accept.split(',').map(|kind| kind.split(';').next().unwrap_or("").trim());
-    let named = types.filter_map(|kind| match kind {
+    let mut types = accept.split(',').map(|kind| kind.split(';').next().unwrap_or("").trim());
+    let named = types.find_map(|kind| match kind {
         "application/x-ndjson" | "application/jsonl" => Some(TableFormat::Jsonl),
         "text/csv" => Some(TableFormat::Csv),
         "application/vnd.apache.parquet" | "application/parquet" => Some(TableFormat::Parquet),
         _ => None,
     });
-    named.take(1).next().unwrap_or(TableFormat::Jsonl)
+    named.unwrap_or(TableFormat::Jsonl)
 }
 
 /// A download under way: one part of the results is in memory at a time.

@@ -115,9 +115,7 @@ async fn a_job_reports_what_is_reported_at_once() {
     assert_eq!(refused_format.status, 400);
 
     // Nothing is left but what is downloaded.
-    let folder = server.folder.path().join("data/artifacts/evaluations");
-    let folder =
-        if folder.is_dir() { folder } else { server.folder.path().join("artifacts/evaluations") };
+    let folder = server.folder.path().join("artifacts/evaluations");
     let names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())

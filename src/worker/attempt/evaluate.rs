@@ -165,7 +165,9 @@ async fn measured(
         let on = ground.clone();
         let work = move || {
             let arrays = Arrays::from_bytes(&bytes).map_err(|error| damaged(&key, &error))?;
-            let next = Measurements::load(&arrays, &on.model, on.plan.labels);
+            let reader = &on.model.reader;
+            let (output, detectors) = (&reader.output, reader.detectors.len());
+            let next = Measurements::load(&arrays, output, detectors, on.plan.labels);
             measured.absorb(next.map_err(|error| damaged(&key, &error))?);
             Ok(measured)
         };
