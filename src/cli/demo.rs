@@ -13,8 +13,8 @@ use super::{Failure, show};
 use crate::app::App;
 use crate::client::{Client, ClientError};
 use crate::config::{LogLevel, Settings, address};
-use crate::http::evaluate::EvaluateResponse;
 use crate::http::score::ScoreResponse;
+use crate::job::evaluate::EvaluateResponse;
 use crate::job::{Job, JobStatus, Run};
 use crate::store::datasets::Dataset;
 

@@ -9,6 +9,7 @@ pub mod profile;
 pub mod reader;
 pub mod records;
 pub mod split;
+pub mod writer;
 
 pub use error::DataError;
 

@@ -43,6 +43,9 @@ pub struct SubmitQuery {
 ///
 /// A job of the kind `diagnose` looks for the limitations of a model by training variations of it, and
 /// tries what helps; `GET /v1/models/{model}/limitations` has the report, which grows while it runs.
+///
+/// A job of the kind `evaluate` evaluates a model on a dataset of any size: `GET
+/// /v1/jobs/{id}/evaluation` has the report, `GET /v1/jobs/{id}/results` what each record was given.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", params(SubmitQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats of a key are answered alike for a day")),
     request_body(content = JobRequest, example = json!({"kind": "train",
@@ -73,6 +76,9 @@ pub async fn submit(
         JobRequest::Diagnose(request) => {
             return super::limitations::submit(&state, request, query.validate_only, keyed).await;
         }
+        JobRequest::Evaluate(request) => {
+            return super::evaluations::submit(&state, request, query.validate_only, keyed).await;
+        }
     };
     let within = |field: &str| match &body.value {
         JobRequest::Sweep(_) => format!("base.{field}"),
@@ -97,7 +103,10 @@ pub async fn submit(
     let source = held.as_ref().map(|held| held.source());
     let resolved = match &body.value {
         JobRequest::RangeTest(request) => resolve_range_test(request, source, &profile, allowance),
-        JobRequest::Train(_) | JobRequest::Sweep(_) | JobRequest::Diagnose(_) => {
+        JobRequest::Train(_)
+        | JobRequest::Sweep(_)
+        | JobRequest::Evaluate(_)
+        | JobRequest::Diagnose(_) => {
             resolve_from(request, source, &profile, allowance)
         }
     };
@@ -115,8 +124,10 @@ pub async fn submit(
     warnings.extend(plan.iter().flat_map(|plan| plan.warnings.clone()));
     if query.validate_only {
         let sweep = plan.map(|plan| plan.spec);
-        let diagnosis = None;
-        let validated = Validated { valid: true, spec, estimate, warnings, sweep, diagnosis };
+        let (spec, estimate) = (Some(spec), Some(estimate));
+        let (evaluation, diagnosis) = (None, None);
+        let validated =
+            Validated { valid: true, spec, estimate, warnings, sweep, evaluation, diagnosis };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
@@ -176,7 +187,8 @@ pub async fn cancel(
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
-/// Stop a running job and keep the best model it has, or the curve of a range test so far.
+/// Stop a running job and keep the best model it has, the curve of a range test so far, or the report on
+/// the records that were evaluated.
 #[utoipa::path(post, path = "/v1/jobs/{id}/stop", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job")),
     responses((status = 202, description = "Stopped, or about to be", body = Job),

@@ -59,8 +59,10 @@ pub(super) async fn submit(
         let trained = train_records(&train.split, &profile) as u64;
         let mut estimate = estimate::estimate(&train, &profile, trained);
         estimate.seconds_at_most *= spec.budget.runs;
-        let (spec, diagnosis) = (train, Some(spec));
-        let validated = Validated { valid: true, spec, estimate, warnings, sweep: None, diagnosis };
+        let (sweep, evaluation, diagnosis) = (None, None, Some(spec));
+        let (spec, estimate) = (Some(train), Some(estimate));
+        let validated =
+            Validated { valid: true, spec, estimate, warnings, sweep, evaluation, diagnosis };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));

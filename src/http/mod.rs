@@ -7,6 +7,7 @@ pub mod compare;
 pub mod datasets;
 mod document;
 pub mod evaluate;
+pub mod evaluations;
 pub mod extract;
 pub mod follow;
 pub mod generate;
@@ -107,6 +108,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::stop))
         .routes(routes!(sweeps::sweep))
+        .routes(routes!(evaluations::evaluation))
+        .routes(routes!(evaluations::results))
         .routes(routes!(catalog::catalog))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))

@@ -77,8 +77,10 @@ pub async fn apply_remedy(
     let trained = train_records(&spec.split, &profile) as u64;
     let estimate = estimate::estimate(&spec, &profile, trained);
     if query.validate_only {
-        let (warnings, diagnosis) = (Vec::new(), None);
-        let validated = Validated { valid: true, spec, estimate, warnings, sweep: None, diagnosis };
+        let (spec, estimate, warnings) = (Some(spec), Some(estimate), Vec::new());
+        let (sweep, evaluation, diagnosis) = (None, None, None);
+        let validated =
+            Validated { valid: true, spec, estimate, warnings, sweep, evaluation, diagnosis };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));

@@ -87,8 +87,10 @@ pub async fn resume(
         extend(&run.spec, reached, &body.value, &dataset.profile())
             .map_err(|errors| Problem::fields(Code::InvalidRequest, errors))?;
     if query.validate_only {
+        let (spec, estimate) = (Some(spec), Some(estimate));
+        let (sweep, evaluation, diagnosis) = (None, None, None);
         let validated =
-            Validated { valid: true, spec, estimate, warnings, sweep: None, diagnosis: None };
+            Validated { valid: true, spec, estimate, warnings, sweep, evaluation, diagnosis };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));

@@ -1,6 +1,7 @@
 //! Jobs and runs: what is asked for, what state it is in, what it left.
 
 pub mod compare;
+pub mod evaluate;
 pub mod execute;
 pub mod history;
 pub mod sweep;
@@ -30,6 +31,8 @@ pub enum JobRequest {
     Sweep(sweep::SweepRequest),
     /// Find the limitations of a model, and try what helps.
     Diagnose(DiagnoseRequest),
+    /// Evaluate a model on a dataset of any size.
+    Evaluate(evaluate::EvaluateJobRequest),
 }
 
 /// Where a job stands.
@@ -42,9 +45,9 @@ pub enum JobStatus {
     Running,
     /// It was asked to cancel, and has not ended yet.
     Cancelling,
-    /// It ended with a model, or with the curve of a range test.
+    /// It ended with a model, with the curve of a range test, or with the report of an evaluation.
     Succeeded,
-    /// It was asked to stop, and kept the best model or the curve that it had.
+    /// It was asked to stop, and kept the best model, the curve or the evaluated records that it had.
     Stopped,
     /// It was asked to cancel, and kept nothing.
     Cancelled,
@@ -123,16 +126,19 @@ pub struct Job {
     /// Its id.
     #[schema(example = "job_019ab3c1d2e37a4f8b6c5d4e3f2a1b0c")]
     pub id: String,
-    /// What it does: `train`, `range_test`, `sweep` or `diagnose`.
+    /// What it does: `train`, `range_test`, `sweep`, `evaluate` or `diagnose`.
     #[schema(example = "train")]
     pub kind: String,
     /// Where it stands.
     pub status: JobStatus,
     /// The dataset it reads.
     pub dataset: String,
-    /// The run it performs.
+    /// The run it performs; absent of an evaluation, which trains nothing.
+    #[schema(required = false)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run: String,
-    /// The model it made; there when a training succeeded or stopped.
+    /// The model it made; there when a training succeeded or stopped. Of an evaluation, the model that
+    /// it evaluates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Jobs that come before it; there while it is queued.
@@ -140,7 +146,8 @@ pub struct Job {
     pub queue_position: Option<u64>,
     /// Share of the work done, in \[0, 1\].
     pub progress: f64,
-    /// What it is busy with: `vectorizing`, `training` or `evaluating`.
+    /// What it is busy with: `vectorizing`, `training` or `evaluating`; at the end of an evaluation,
+    /// `reporting`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// Seconds until it ends if it takes every epoch; there while it trains.
@@ -178,10 +185,12 @@ pub struct Job {
 pub struct Validated {
     /// Always `true`: a request that is not valid is answered with a problem.
     pub valid: bool,
-    /// The request with every default filled in.
-    pub spec: TrainSpec,
-    /// What it will cost.
-    pub estimate: Estimate,
+    /// The request with every default filled in; absent of an evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<TrainSpec>,
+    /// What it will cost; absent of an evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// What the user should know.
     pub warnings: Vec<Warning>,
     /// The sweep, where it is one; `spec` and `estimate` are then of its base.
@@ -191,6 +200,9 @@ pub struct Validated {
     /// train.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<DiagnoseSpec>,
+    /// The evaluation, where it is one, with the id of its model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<evaluate::EvaluateJobRequest>,
 }
 
 /// Where and with what a run was computed.

@@ -1,21 +1,23 @@
 //! What can be said of records without labels: how accurate the model may be on them, what is new in
 //! them, and which to label first.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Model;
 use super::card::Unavailable;
-use super::coverage::RecordCoverage;
-use super::encoder::{Encoded, Encoder};
-use super::{Model, Weighed};
+use super::measured::{Measured, Recall, Recalled};
+use super::uncovered::{place, terms_of};
 use crate::eval::accuracy_estimate::{
     AccuracyEstimate, Labelled, MIN_CALIBRATION, Unlabelled, estimate_accuracy,
 };
 use crate::eval::labeling::{self, MAX_CHOSEN};
 use crate::eval::similar::{MAX_GROUPS, similar_groups};
-use crate::eval::terms::most_frequent;
+use crate::eval::terms::{TermCounts, most_frequent};
 use crate::eval::{Matrix, terms};
-use crate::text::tokenizer;
+use crate::problem::Problem;
+use crate::random;
 use crate::text::vectorizer::UnknownToken;
 
 /// Terms that are listed at most.
@@ -26,6 +28,11 @@ const MAX_NAMES: usize = 3;
 const MAX_EXAMPLES: usize = 3;
 /// Characters of a text that are shown.
 const EXCERPT: usize = 160;
+/// Records that are compared with one another at most; beyond that, the most informative ones, and a
+/// seeded sample of the flagged ones.
+pub const MAX_LOOKED_AT: usize = 10_000;
+/// Records that are in memory again at a time.
+const RECALLED_AT_A_TIME: usize = 1_000;
 
 /// What can be said of records without labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -34,13 +41,14 @@ pub struct UnlabelledReport {
     /// thresholded confidence: Garg et al. 2022). `null` where `unavailable` says why not.
     pub estimated_accuracy: Option<AccuracyEstimate>,
     /// The words that most records hold and the model does not know, at most 20; of rows, the columns
-    /// whose values lie outside what training saw. Empty for images.
+    /// whose values lie outside what training saw. Empty for images. Beyond a million distinct words
+    /// the rarer half is forgotten now and then, and counts of rare words may be too low.
     pub uncovered_terms: Vec<UncoveredTerm>,
     /// The flagged records by likeness, at most ten groups, the largest first (spherical k-means of
-    /// their vectors).
+    /// their vectors). Of more than 10,000 flagged records, a seeded sample of so many.
     pub groups: Vec<SimilarRecords>,
     /// The records whose labels would teach most and of which no two are alike, at most 50, the
-    /// first to label first.
+    /// first to label first. Chosen among the 10,000 most informative.
     pub label_first: Vec<ToLabel>,
 }
 
@@ -88,39 +96,40 @@ pub struct ToLabel {
     pub informativeness: f64,
 }
 
-/// Records that were read, with what is needed to name them.
+/// Records that were measured, with what is needed to name them.
 pub(super) struct Batch<'a> {
-    pub weighed: &'a [Weighed],
-    /// Of each record.
-    pub coverage: &'a [RecordCoverage],
-    /// The network's own confidence of each; `None` where numbers are predicted.
-    pub raw_confidence: &'a [Option<f64>],
-    /// Calibrated confidence of each, or where there is none, the network's own; `None` where numbers
-    /// are predicted.
-    pub confidence: Vec<Option<f64>>,
-    /// Whether each is flagged; `None` where that cannot be told.
-    pub flagged: Option<Vec<bool>>,
-    /// The text of each record; empty for other records.
-    pub texts: &'a [String],
-    /// The row of each in its dataset, from 1.
-    pub rows: &'a [u64],
+    pub model: &'a Model,
+    pub records: &'a [Measured],
+    /// What of them is not covered.
+    pub terms: &'a TermCounts,
+    /// Gives some of them again.
+    pub recall: &'a dyn Recall,
     /// Level at which records are flagged.
     pub max_false_alarm: f64,
 }
 
+/// Records that were looked at again.
+#[derive(Default)]
+struct Seen {
+    /// By which they are alike.
+    vectors: Matrix,
+    /// What of each is not covered.
+    terms: Vec<Vec<String>>,
+}
+
 impl Batch<'_> {
     /// The report, and what is not in it.
-    pub(super) fn report(self, model: &Model) -> (UnlabelledReport, Vec<Unavailable>) {
-        let have = model.calibration.records();
+    pub(super) fn report(self) -> Result<(UnlabelledReport, Vec<Unavailable>), Problem> {
+        let have = self.model.calibration.records();
         let mut unavailable = Vec::new();
-        let estimated_accuracy = self.estimate(model).unwrap_or_else(|(reason, need)| {
+        let estimated_accuracy = self.estimate().unwrap_or_else(|(reason, need)| {
             let statistic = "estimated_accuracy".to_owned();
             unavailable.push(Unavailable { statistic, reason, have, need });
             None
         });
-        let terms: Vec<Vec<String>> = self.weighed.iter().map(|w| terms_of(model, w)).collect();
-        let groups = match &self.flagged {
-            Some(flagged) => self.groups(model, flagged, &terms),
+        let flagged: Option<Vec<bool>> = self.records.iter().map(|r| r.flagged).collect();
+        let groups = match &flagged {
+            Some(flagged) => self.groups(flagged)?,
             None => {
                 let reason = "no record is flagged where that cannot be told".to_owned();
                 let statistic = "groups".to_owned();
@@ -130,17 +139,17 @@ impl Batch<'_> {
         };
         let report = UnlabelledReport {
             estimated_accuracy,
-            uncovered_terms: self.terms(model, &terms),
+            uncovered_terms: self.uncovered()?,
             groups,
-            label_first: self.label_first(),
+            label_first: self.label_first()?,
         };
-        (report, unavailable)
+        Ok((report, unavailable))
     }
 
     /// The estimate, or in words why there is none and the calibration records that it takes.
-    fn estimate(&self, model: &Model) -> Result<Option<AccuracyEstimate>, (String, Option<usize>)> {
-        let calibration = &model.calibration;
-        if model.reader.output.head().is_none() {
+    fn estimate(&self) -> Result<Option<AccuracyEstimate>, (String, Option<usize>)> {
+        let calibration = &self.model.calibration;
+        if self.model.reader.output.head().is_none() {
             let reason = "numbers are predicted: only labels are right or wrong".to_owned();
             return Err((reason, None));
         }
@@ -154,112 +163,124 @@ impl Batch<'_> {
                 right,
             })
             .collect();
-        let unlabelled: Vec<Unlabelled> = self
-            .raw_confidence
-            .iter()
-            .flatten()
-            .zip(self.coverage)
-            .map(|(&score, coverage)| Unlabelled { score, coverage: coverage.share() })
-            .collect();
+        let unlabelled = |record: &Measured| {
+            Some(Unlabelled { score: record.raw_confidence?, coverage: record.coverage.share() })
+        };
+        let unlabelled: Vec<Unlabelled> = self.records.iter().filter_map(unlabelled).collect();
         let need = (labelled.len() < MIN_CALIBRATION).then_some(MIN_CALIBRATION);
-        estimate_accuracy(&labelled, &unlabelled, model.spec.training.seed)
+        estimate_accuracy(&labelled, &unlabelled, self.model.spec.training.seed)
             .map(Some)
             .map_err(|reason| (reason.to_string(), need))
     }
 
-    fn terms(&self, model: &Model, terms: &[Vec<String>]) -> Vec<UncoveredTerm> {
-        let found = most_frequent(terms.iter().map(Vec::as_slice), MAX_TERMS).into_iter();
+    fn uncovered(&self) -> Result<Vec<UncoveredTerm>, Problem> {
+        let found = self.terms.most_frequent(MAX_TERMS).into_iter();
         let term = |found: terms::UncoveredTerm| {
-            let of = |&record: &usize| self.example(record, self.place(model, record, &found.term));
-            UncoveredTerm {
-                examples: found.examples.iter().map(of).collect(),
+            Ok(UncoveredTerm {
+                examples: self.examples(&found.examples, Some(&found.term))?,
                 records: found.records,
                 term: found.term,
-            }
+            })
         };
         found.map(term).collect()
     }
 
-    /// Where a term stands in the text of a record.
-    fn place(&self, model: &Model, record: usize, term: &str) -> Option<&UnknownToken> {
-        let unknown = &self.weighed[record].reading.encoded.text()?.unknown;
-        unknown.iter().find(|token| compared(model, &token.text) == term)
-    }
-
-    fn groups(
-        &self,
-        model: &Model,
-        flagged: &[bool],
-        terms: &[Vec<String>],
-    ) -> Vec<SimilarRecords> {
+    fn groups(&self, flagged: &[bool]) -> Result<Vec<SimilarRecords>, Problem> {
         let flagged: Vec<usize> = (0..flagged.len()).filter(|&record| flagged[record]).collect();
-        let vectors = self.vectors(flagged.iter().copied());
-        let found = similar_groups(&vectors, MAX_GROUPS, model.spec.training.seed);
+        let seed = self.model.spec.training.seed;
+        let flagged = sample(flagged, seed);
+        let seen = self.look_again(&flagged)?;
+        let found = similar_groups(&seen.vectors, MAX_GROUPS, seed);
         let group = |members: Vec<usize>| {
-            let of_members = members.iter().map(|&record| terms[record].as_slice());
+            let of_members = members.iter().map(|&place| seen.terms[place].as_slice());
             let names = most_frequent(of_members, MAX_NAMES).into_iter().map(|term| term.term);
-            let closest = members.iter().take(MAX_EXAMPLES);
-            SimilarRecords {
+            let closest = members.iter().take(MAX_EXAMPLES).map(|&place| flagged[place]);
+            Ok(SimilarRecords {
                 terms: names.collect(),
                 records: members.len(),
-                examples: closest.map(|&record| self.example(record, None)).collect(),
-            }
+                examples: self.examples(&closest.collect::<Vec<_>>(), None)?,
+            })
         };
         let members = |members: &[(usize, f64)]| -> Vec<usize> {
-            members.iter().map(|(place, _)| flagged[*place]).collect()
+            members.iter().map(|(place, _)| *place).collect()
         };
         found.groups.iter().map(|found| group(members(&found.members))).collect()
     }
 
-    fn label_first(&self) -> Vec<ToLabel> {
-        let weight = |(weighed, confidence): (&Weighed, &Option<f64>)| {
-            let p_value = weighed.combined.as_ref().map(|c| c.p_value);
-            match confidence {
-                Some(confidence) => {
-                    let p_value = p_value.unwrap_or(1.0);
-                    labeling::informativeness(*confidence, p_value, self.max_false_alarm)
-                }
-                None => labeling::informativeness(1.0, p_value.unwrap_or(0.0), 1.0),
+    fn label_first(&self) -> Result<Vec<ToLabel>, Problem> {
+        let weight = |record: &Measured| match record.confidence.or(record.raw_confidence) {
+            Some(confidence) => {
+                let p_value = record.p_value.unwrap_or(1.0);
+                labeling::informativeness(confidence, p_value, self.max_false_alarm)
             }
+            None => labeling::informativeness(1.0, record.p_value.unwrap_or(0.0), 1.0),
         };
-        let weights: Vec<f64> = self.weighed.iter().zip(&self.confidence).map(weight).collect();
-        let vectors = self.vectors(0..self.weighed.len());
-        let chosen = labeling::choose(&vectors, &weights, MAX_CHOSEN);
-        let record = |choice: labeling::Choice| ToLabel {
-            example: self.example(choice.record, None),
+        let weights: Vec<f64> = self.records.iter().map(weight).collect();
+        let candidates = most_informative(&weights);
+        let weights: Vec<f64> = candidates.iter().map(|&record| weights[record]).collect();
+        let seen = self.look_again(&candidates)?;
+        let chosen = labeling::choose(&seen.vectors, &weights, MAX_CHOSEN);
+        let records: Vec<usize> = chosen.iter().map(|choice| candidates[choice.record]).collect();
+        let examples = self.examples(&records, None)?.into_iter().zip(chosen);
+        let record = |(example, choice): (Example, labeling::Choice)| ToLabel {
+            example,
             informativeness: choice.informativeness,
         };
-        chosen.into_iter().map(record).collect()
+        Ok(examples.map(record).collect())
     }
 
-    /// The vectors of records, by which they are alike.
-    fn vectors(&self, records: impl Iterator<Item = usize>) -> Matrix {
-        Matrix::of_rows(records.map(|record| self.weighed[record].reading.vector()))
-    }
-
-    fn example(&self, record: usize, around: Option<&UnknownToken>) -> Example {
-        let text = self.texts.get(record).map(|text| excerpt(text, around));
-        Example { row: self.rows[record], text }
-    }
-}
-
-/// What of a record is not covered: unknown words in the form in which words are the same, or the
-/// columns of values outside.
-fn terms_of(model: &Model, weighed: &Weighed) -> Vec<String> {
-    match &weighed.reading.encoded {
-        Encoded::Text(text) => {
-            text.unknown.iter().map(|token| compared(model, &token.text)).collect()
+    /// Looks at records again, some at a time: their vectors, and what of them is not covered.
+    fn look_again(&self, records: &[usize]) -> Result<Seen, Problem> {
+        let mut seen =
+            Seen { vectors: Matrix::new(self.model.reader.vector_width()), ..Seen::default() };
+        let reader = &self.model.reader;
+        let of = |recalled: &Recalled<'_>| {
+            let (representation, _) = reader.evaluate(&recalled.encoded);
+            let vector = super::vector(&recalled.encoded, &representation).to_vec();
+            (vector, terms_of(self.model, &recalled.encoded))
+        };
+        for some in records.chunks(RECALLED_AT_A_TIME) {
+            let recalled = self.recall.recall(some)?;
+            let of_some: Vec<(Vec<f32>, Vec<String>)> = recalled.par_iter().map(of).collect();
+            for (vector, terms) in of_some {
+                seen.vectors.push(&vector);
+                seen.terms.push(terms);
+            }
         }
-        Encoded::Row(row) => row.coverage.outside.iter().map(|o| o.column.clone()).collect(),
-        Encoded::Image(_) => Vec::new(),
+        Ok(seen)
+    }
+
+    /// How records are found again; with a term, an excerpt around it.
+    fn examples(&self, records: &[usize], term: Option<&str>) -> Result<Vec<Example>, Problem> {
+        let recalled = self.recall.recall(records)?;
+        let example = |(recalled, &record): (&Recalled<'_>, &usize)| {
+            let place = term.and_then(|term| place(self.model, &recalled.encoded, term));
+            let text = recalled.text.as_deref().map(|text| excerpt(text, place));
+            Example { row: self.records[record].row, text }
+        };
+        Ok(recalled.iter().zip(records).map(example).collect())
     }
 }
 
-/// A word in the form in which the model compares words.
-fn compared(model: &Model, word: &str) -> String {
-    let Encoder::Text(vectorizer) = &model.reader.encoder else { return word.to_owned() };
-    let token = tokenizer::tokens(word, vectorizer.spec().case_folding).next();
-    token.map_or_else(|| word.to_owned(), |token| token.text.into_owned())
+/// At most [`MAX_LOOKED_AT`] of some records, drawn by a seed, in their order.
+fn sample(mut records: Vec<usize>, seed: u64) -> Vec<usize> {
+    if records.len() > MAX_LOOKED_AT {
+        random::shuffle(&mut records, &mut random::stream(seed, "evaluation.flagged"));
+        records.truncate(MAX_LOOKED_AT);
+        records.sort_unstable();
+    }
+    records
+}
+
+/// The [`MAX_LOOKED_AT`] records of the largest weights, of equals the first, in their order.
+fn most_informative(weights: &[f64]) -> Vec<usize> {
+    let mut records: Vec<usize> = (0..weights.len()).collect();
+    if records.len() > MAX_LOOKED_AT {
+        records.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+        records.truncate(MAX_LOOKED_AT);
+        records.sort_unstable();
+    }
+    records
 }
 
 /// A part of a text: its beginning, or what stands around a word. What is left out shows as `…`.

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::content::{self, Content};
 use super::encoder::Encoder;
+use super::measured::{Recall, Recalled};
 use super::{Model, Reading};
 use crate::eval::Matrix;
 use crate::eval::drift::{Change, Evidence, Kernel, Share, most_changed};
 use crate::eval::prototypes::unit;
+use crate::problem::Problem;
 use crate::tabular::{FeatureKind, TabularEncoder};
 use crate::text::Vectorizer;
 
@@ -26,19 +30,29 @@ pub(super) struct Comparison<'a> {
     model: &'a Model,
     reference: &'a Content,
     batch: Content,
-    /// Positions in the batch of the records that are compared, ascending.
-    positions: Vec<usize>,
+    /// The text of each record that is compared; empty where it is none.
+    texts: Vec<String>,
 }
 
 impl<'a> Comparison<'a> {
-    /// `None` where the model keeps no calibration records.
-    pub fn new(model: &'a Model, readings: &[&Reading]) -> Option<Self> {
-        let reference = model.calibration.content.as_ref()?;
-        let positions =
-            content::sample(&model.reader, readings.len(), MAX_COMPARED, model.spec.training.seed);
-        let compared: Vec<&Reading> = positions.iter().map(|&i| readings[i]).collect();
-        let batch = Content::of(&model.reader, &compared, content::CommonWords::new());
-        Some(Self { model, reference, batch, positions })
+    /// With some of the `records` of a batch, which are looked at again. `None` where the model keeps no
+    /// calibration records.
+    pub fn new(
+        model: &'a Model,
+        records: usize,
+        recall: &dyn Recall,
+    ) -> Result<Option<Self>, Problem> {
+        let Some(reference) = model.calibration.content.as_ref() else { return Ok(None) };
+        let seed = model.spec.training.seed;
+        let positions = content::sample(&model.reader, records, MAX_COMPARED, seed);
+        let recalled = recall.recall(&positions)?;
+        let read = |recalled: &Recalled<'_>| model.reader.read(recalled.encoded.clone().into_owned());
+        let readings: Vec<Reading> = recalled.par_iter().map(read).collect();
+        let readings: Vec<&Reading> = readings.iter().collect();
+        let batch = Content::of(&model.reader, &readings, content::CommonWords::new());
+        let text = |recalled: &Recalled<'_>| recalled.text.as_deref().unwrap_or("").to_owned();
+        let texts = recalled.iter().map(text).collect();
+        Ok(Some(Self { model, reference, batch, texts }))
     }
 
     /// Calibration records.
@@ -68,8 +82,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What differs most. `texts` are those of the whole batch, where it is one of texts.
-    pub fn changed(&self, texts: &[String]) -> Vec<Change> {
+    /// What differs most.
+    pub fn changed(&self) -> Vec<Change> {
         match (self.reference, &self.batch, &self.model.reader.encoder) {
             (
                 Content::Words { texts: reference, common },
@@ -77,7 +91,7 @@ impl<'a> Comparison<'a> {
                 Encoder::Text(vectorizer),
             ) => {
                 let name = |word: &u32| {
-                    let named = || self.named(*word, batch, texts, vectorizer);
+                    let named = || self.named(*word, batch, vectorizer);
                     common.get(word).cloned().or_else(named)
                 };
                 most_changed(&words(reference, batch), MAX_CHANGES, name)
@@ -94,11 +108,10 @@ impl<'a> Comparison<'a> {
         &self,
         word: u32,
         batch: &[Vec<u32>],
-        texts: &[String],
         vectorizer: &Vectorizer,
     ) -> Option<String> {
         let holding = batch.iter().position(|words| words.binary_search(&word).is_ok())?;
-        content::word_of(vectorizer, texts.get(self.positions[holding])?, word)
+        content::word_of(vectorizer, self.texts.get(holding)?, word)
     }
 }
 

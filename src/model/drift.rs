@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Model;
 use super::comparison::Comparison;
 use super::coverage::RecordCoverage;
 use super::encoder::Encoder;
-use super::{Model, Reading};
+use super::measured::{Measured, Recall};
 use crate::eval::detector::DetectorKind;
 use crate::eval::drift::{Change, Evidence, Share, Shift, permutations, shift};
+use crate::problem::Problem;
 
 /// Whether a batch has shifted, and what in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -38,39 +40,22 @@ impl Axis {
 }
 
 impl Model {
-    /// Tests a batch of independent records against the calibration records, axis by axis, and all
-    /// axes at level `alpha` in (0, 1) by Bonferroni. `None` without calibration records.
-    ///
-    /// The axes: each detector; `confidence` before calibration; `ngram_coverage` or
-    /// `column_coverage`, and `representation_coverage`; the share of `texts_with_unknown` words
-    /// or of `rows_with_outside` values; and `content`, the records themselves, where the model keeps
-    /// calibration records. What a detector says already is left out, since a second
-    /// look at the same numbers costs power: `confidence` where `coverage_msp` is a detector (1 − the
-    /// same), and, but for rows, `representation_coverage` where `prototypes` is.
-    pub fn drift(&self, readings: &[&Reading], alpha: f64) -> Option<Shift> {
-        self.shift(readings, Comparison::new(self, readings).as_ref(), alpha)
-    }
-
     fn shift(
         &self,
-        readings: &[&Reading],
+        records: &[Measured],
         comparison: Option<&Comparison<'_>>,
         alpha: f64,
     ) -> Option<Shift> {
         if self.calibration.records() == 0 {
             return None;
         }
-        let coverage: Vec<RecordCoverage> =
-            readings.iter().map(|reading| RecordCoverage::of(reading)).collect();
-        let axes = self.compared(readings, &coverage);
+        let axes = self.compared(records);
         let mut evidence: Vec<(&str, Evidence<'_>)> =
             axes.iter().map(|axis| (axis.name, axis.evidence())).collect();
-        let outside = |records: &[RecordCoverage]| {
-            Share::of_flags(records.iter().map(|record| record.has_outside))
-        };
+        let known = self.calibration.coverage.iter().map(|record| record.has_outside);
         let shares = Evidence::Shares {
-            reference: outside(&self.calibration.coverage),
-            batch: outside(&coverage),
+            reference: Share::of_flags(known),
+            batch: Share::of_flags(records.iter().map(|record| record.coverage.has_outside)),
         };
         match self.reader.encoder {
             Encoder::Text(_) => evidence.push(("texts_with_unknown", shares)),
@@ -90,21 +75,30 @@ impl Model {
         Some(shift(&evidence, alpha))
     }
 
-    /// The same, and what has shifted. `texts` are the batch's, if it is one of texts: they name the
-    /// words.
-    pub fn drift_report(
+    /// Tests a batch of independent records against the calibration records, axis by axis, and all
+    /// axes at level `alpha` in (0, 1) by Bonferroni. `None` without calibration records.
+    ///
+    /// The axes: each detector; `confidence` before calibration; `ngram_coverage` or
+    /// `column_coverage`, and `representation_coverage`; the share of `texts_with_unknown` words
+    /// or of `rows_with_outside` values; and `content`, the records themselves, where the model keeps
+    /// calibration records. What a detector says already is left out, since a second
+    /// look at the same numbers costs power: `confidence` where `coverage_msp` is a detector (1 − the
+    /// same), and, but for rows, `representation_coverage` where `prototypes` is.
+    ///
+    /// And what has shifted. Some of the records are looked at again.
+    pub fn drift(
         &self,
-        readings: &[&Reading],
-        texts: &[String],
+        records: &[Measured],
         alpha: f64,
-    ) -> Option<DriftReport> {
-        let comparison = Comparison::new(self, readings);
-        let shift = self.shift(readings, comparison.as_ref(), alpha)?;
-        let changed = comparison.map_or_else(Vec::new, |comparison| comparison.changed(texts));
-        Some(DriftReport { shift, changed })
+        recall: &dyn Recall,
+    ) -> Result<Option<DriftReport>, Problem> {
+        let comparison = Comparison::new(self, records.len(), recall)?;
+        let Some(shift) = self.shift(records, comparison.as_ref(), alpha) else { return Ok(None) };
+        let changed = comparison.map_or_else(Vec::new, |comparison| comparison.changed());
+        Ok(Some(DriftReport { shift, changed }))
     }
 
-    fn compared(&self, readings: &[&Reading], coverage: &[RecordCoverage]) -> Vec<Axis> {
+    fn compared(&self, records: &[Measured]) -> Vec<Axis> {
         let detectors = &self.reader.detectors;
         let has = |wanted: DetectorKind| detectors.iter().any(|(kind, _)| *kind == wanted);
         let scores = self.calibration.combination.iter().flat_map(|c| c.scores());
@@ -115,11 +109,11 @@ impl Model {
             .map(|(i, ((kind, _), scores))| Axis {
                 name: kind.name(),
                 reference: scores.to_vec(),
-                batch: readings.iter().map(|reading| reading.axes[i]).collect(),
+                batch: records.iter().map(|record| record.axes[i]).collect(),
             })
             .collect();
         if self.reader.output.head().is_some() && !has(DetectorKind::CoverageMsp) {
-            let confidence = readings.iter().filter_map(|reading| self.raw_confidence(reading));
+            let confidence = records.iter().filter_map(|record| record.raw_confidence);
             axes.push(Axis {
                 name: "confidence",
                 reference: self.calibration.decisions.iter().map(|(c, _)| *c).collect(),
@@ -131,7 +125,7 @@ impl Model {
             axes.push(Axis {
                 name,
                 reference: calibrated.iter().filter_map(of).collect(),
-                batch: coverage.iter().filter_map(of).collect(),
+                batch: records.iter().filter_map(|record| of(&record.coverage)).collect(),
             });
         };
         match self.reader.encoder {
@@ -145,12 +139,5 @@ impl Model {
             push("representation_coverage", |record| Some(record.representation));
         }
         axes
-    }
-
-    /// The network's own confidence in its answer; `None` where numbers are predicted.
-    pub fn raw_confidence(&self, reading: &Reading) -> Option<f64> {
-        let head = self.reader.output.head()?;
-        let raw = self.reader.probabilities(&reading.logits);
-        Some(head.certainty(&raw, &raw))
     }
 }

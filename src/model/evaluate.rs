@@ -3,35 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Model;
 use super::batch_report::{Batch, UnlabelledReport};
 use super::card::Unavailable;
 use super::coverage::{BIN_ENDS, MeanCoverage, RecordCoverage, bin_ends};
-use super::criteria::{Criteria, Judgement};
 use super::drift::DriftReport;
-use super::encoder::Encoded;
-use super::{Model, Weighed};
+use super::criteria::Criteria;
+use super::measured::{Answer, Measured, Measurements, Recall};
 use crate::eval::reliability::Reliability;
+use crate::problem::Problem;
 use crate::task::{
-    Evaluated, Head, MetricsReport, Outcomes, Output, Predicted, RegressionReport, report,
+    Evaluated, Head, LabelScores, MetricsReport, Output, Predicted, RegressionReport, report,
+    report_of_scores,
 };
-
-/// Records to evaluate a model on.
-pub struct EvaluatedRecords {
-    /// The records.
-    pub records: Vec<Encoded>,
-    /// Their texts, to show; empty where they are no texts.
-    pub texts: Vec<String>,
-    /// The row of each in its dataset, from 1.
-    pub rows: Vec<u64>,
-    /// Their true labels or numbers; `None` where they are not known.
-    pub outcomes: Option<Outcomes>,
-    /// The slice of each, where slices were asked for.
-    pub slices: Option<Vec<String>>,
-}
 
 /// How a model does on records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -79,7 +66,7 @@ pub struct SliceReport {
     /// Accuracy and the other metrics; absent without labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsReport>,
-    /// Mean coverage.
+    /// Mean coverage; each share in \[0, 1\], higher is better covered.
     pub coverage: MeanCoverage,
     /// Share flagged as outside at `max_false_alarm`; absent where that cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,42 +113,36 @@ pub struct CoverageBin {
     pub accepted: f64,
 }
 
-struct Outcome {
-    judgement: Judgement,
-    /// Where numbers are predicted.
-    values: Vec<f64>,
-    coverage: RecordCoverage,
-    /// The network's own; `None` where numbers are predicted.
-    raw_confidence: Option<f64>,
-    /// Calibrated.
-    confidence: Option<f64>,
+/// What an evaluation is asked for.
+pub struct Asked<'a> {
+    /// What records must pass to be accepted.
+    pub criteria: &'a Criteria,
+    /// Level of the test for drift, in (0, 1).
+    pub drift_alpha: f64,
+    /// Whether truths were read.
+    pub labelled: bool,
 }
 
 /// What an evaluation is made of.
 struct Judged<'a> {
     model: &'a Model,
-    outcomes: Vec<Outcome>,
-    truths: Option<Outcomes>,
+    records: &'a [Measured],
+    labelled: bool,
 }
 
 impl Model {
-    /// Evaluates records; `None` without any. Drift is tested at the level `drift_alpha` in (0, 1).
-    pub fn evaluate(
+    /// The report on measured records; `None` without any. Some of the records are looked at again.
+    pub fn evaluation(
         &self,
-        data: EvaluatedRecords,
-        criteria: &Criteria,
-        drift_alpha: f64,
-    ) -> Option<Evaluation> {
-        let EvaluatedRecords { records, texts, rows, outcomes: truths, slices } = data;
-        let weighed: Vec<_> = records.into_par_iter().map(|record| self.weigh(record)).collect();
-        let q_values = criteria.q_values(&weighed);
-        let outcome = |(weighed, q)| self.outcome(weighed, criteria, q);
-        let outcomes = weighed.par_iter().zip(q_values).map(outcome).collect();
-        let judged = Judged { model: self, outcomes, truths };
-        let all: Vec<usize> = (0..weighed.len()).collect();
-        let overall = judged.slice(None, &all)?;
-        let readings: Vec<_> = weighed.iter().map(|weighed| &weighed.reading).collect();
-        let drift = self.drift_report(&readings, &texts, drift_alpha);
+        measured: &Measurements,
+        asked: &Asked<'_>,
+        recall: &dyn Recall,
+    ) -> Result<Option<Evaluation>, Problem> {
+        let Measurements { records, slices, terms } = measured;
+        let judged = Judged { model: self, records, labelled: asked.labelled };
+        let all: Vec<usize> = (0..records.len()).collect();
+        let Some(overall) = judged.slice(None, &all) else { return Ok(None) };
+        let drift = self.drift(records, asked.drift_alpha, recall)?;
         let mut unavailable = Vec::new();
         let have = self.calibration.records();
         if drift.is_none() {
@@ -175,53 +156,33 @@ impl Model {
             let (statistic, reason) = ("drift.content".to_owned(), reason.to_owned());
             unavailable.push(Unavailable { statistic, reason, have: 0, need: None });
         }
-        let unlabelled = judged.truths.is_none().then(|| {
-            let outcomes = judged.outcomes.iter();
-            let batch = Batch {
-                weighed: &weighed,
-                coverage: &outcomes.clone().map(|o| o.coverage).collect::<Vec<_>>(),
-                raw_confidence: &outcomes.clone().map(|o| o.raw_confidence).collect::<Vec<_>>(),
-                confidence: outcomes.clone().map(|o| o.confidence.or(o.raw_confidence)).collect(),
-                flagged: outcomes.map(|o| o.judgement.flagged).collect(),
-                texts: &texts,
-                rows: &rows,
-                max_false_alarm: criteria.thresholds.max_false_alarm,
-            };
-            let (report, without) = batch.report(self);
+        let mut unlabelled = None;
+        if !asked.labelled {
+            let max_false_alarm = asked.criteria.thresholds.max_false_alarm;
+            let batch = Batch { model: self, records, terms, recall, max_false_alarm };
+            let (report, without) = batch.report()?;
             unavailable.extend(without);
-            report
-        });
-        Some(Evaluation {
+            unlabelled = Some(report);
+        }
+        Ok(Some(Evaluation {
             overall,
-            slices: judged.slices(slices.as_deref().unwrap_or_default()),
+            slices: judged.slices(slices),
             coverage_bins: judged.coverage_bins(),
             reliability: judged.reliability(),
             drift,
             unlabelled,
             unavailable,
-        })
-    }
-
-    fn outcome(&self, weighed: &Weighed, criteria: &Criteria, q_value: Option<f64>) -> Outcome {
-        let judgement = criteria.judge(self, weighed, q_value);
-        let Judgement { raw, calibrated, .. } = &judgement;
-        let head = self.reader.output.head();
-        let sure = |p: &[f64]| Some(head?.certainty(p, raw));
-        Outcome {
-            values: self.reader.values(&weighed.reading.logits),
-            coverage: RecordCoverage::of(&weighed.reading),
-            raw_confidence: sure(raw),
-            confidence: calibrated.as_deref().and_then(sure),
-            judgement,
-        }
+        }))
     }
 }
 
 impl Judged<'_> {
-    fn slices(&self, of_records: &[String]) -> Vec<SliceReport> {
+    fn slices(&self, names: &[String]) -> Vec<SliceReport> {
         let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (record, slice) in of_records.iter().enumerate() {
-            members.entry(slice).or_default().push(record);
+        for (record, measured) in self.records.iter().enumerate() {
+            if let Some(name) = measured.slice.and_then(|slice| names.get(slice as usize)) {
+                members.entry(name).or_default().push(record);
+            }
         }
         let slice =
             |(slice, records): (&str, Vec<usize>)| self.slice(Some(slice.to_owned()), &records);
@@ -235,23 +196,38 @@ impl Judged<'_> {
     }
 
     fn measure(&self, records: &[usize]) -> Option<MetricsReport> {
-        let (truths, outcomes) = (self.truths.as_ref()?, &self.outcomes);
+        if !self.labelled {
+            return None;
+        }
+        let answers = records.iter().filter_map(|&i| self.records[i].answer.as_ref());
         match &self.model.reader.output {
-            Output::Labels { labels, head } => {
-                let evaluated = |&i: &usize| Evaluated {
-                    truth: truths.labels_of(i),
-                    raw: outcomes[i].judgement.raw.clone(),
-                    calibrated: outcomes[i].judgement.calibrated.clone(),
-                };
-                let evaluated: Vec<Evaluated<'_>> = records.iter().map(evaluated).collect();
-                report(*head, labels, &evaluated).map(MetricsReport::Classification)
+            Output::Labels { labels, head: Head::MultiLabel } => {
+                let evaluated = answers.filter_map(|answer| match answer {
+                    Answer::Labels { truth, raw, calibrated } => {
+                        let (raw, calibrated) = (raw.clone(), calibrated.clone());
+                        Some(Evaluated { truth, raw, calibrated })
+                    }
+                    Answer::Label(_) | Answer::Values { .. } => None,
+                });
+                let evaluated: Vec<Evaluated<'_>> = evaluated.collect();
+                report(Head::MultiLabel, labels, &evaluated).map(MetricsReport::Classification)
+            }
+            Output::Labels { labels, .. } => {
+                let scores = answers.filter_map(|answer| match answer {
+                    Answer::Label(scores) => Some(scores),
+                    Answer::Labels { .. } | Answer::Values { .. } => None,
+                });
+                let scores: Vec<&LabelScores> = scores.collect();
+                report_of_scores(labels, &scores).map(MetricsReport::Classification)
             }
             Output::Values { names, .. } => {
-                let predicted = |&i: &usize| Predicted {
-                    truth: truths.values_of(i),
-                    values: outcomes[i].values.clone(),
-                };
-                let predicted: Vec<Predicted<'_>> = records.iter().map(predicted).collect();
+                let predicted = answers.filter_map(|answer| match answer {
+                    Answer::Values { truth, values } => {
+                        Some(Predicted { truth, values: values.clone() })
+                    }
+                    Answer::Label(_) | Answer::Labels { .. } => None,
+                });
+                let predicted: Vec<Predicted<'_>> = predicted.collect();
                 RegressionReport::of(names, &predicted).map(MetricsReport::Regression)
             }
         }
@@ -259,21 +235,20 @@ impl Judged<'_> {
 
     /// Share flagged; `None` where that cannot be told.
     fn flagged(&self, records: &[usize]) -> Option<f64> {
-        let flags: Option<Vec<bool>> =
-            records.iter().map(|&i| self.outcomes[i].judgement.flagged).collect();
+        let flags: Option<Vec<bool>> = records.iter().map(|&i| self.records[i].flagged).collect();
         let flags = flags?;
         Some(flags.iter().filter(|flag| **flag).count() as f64 / flags.len() as f64)
     }
 
     fn accepted(&self, records: &[usize]) -> Vec<usize> {
-        let accepted = |i: &usize| self.outcomes[*i].judgement.verdict.is_ok();
+        let accepted = |i: &usize| self.records[*i].accepted;
         records.iter().copied().filter(accepted).collect()
     }
 
     /// A slice; `None` without records.
     fn slice(&self, slice: Option<String>, records: &[usize]) -> Option<SliceReport> {
         let coverage: Vec<RecordCoverage> =
-            records.iter().map(|&i| self.outcomes[i].coverage).collect();
+            records.iter().map(|&i| self.records[i].coverage).collect();
         let coverage = MeanCoverage::of(&coverage)?;
         let accepted = self.accepted(records);
         let of_accepted = self.measure(&accepted);
@@ -292,8 +267,8 @@ impl Judged<'_> {
 
     fn coverage_bins(&self) -> Vec<CoverageBin> {
         let mut bins = vec![Vec::new(); BIN_ENDS.len() + 1];
-        for (record, outcome) in self.outcomes.iter().enumerate() {
-            bins[outcome.coverage.bin()].push(record);
+        for (record, measured) in self.records.iter().enumerate() {
+            bins[measured.coverage.bin()].push(record);
         }
         let filled = bins.iter().enumerate().filter(|(_, records)| !records.is_empty());
         filled.map(|(bin, records)| self.coverage_bin(bin, records)).collect()
@@ -301,8 +276,8 @@ impl Judged<'_> {
 
     fn coverage_bin(&self, bin: usize, records: &[usize]) -> CoverageBin {
         let n = records.len() as f64;
-        let mean = |of: fn(&Outcome) -> Option<f64>| {
-            let values: Option<Vec<f64>> = records.iter().map(|&i| of(&self.outcomes[i])).collect();
+        let mean = |of: fn(&Measured) -> Option<f64>| {
+            let values: Option<Vec<f64>> = records.iter().map(|&i| of(&self.records[i])).collect();
             values.map(|values| values.iter().sum::<f64>() / n)
         };
         let metrics = self.measure(records);
@@ -315,8 +290,8 @@ impl Judged<'_> {
             accuracy: classification.map(|c| c.accuracy),
             accuracy_interval: classification.map(|c| c.accuracy_interval),
             mse: metrics.as_ref().and_then(|m| Some(m.regression()?.mse)),
-            confidence: mean(|outcome| outcome.confidence),
-            raw_confidence: mean(|outcome| outcome.raw_confidence),
+            confidence: mean(|record| record.confidence),
+            raw_confidence: mean(|record| record.raw_confidence),
             flagged: self.flagged(records),
             accepted: self.accepted(records).len() as f64 / n,
         }
@@ -324,17 +299,13 @@ impl Judged<'_> {
 
     /// Confidence against accuracy, where a record has one label.
     fn reliability(&self) -> Option<Reliability> {
-        let truths = self.truths.as_ref()?;
-        let head = self.model.reader.output.head().filter(|head| *head != Head::MultiLabel)?;
-        let pairs = |of: fn(&Outcome) -> Option<f64>| -> Option<Vec<(f64, bool)>> {
-            let pair = |(record, outcome): (usize, &Outcome)| {
-                let right = head.labels(&outcome.judgement.raw) == truths.labels_of(record);
-                Some((of(outcome)?, right))
-            };
-            self.outcomes.iter().enumerate().map(pair).collect()
+        self.model.reader.output.head().filter(|head| *head != Head::MultiLabel)?;
+        let pairs = |of: fn(&Measured) -> Option<f64>| -> Option<Vec<(f64, bool)>> {
+            let pair = |record: &Measured| Some((of(record)?, record.answer.as_ref()?.is_right()?));
+            self.records.iter().map(pair).collect()
         };
-        let before = pairs(|outcome| outcome.raw_confidence)?;
-        let after = pairs(|outcome| outcome.confidence);
+        let before = pairs(|record| record.raw_confidence)?;
+        let after = pairs(|record| record.confidence);
         Reliability::of(&before, after.as_deref(), self.model.spec.training.seed)
     }
 }

@@ -23,6 +23,7 @@ pub mod fit;
 pub mod init_from;
 pub mod inspect;
 mod leaks;
+pub mod measured;
 pub mod membership;
 pub mod monitor;
 pub mod monitoring;
@@ -35,6 +36,7 @@ mod steering;
 pub mod test_results;
 pub mod training_records;
 mod transfer;
+mod uncovered;
 
 use crate::eval::calibrator::Choice;
 use crate::eval::combination::{Combination, Combined};

@@ -16,16 +16,13 @@ use crate::compute::{ComputeError, Pool};
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Unavailable;
 use crate::model::criteria::{Criteria, Thresholds};
-use crate::model::encoder::{Encoded, Record, RecordError};
-use crate::model::evaluate::{EvaluatedRecords, Evaluation};
 use crate::model::explain::Explain;
 use crate::model::explanation::Explanation;
 use crate::model::monitoring::Counts;
 use crate::model::score::ScoreItem;
 use crate::model::{Model, Weighed};
-use crate::problem::{Code, FieldError, Problem};
+use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
-use crate::task::Outcomes;
 
 /// Why nothing was scored.
 #[derive(Debug, thiserror::Error)]
@@ -36,14 +33,9 @@ pub enum ScorerError {
     /// The model cannot be loaded.
     #[error("a stored model cannot be loaded: {0}")]
     Artifact(ArtifactError),
-    /// A record is not what the model takes.
-    #[error("row {row}, {error}")]
-    Record {
-        /// The record, from 1.
-        row: u64,
-        /// What is wrong.
-        error: RecordError,
-    },
+    /// The records cannot be evaluated.
+    #[error("{}", .0.detail)]
+    Refused(Box<Problem>),
     /// It would cost more than a request may.
     #[error("{}", .0.detail)]
     TooMuch(Box<Problem>),
@@ -57,17 +49,7 @@ impl From<ScorerError> for Problem {
         match error {
             ScorerError::Store(store) => store.into(),
             ScorerError::Compute(compute) => compute.into(),
-            ScorerError::TooMuch(problem) => *problem,
-            ScorerError::Record { row, error } => {
-                let message = format!("row {row}, {error}");
-                let hint = "mend the record, or leave it out";
-                let column = match &error {
-                    RecordError::Cells(cells) => cells.first().map(|cell| cell.column.as_str()),
-                    RecordError::Image(_) => None,
-                };
-                let field = FieldError::new("dataset", message).hint(hint).at(Some(row), column);
-                Problem::fields(Code::InvalidRequest, vec![field])
-            }
+            ScorerError::TooMuch(problem) | ScorerError::Refused(problem) => *problem,
             ScorerError::Artifact(artifact) => {
                 tracing::error!(error = %artifact, "a stored model cannot be loaded");
                 Problem::new(Code::ArtifactMissing, "the stored model cannot be loaded")
@@ -219,36 +201,13 @@ impl Scorer {
         self.pool.run(work).await?
     }
 
-    /// Evaluates records; `None` without any. Drift is tested at the level `drift_alpha` in (0, 1).
-    pub async fn evaluate(
+    /// Does work with a model, such as an evaluation, on the threads that score.
+    pub async fn work<T: Send + 'static>(
         &self,
-        model: Arc<Model>,
-        data: ToEvaluate,
-        thresholds: Thresholds,
-        drift_alpha: f64,
-    ) -> Result<Option<Evaluation>, ScorerError> {
-        let work = move || {
-            let ToEvaluate { records, rows, outcomes, slices } = data;
-            let encode = |(record, row): (&Record, &u64)| {
-                let encoder = &model.reader.encoder;
-                encoder.encode(record).map_err(|error| ScorerError::Record { row: *row, error })
-            };
-            let encoded: Result<Vec<Encoded>, ScorerError> =
-                records.par_iter().zip(&rows).map(encode).collect();
-            let text = |record| match record {
-                Record::Text(text) => Some(text),
-                Record::Row(_) | Record::Image(_) => None,
-            };
-            let data = EvaluatedRecords {
-                records: encoded?,
-                texts: records.into_iter().filter_map(text).collect(),
-                rows,
-                outcomes,
-                slices,
-            };
-            Ok(model.evaluate(data, &Criteria::new(&model, thresholds), drift_alpha))
-        };
-        self.pool.run(work).await?
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, ScorerError> {
+        let done = self.pool.run(work).await?;
+        done.map_err(|problem| ScorerError::Refused(Box::new(problem)))
     }
 }
 
@@ -283,16 +242,4 @@ impl Ranks {
             calibration_records: combination.map_or(0, |c| c.records()),
         }
     }
-}
-
-/// Records to evaluate a model on, as they are handed in.
-pub struct ToEvaluate {
-    /// The records.
-    pub records: Vec<Record>,
-    /// The row of each in its dataset, from 1.
-    pub rows: Vec<u64>,
-    /// Their true labels or numbers; `None` where they are not known.
-    pub outcomes: Option<Outcomes>,
-    /// The slice of each, where slices were asked for.
-    pub slices: Option<Vec<String>>,
 }

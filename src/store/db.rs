@@ -21,6 +21,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "sweeps", include_str!("../../migrations/0005_sweeps.sql")),
     (6, "extensions", include_str!("../../migrations/0006_extensions.sql")),
     (7, "monitoring", include_str!("../../migrations/0007_monitoring.sql")),
+    (8, "evaluations", include_str!("../../migrations/0008_evaluations.sql")),
     (9, "reports", include_str!("../../migrations/0009_reports.sql")),
 ];
 

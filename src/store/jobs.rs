@@ -28,6 +28,17 @@ pub struct JobFilter {
     pub dataset: Option<String>,
 }
 
+/// A job to be queued.
+pub(super) struct NewJob<'a> {
+    pub id: &'a str,
+    pub kind: &'a str,
+    pub dataset: &'a str,
+    /// The job's own id where it has no run.
+    pub run: &'a str,
+    pub spec: &'a TrainSpec,
+    pub warnings: &'a [Warning],
+}
+
 impl Store {
     /// Accepts a job. Once this returns, the job is on disk.
     pub async fn insert_job(
@@ -52,16 +63,34 @@ impl Store {
         warnings: &[Warning],
         limits: (u32, i64),
     ) -> Result<String, StoreError> {
-        let (max_attempts, max_queued) = limits;
         let (id, run) = (self.ids.next("job"), self.ids.next("run"));
-        let now = self.clock.now();
-        let spec_json = to_json(spec)?;
+        let new = NewJob { id: &id, kind, dataset: &spec.dataset, run: &run, spec, warnings };
+        self.insert_row(tx, new, limits).await?;
+        sqlx::query("INSERT INTO runs (id, job, spec, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(&run)
+            .bind(&id)
+            .bind(to_json(spec)?)
+            .bind(self.clock.now().millis())
+            .execute(&mut **tx)
+            .await?;
+        Ok(id)
+    }
+
+    /// Queues a job, if there is its dataset and the queue has a place.
+    pub(super) async fn insert_row(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        new: NewJob<'_>,
+        limits: (u32, i64),
+    ) -> Result<(), StoreError> {
+        let (max_attempts, max_queued) = limits;
+        let NewJob { id, kind, dataset, run, spec, warnings } = new;
         let exists: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM datasets WHERE id = $1")
-            .bind(&spec.dataset)
+            .bind(dataset)
             .fetch_one(&mut **tx)
             .await?;
         if exists == 0 {
-            return Err(StoreError::NotFound { what: "dataset", id: spec.dataset.clone() });
+            return Err(StoreError::NotFound { what: "dataset", id: dataset.to_owned() });
         }
         let queued: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE status = 'queued'")
             .fetch_one(&mut **tx)
@@ -69,31 +98,25 @@ impl Store {
         if queued >= max_queued {
             return Err(StoreError::QueueFull { queued });
         }
+        // Neither a range test nor an evaluation makes a model, so nobody waits for one of that name.
+        let makes_model = spec.range_test.is_none() && kind != super::evaluations::KIND;
         sqlx::query(
             "INSERT INTO jobs (id, kind, status, dataset, run, model_name, spec, warnings,
                                max_attempts, created_at, updated_at)
              VALUES ($1, $9, 'queued', $2, $3, $8, $4, $5, $6, $7, $7)",
         )
-        .bind(&id)
-        .bind(&spec.dataset)
-        .bind(&run)
-        .bind(&spec_json)
+        .bind(id)
+        .bind(dataset)
+        .bind(run)
+        .bind(to_json(spec)?)
         .bind(to_json(&warnings)?)
         .bind(i64::from(max_attempts))
-        .bind(now.millis())
-        // A range test makes no model, so nobody waits for one of that name.
-        .bind(spec.model_name.as_ref().filter(|_| spec.range_test.is_none()))
+        .bind(self.clock.now().millis())
+        .bind(spec.model_name.as_ref().filter(|_| makes_model))
         .bind(kind)
         .execute(&mut **tx)
         .await?;
-        sqlx::query("INSERT INTO runs (id, job, spec, created_at) VALUES ($1, $2, $3, $4)")
-            .bind(&run)
-            .bind(&id)
-            .bind(&spec_json)
-            .bind(now.millis())
-            .execute(&mut **tx)
-            .await?;
-        Ok(id)
+        Ok(())
     }
 
     /// Ends the transaction that queued a job, and wakes the workers.
@@ -268,7 +291,8 @@ fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         kind: row.try_get("kind")?,
         status,
         dataset: row.try_get("dataset")?,
-        run: row.try_get("run")?,
+        // A job without a run has its own id there.
+        run: row.try_get::<Option<String>, _>("run")?.filter(|run| *run != id).unwrap_or_default(),
         model: row.try_get("model")?,
         queue_position: row.try_get::<Option<i64>, _>("queue_position")?.map(i64::unsigned_abs),
         progress: row.try_get("progress")?,

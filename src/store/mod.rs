@@ -9,6 +9,7 @@ mod continuations;
 pub mod datasets;
 pub mod db;
 pub mod error;
+pub mod evaluations;
 pub mod events;
 pub mod idempotency;
 pub mod jobs;

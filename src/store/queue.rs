@@ -10,6 +10,7 @@ use super::jobs::changed;
 use super::json::{from_json, to_json};
 use super::models::NewModel;
 use super::{Store, StoreError};
+use crate::job::evaluate::EvaluateResponse;
 use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};
 use crate::learn::range_test::RangeTested;
 use crate::model::card::Card;
@@ -81,7 +82,14 @@ pub enum Ending<'a> {
         /// Time spent.
         seconds: &'a Seconds,
     },
-    /// Without any of these.
+    /// With the report of an evaluation.
+    Evaluation {
+        /// The report.
+        report: &'a EvaluateResponse,
+        /// Whether it was stopped before it was done.
+        stopped: bool,
+    },
+    /// Without any of them.
     Failed(&'a Problem),
     /// Because it was asked to.
     Cancelled,
@@ -113,12 +121,15 @@ impl Store {
         let (id, run): (String, String) = (row.try_get("id")?, row.try_get("run")?);
         let spec: String = row.try_get("spec")?;
         let spec = from_json(&spec, "jobs", "spec", &id)?;
+        // An evaluation has no run.
         let before = sqlx::query("SELECT checkpoint, seconds FROM runs WHERE id = $1")
             .bind(&run)
-            .fetch_one(&mut *tx)
+            .fetch_optional(&mut *tx)
             .await?;
-        let checkpoint: Option<String> = before.try_get("checkpoint")?;
-        let spent: Option<String> = before.try_get("seconds")?;
+        let column = |name: &str| -> Result<Option<String>, sqlx::Error> {
+            before.as_ref().map_or(Ok(None), |row| row.try_get(name))
+        };
+        let (checkpoint, spent) = (column("checkpoint")?, column("seconds")?);
         let spent = spent.map(|spent| from_json(&spent, "runs", "seconds", &run)).transpose()?;
         let job = changed(&mut tx, &id, now).await?;
         tx.commit().await?;
@@ -330,6 +341,11 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
                 let stopped = tested.stopped;
+                let status = if stopped { JobStatus::Stopped } else { JobStatus::Succeeded };
+                ended(&mut tx, status, None).await?;
+            }
+            Ending::Evaluation { report, stopped } => {
+                super::evaluations::keep_report(&mut tx, id, report).await?;
                 let status = if stopped { JobStatus::Stopped } else { JobStatus::Succeeded };
                 ended(&mut tx, status, None).await?;
             }

@@ -26,6 +26,54 @@ pub struct Evaluated<'a> {
     pub calibrated: Option<Vec<f64>>,
 }
 
+/// What the metrics need of a record with one label: a few numbers, however many labels there are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelScores {
+    /// Its true label, by position; `None` where the model does not know it.
+    pub truth: Option<u32>,
+    /// Of the network's own probabilities.
+    pub raw: ProbabilityScores,
+    /// Of the calibrated ones, if there is a calibrator.
+    pub calibrated: Option<ProbabilityScores>,
+}
+
+/// What the metrics need of one record's probabilities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProbabilityScores {
+    /// The most probable label, by position.
+    pub top: u32,
+    /// Its probability, in \[0, 1\].
+    pub confidence: f64,
+    /// Negative log probability of the true label, at least 0; `None` where that is not known.
+    pub log_loss: Option<f64>,
+    /// Brier score summed over the labels, in \[0, 2\]; `None` where the true label is not known.
+    pub brier: Option<f64>,
+}
+
+impl LabelScores {
+    /// Of a record.
+    pub fn of(record: &Evaluated<'_>) -> Self {
+        let truth = record.truth.first().copied();
+        let scores = |p: &Vec<f64>| {
+            let pair = truth.map(|truth| (p.as_slice(), truth as usize));
+            let top = argmax(p);
+            ProbabilityScores {
+                top: top as u32,
+                confidence: p[top],
+                log_loss: pair.map(|pair| log_loss([pair])),
+                brier: pair.map(|pair| brier([pair])),
+            }
+        };
+        let calibrated = record.calibrated.as_ref().map(scores);
+        Self { truth, raw: scores(&record.raw), calibrated }
+    }
+
+    /// Whether the network's own label is the true one.
+    pub fn is_right(&self) -> bool {
+        self.truth == Some(self.raw.top)
+    }
+}
+
 /// Metrics of a split or a slice of a classification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ClassificationReport {
@@ -121,35 +169,49 @@ pub fn report(
     if records.is_empty() {
         return None;
     }
-    Some(match head {
-        Head::Binary | Head::MultiClass => single(labels, records),
-        Head::MultiLabel => multiple(labels, records),
-    })
+    match head {
+        Head::Binary | Head::MultiClass => {
+            let scores: Vec<LabelScores> = records.iter().map(LabelScores::of).collect();
+            report_of_scores(labels, &scores.iter().collect::<Vec<_>>())
+        }
+        Head::MultiLabel => Some(multiple(labels, records)),
+    }
 }
 
-fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationReport {
-    let known = |r: &&Evaluated<'_>| !r.truth.is_empty();
-    let pairs = records.iter().filter(known).map(|r| (r.truth[0] as usize, argmax(&r.raw)));
-    let strays = records.iter().filter(|r| r.truth.is_empty()).map(|r| argmax(&r.raw));
+/// Measures records of a task with one label a record, from their numbers; `None` without any.
+pub fn report_of_scores(
+    labels: &LabelSet,
+    records: &[&LabelScores],
+) -> Option<ClassificationReport> {
+    if records.is_empty() {
+        return None;
+    }
+    let count = records.len() as u64;
+    let pairs = records.iter().filter_map(|r| Some((r.truth? as usize, r.raw.top as usize)));
+    let strays = records.iter().filter(|r| r.truth.is_none()).map(|r| r.raw.top as usize);
     let confusion = Confusion::new(labels.len(), pairs).with_strays(strays);
-    let right = |r: &Evaluated<'_>, p: &[f64]| r.truth.first() == Some(&(argmax(p) as u32));
-    let correct = records.iter().filter(|r| right(r, &r.raw)).count() as u64;
-    let all_known = records.iter().all(|r| !r.truth.is_empty());
-    let scores = |p: &dyn Fn(&Evaluated<'_>) -> Vec<f64>| {
-        let p: Vec<Vec<f64>> = records.iter().map(p).collect();
-        let proper = || p.iter().zip(records).map(|(p, r)| (p.as_slice(), r.truth[0] as usize));
-        let tops = p.iter().zip(records).map(|(p, r)| (p[argmax(p)], right(r, p)));
+    let correct = records.iter().filter(|r| r.is_right()).count() as u64;
+    let scores = |of: &dyn Fn(&LabelScores) -> ProbabilityScores| {
+        let mean = |value: fn(&ProbabilityScores) -> Option<f64>| {
+            let sum = records.iter().try_fold(0.0, |sum, r| Some(sum + value(&of(r))?));
+            sum.map(|sum| sum / count as f64)
+        };
+        let tops = records.iter().map(|r| {
+            let p = of(r);
+            (p.confidence, r.truth == Some(p.top))
+        });
         CalibratedScores {
-            log_loss: all_known.then(|| log_loss(proper())),
-            brier: all_known.then(|| brier(proper())),
+            log_loss: mean(|p| p.log_loss),
+            brier: mean(|p| p.brier),
             ece: expected_calibration_error(tops, BINS),
         }
     };
-    let (low, high) = wilson(correct, records.len() as u64);
-    let accuracy = correct as f64 / records.len() as f64;
-    let raw = scores(&|r| r.raw.clone());
-    ClassificationReport {
-        records: records.len() as u64,
+    let (low, high) = wilson(correct, count);
+    let accuracy = correct as f64 / count as f64;
+    let raw = scores(&|r| r.raw);
+    let calibrated = records.iter().all(|r| r.calibrated.is_some());
+    Some(ClassificationReport {
+        records: count,
         accuracy,
         accuracy_interval: [low, high],
         macro_f1: confusion.macro_f1(),
@@ -158,13 +220,13 @@ fn single(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationReport 
         log_loss: raw.log_loss,
         brier: raw.brier,
         ece: raw.ece,
-        calibrated: calibrated(records).then(|| scores(&calibrated_or_raw)),
+        calibrated: calibrated.then(|| scores(&|r| r.calibrated.unwrap_or(r.raw))),
         per_class: per_class(labels, &vec![None; labels.len()], |class| confusion.class(class)),
         confusion_matrix: Some(ConfusionReport {
             labels: labels.names().to_vec(),
             rows: confusion.rows(),
         }),
-    }
+    })
 }
 
 fn multiple(labels: &LabelSet, records: &[Evaluated<'_>]) -> ClassificationReport {

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 pub use columns::{Input, LabelColumn, Names, TargetColumns, Wanted};
 pub use labels::{LabelError, LabelSet, MAX_LABELS, Truths};
 pub use metrics::{
-    CalibratedScores, ClassReport, ClassificationReport, ConfusionReport, Evaluated, report,
+    CalibratedScores, ClassReport, ClassificationReport, ConfusionReport, Evaluated, LabelScores,
+    ProbabilityScores, report, report_of_scores,
 };
 pub use outcome::{MetricsReport, OutcomeError, Outcomes, Output, ValueError};
 pub use regression::{Predicted, RegressionReport, TargetReport};

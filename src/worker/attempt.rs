@@ -1,6 +1,7 @@
 //! One attempt at a job, from claim to finish.
 
 mod diagnose;
+mod evaluate;
 mod source;
 mod sweep;
 mod trial;
@@ -23,6 +24,7 @@ use crate::learn::trainer::{self, Interrupt};
 use crate::model::fit::TrainingTable;
 use crate::model::spec::TrainSpec;
 use crate::problem::Problem;
+use crate::store::evaluations;
 use crate::store::models::NewModel;
 use crate::store::queue::{Claimed, Ending, LEASE};
 use crate::store::{Store, StoreError};
@@ -50,6 +52,10 @@ pub async fn run(
         Ok(Done::Report(diagnose::Diagnosed { stopped, seconds })) => {
             let warnings = &claimed.job.warnings;
             store.finish(&claimed, Ending::Report { warnings, stopped, seconds: &seconds }).await
+        }
+        Ok(Done::Evaluation(done)) => {
+            let evaluate::Evaluated { report, stopped } = &*done;
+            store.finish(&claimed, Ending::Evaluation { report, stopped: *stopped }).await
         }
         Err(Failure::Cancelled) => store.finish(&claimed, Ending::Cancelled).await,
         Err(Failure::Released) => store.finish(&claimed, Ending::Released).await,
@@ -83,6 +89,7 @@ enum Done {
     Model(Box<Made>),
     RangeTest(Box<RangeOutput>),
     Report(diagnose::Diagnosed),
+    Evaluation(Box<evaluate::Evaluated>),
 }
 
 /// A model, and what it was made by.
@@ -119,10 +126,15 @@ async fn perform(
     stage: watch::Receiver<Stage>,
 ) -> Result<Done, Failure> {
     let control = Arc::new(Control::default());
-    let environment = environment(&claimed.spec, launcher.threads_per_job());
-    store.record_environment(&claimed.job.run, &environment).await?;
     let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
     let _heart = AbortOnDrop(heart);
+    if claimed.job.kind == evaluations::KIND {
+        let threads = launcher.threads_per_job();
+        let done = evaluate::perform(store, claimed, &control, threads).await?;
+        return Ok(Done::Evaluation(Box::new(done)));
+    }
+    let environment = environment(&claimed.spec, launcher.threads_per_job());
+    store.record_environment(&claimed.job.run, &environment).await?;
     let table = table(store, &claimed.spec).await?;
     let source = source::load(store, &claimed.spec).await?;
     if claimed.job.kind == "sweep" {
@@ -238,6 +250,8 @@ fn may_go_on(job: &Job) -> bool {
 async fn forget_checkpoint(store: &Store, job: &Job) {
     let forgotten = if job.kind == "sweep" {
         sweep::forget_files(store, &job.id).await
+    } else if job.kind == evaluations::KIND {
+        store.clear_evaluations().await
     } else {
         store.artifacts.delete(&recorder::checkpoint_key(&job.run)).await
     };

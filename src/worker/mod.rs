@@ -122,6 +122,9 @@ async fn housekeep(store: Store, mut stage: watch::Receiver<Stage>) {
             }
             Err(error) => tracing::error!(%error, "looking for dead workers failed"),
         }
+        if let Err(error) = store.clear_evaluations().await {
+            tracing::error!(%error, "removing what evaluations left failed");
+        }
         if rounds.is_multiple_of(720)
             && let Err(error) = store.forget_old_answers().await
         {

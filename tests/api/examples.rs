@@ -86,6 +86,18 @@ impl Reader<'_> {
         self.call("get", "/v1/jobs/{id}/sweep").await;
     }
 
+    /// Looks at an evaluation of the model that there is.
+    async fn evaluation(&mut self) {
+        let dataset = self.server.upload(small_reviews()).await;
+        let request = serde_json::json!(
+            {"kind": "evaluate", "model": "sentiment", "dataset": dataset["id"]}
+        );
+        let job = self.server.train(&request).await;
+        self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
+        self.call("get", "/v1/jobs/{id}/evaluation").await;
+        self.call("get", "/v1/jobs/{id}/results").await;
+    }
+
     async fn job(&mut self) {
         let job = self.call("post", "/v1/jobs").await.value();
         self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
@@ -132,6 +144,7 @@ async fn every_operation_has_an_example_that_works() {
     reader.call_with("post", "/v1/models", "application/octet-stream", file).await;
 
     reader.sweep().await;
+    reader.evaluation().await;
 
     // What can be ended has to last.
     let dataset = server.upload(small_reviews()).await;

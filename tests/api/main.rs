@@ -6,6 +6,7 @@ mod bodies;
 mod clinc;
 mod compare;
 mod datasets;
+mod evaluations;
 mod examples;
 mod explanations;
 mod extension;

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use whereof::model::criteria::{Criteria, Thresholds};
 use whereof::model::encoder::Record;
-use whereof::model::{Model, Reading};
+use whereof::model::measured::Measured;
+use whereof::model::{Model, Weighed};
 use whereof::random;
 
 use crate::harness::{Server, shared};
@@ -94,18 +96,22 @@ async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
 
 /// The share of 200 batches of 50 texts of a file that are found to have shifted at 5 %.
 fn shifted(model: &Model, path: &Path) -> f64 {
-    let read = |record: csv::StringRecord| {
+    let weigh = |record: csv::StringRecord| {
         let text = Record::Text(record[0].to_owned());
-        model.reader.read(model.reader.encoder.encode(&text).unwrap())
+        model.weigh(model.reader.encoder.encode(&text).unwrap())
     };
     let records = csv::Reader::from_path(path).unwrap().into_records();
-    let readings: Vec<Reading> = records.map(|record| read(record.unwrap())).collect();
+    let weighed: Vec<Weighed> = records.map(|record| weigh(record.unwrap())).collect();
+    let criteria = Criteria::new(model, Thresholds::default());
+    let rows: Vec<u64> = (1..).take(weighed.len()).collect();
+    let measured = model.measure(&weighed, &rows, None, &criteria).records;
     let mut rng = random::stream(1, "batches");
-    let mut order: Vec<&Reading> = readings.iter().collect();
+    let mut order: Vec<&Measured> = measured.iter().collect();
     let (mut found, mut axes) = (0, std::collections::BTreeMap::<String, usize>::new());
     for _ in 0..200 {
         random::shuffle(&mut order, &mut rng);
-        let drift = model.drift(&order[..50], 0.05).unwrap();
+        let batch: Vec<Measured> = order[..50].iter().map(|m| (*m).clone()).collect();
+        let drift = model.drift(&batch, 0.05).unwrap();
         found += usize::from(drift.shifted);
         for axis in drift.axes.iter().filter(|axis| axis.adjusted_p_value <= 0.05) {
             *axes.entry(axis.axis.clone()).or_default() += 1;
