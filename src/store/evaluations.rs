@@ -11,11 +11,8 @@ use super::queue::{Claimed, Progress, fenced};
 use super::{Artifacts, Store, StoreError};
 use crate::job::Job;
 use crate::job::evaluate::part::Tally;
-use crate::job::evaluate::{EvaluateResponse, EvaluationSpec};
+use crate::job::evaluate::{EvaluateResponse, EvaluationSpec, KIND};
 use crate::model::spec::{TrainSpec, Warning};
-
-/// The kind of these jobs.
-pub const KIND: &str = "evaluate";
 
 /// How far an evaluation is.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,25 +190,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Keeps the report of an evaluation that ends, and its warnings with the job.
-pub(super) async fn keep_report(
-    tx: &mut Transaction<'static, Sqlite>,
-    job: &str,
-    report: &EvaluateResponse,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE evaluations SET report = $2 WHERE job = $1")
-        .bind(job)
-        .bind(to_json(report)?)
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query("UPDATE jobs SET warnings = $2 WHERE id = $1")
-        .bind(job)
-        .bind(to_json(&report.warnings)?)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
 
 /// Refuses to let go of a model that a job which has not ended evaluates.

@@ -99,7 +99,7 @@ impl Store {
             return Err(StoreError::QueueFull { queued });
         }
         // Neither a range test nor an evaluation makes a model, so nobody waits for one of that name.
-        let makes_model = spec.range_test.is_none() && kind != super::evaluations::KIND;
+        let makes_model = spec.range_test.is_none() && kind != crate::job::evaluate::KIND;
         sqlx::query(
             "INSERT INTO jobs (id, kind, status, dataset, run, model_name, spec, warnings,
                                max_attempts, created_at, updated_at)

@@ -345,7 +345,7 @@ impl Store {
                 ended(&mut tx, status, None).await?;
             }
             Ending::Evaluation { report, stopped } => {
-                super::evaluations::keep_report(&mut tx, id, report).await?;
+                keep_report(&mut tx, id, report).await?;
                 let status = if stopped { JobStatus::Stopped } else { JobStatus::Succeeded };
                 ended(&mut tx, status, None).await?;
             }
@@ -462,6 +462,25 @@ async fn end(
     .await?;
     sqlx::query("DELETE FROM job_events WHERE job = $1 AND type = 'progress'")
         .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Keeps the report of an evaluation that ends, and its warnings with the job.
+async fn keep_report(
+    tx: &mut Transaction<'static, Sqlite>,
+    job: &str,
+    report: &EvaluateResponse,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE evaluations SET report = $2 WHERE job = $1")
+        .bind(job)
+        .bind(to_json(report)?)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("UPDATE jobs SET warnings = $2 WHERE id = $1")
+        .bind(job)
+        .bind(to_json(&report.warnings)?)
         .execute(&mut **tx)
         .await?;
     Ok(())

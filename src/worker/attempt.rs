@@ -24,7 +24,6 @@ use crate::learn::trainer::{self, Interrupt};
 use crate::model::fit::TrainingTable;
 use crate::model::spec::TrainSpec;
 use crate::problem::Problem;
-use crate::store::evaluations;
 use crate::store::models::NewModel;
 use crate::store::queue::{Claimed, Ending, LEASE};
 use crate::store::{Store, StoreError};
@@ -128,7 +127,7 @@ async fn perform(
     let control = Arc::new(Control::default());
     let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
     let _heart = AbortOnDrop(heart);
-    if claimed.job.kind == evaluations::KIND {
+    if claimed.job.kind == crate::job::evaluate::KIND {
         let threads = launcher.threads_per_job();
         let done = evaluate::perform(store, claimed, &control, threads).await?;
         return Ok(Done::Evaluation(Box::new(done)));
@@ -250,7 +249,7 @@ fn may_go_on(job: &Job) -> bool {
 async fn forget_checkpoint(store: &Store, job: &Job) {
     let forgotten = if job.kind == "sweep" {
         sweep::forget_files(store, &job.id).await
-    } else if job.kind == evaluations::KIND {
+    } else if job.kind == crate::job::evaluate::KIND {
         store.clear_evaluations().await
     } else {
         store.artifacts.delete(&recorder::checkpoint_key(&job.run)).await

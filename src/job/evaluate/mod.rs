@@ -16,6 +16,9 @@ use crate::model::evaluate::Evaluation;
 use crate::model::spec::Warning;
 use crate::problem::{Code, FieldError, Problem};
 
+/// The kind of these jobs.
+pub const KIND: &str = "evaluate";
+
 /// Records to evaluate a model on, with or without labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EvaluateRequest {
