@@ -21,6 +21,18 @@ CREATE TABLE datasets (
 
 CREATE INDEX datasets_by_time ON datasets (created_at DESC, id DESC);
 
+CREATE TABLE evaluations (
+    job TEXT PRIMARY KEY NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    spec TEXT NOT NULL,
+    parts INTEGER NOT NULL DEFAULT 0,
+    tally TEXT NOT NULL,
+    files INTEGER NOT NULL DEFAULT 0,
+    seconds REAL NOT NULL DEFAULT 0,
+    report TEXT
+);
+
+CREATE INDEX evaluations_by_files ON evaluations (files);
+
 CREATE TABLE idempotency_keys (
     key TEXT PRIMARY KEY NOT NULL,
     route TEXT NOT NULL,
@@ -118,6 +130,33 @@ CREATE TABLE monitoring_windows (
     counts TEXT NOT NULL,
     PRIMARY KEY (model, starts_at, ends_at)
 ) WITHOUT ROWID;
+
+CREATE TABLE probes (
+    run TEXT PRIMARY KEY NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    probe TEXT NOT NULL,
+    outcome TEXT NOT NULL
+);
+
+CREATE INDEX probes_by_job ON probes (job, number);
+
+CREATE TABLE remedies (
+    job TEXT PRIMARY KEY NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    diagnosis TEXT NOT NULL,
+    finding TEXT NOT NULL
+);
+
+CREATE TABLE reports (
+    job TEXT PRIMARY KEY NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    model TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    spec TEXT NOT NULL,
+    report TEXT,
+    created_at INTEGER NOT NULL
+);
+
+CREATE INDEX reports_by_model ON reports (model, created_at);
 
 CREATE TABLE runs (
     id TEXT PRIMARY KEY NOT NULL,

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Examples of a term at most.
 const MAX_EXAMPLES: usize = 3;
 /// Distinct words that are counted at a time.
 pub const MAX_COUNTED: usize = 1_000_000;
 
 /// A word that the model does not know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UncoveredTerm {
     /// The word.
     pub term: String,
@@ -150,7 +152,7 @@ mod tests {
             part.iter().for_each(|words| counts.add(words));
             parts.absorb(TermCounts::load(counts.save()));
         }
-        assert_eq!(parts.most_frequent(99), most_frequent(&records, 99));
+        assert_eq!(parts.most_frequent(99), most_frequent(records.iter().map(Vec::as_slice), 99));
     }
 
     #[test]

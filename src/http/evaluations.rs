@@ -52,7 +52,9 @@ pub async fn submit(
         let EvaluationSpec { model, request: evaluate, .. } = spec;
         let evaluation = Some(EvaluateJobRequest { model, evaluate });
         let (spec, estimate, sweep) = (None, None, None);
-        let validated = Validated { valid: true, spec, estimate, warnings, sweep, evaluation };
+        let diagnosis = None;
+        let validated =
+            Validated { valid: true, spec, estimate, warnings, sweep, evaluation, diagnosis };
         return Ok(Json(validated).into_response());
     }
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));

@@ -106,9 +106,7 @@ pub async fn submit(
         JobRequest::Train(_)
         | JobRequest::Sweep(_)
         | JobRequest::Evaluate(_)
-        | JobRequest::Diagnose(_) => {
-            resolve_from(request, source, &profile, allowance)
-        }
+        | JobRequest::Diagnose(_) => resolve_from(request, source, &profile, allowance),
     };
     let resolved = resolved.map_err(|mut errors| {
         errors.iter_mut().for_each(|error| error.field = within(&error.field));

@@ -46,7 +46,8 @@ impl<'a> Comparison<'a> {
         let seed = model.spec.training.seed;
         let positions = content::sample(&model.reader, records, MAX_COMPARED, seed);
         let recalled = recall.recall(&positions)?;
-        let read = |recalled: &Recalled<'_>| model.reader.read(recalled.encoded.clone().into_owned());
+        let read =
+            |recalled: &Recalled<'_>| model.reader.read(recalled.encoded.clone().into_owned());
         let readings: Vec<Reading> = recalled.par_iter().map(read).collect();
         let readings: Vec<&Reading> = readings.iter().collect();
         let batch = Content::of(&model.reader, &readings, content::CommonWords::new());
@@ -104,12 +105,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// A word as it stands in the first text that holds it.
-    fn named(
-        &self,
-        word: u32,
-        batch: &[Vec<u32>],
-        vectorizer: &Vectorizer,
-    ) -> Option<String> {
+    fn named(&self, word: u32, batch: &[Vec<u32>], vectorizer: &Vectorizer) -> Option<String> {
         let holding = batch.iter().position(|words| words.binary_search(&word).is_ok())?;
         content::word_of(vectorizer, self.texts.get(holding)?, word)
     }

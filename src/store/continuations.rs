@@ -100,6 +100,27 @@ pub(super) async fn check_not_diagnosed(
     })
 }
 
+/// Refuses to let go of a model that a job which has not ended evaluates.
+pub(super) async fn check_not_evaluated(
+    tx: &mut Transaction<'static, Sqlite>,
+    model: &str,
+) -> Result<(), StoreError> {
+    let needing: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM jobs WHERE model = $1
+         AND status IN ('queued', 'running', 'cancelling') ORDER BY seq LIMIT 5",
+    )
+    .bind(model)
+    .fetch_all(&mut **tx)
+    .await?;
+    if needing.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::InUse {
+        message: format!("the model {model:?} is evaluated by {}", needing.join(", ")),
+        hint: "cancel these jobs or wait for them to end, then delete the model",
+    })
+}
+
 fn unless_needed(needing: &[String], error: impl FnOnce() -> StoreError) -> Result<(), StoreError> {
     if needing.is_empty() { Ok(()) } else { Err(error()) }
 }

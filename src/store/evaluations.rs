@@ -1,7 +1,7 @@
 //! Evaluations as jobs: what is asked, how far they are, and the report. What was measured of each
 //! part of the dataset, and what its records were given, are files.
 
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::Row;
 
 use super::events::{self, EventKind};
 use super::idempotency::Keyed;
@@ -190,25 +190,4 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Refuses to let go of a model that a job which has not ended evaluates.
-pub(super) async fn check_not_evaluated(
-    tx: &mut Transaction<'static, Sqlite>,
-    model: &str,
-) -> Result<(), StoreError> {
-    let needing: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM jobs WHERE model = $1
-         AND status IN ('queued', 'running', 'cancelling') ORDER BY seq LIMIT 5",
-    )
-    .bind(model)
-    .fetch_all(&mut **tx)
-    .await?;
-    if needing.is_empty() {
-        return Ok(());
-    }
-    Err(StoreError::InUse {
-        message: format!("the model {model:?} is evaluated by {}", needing.join(", ")),
-        hint: "cancel these jobs or wait for them to end, then delete the model",
-    })
 }

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod models;
 pub mod monitoring;
 pub mod queue;
+mod reap;
 pub mod remedies;
 pub mod reports;
 pub mod runs;

@@ -271,7 +271,7 @@ impl Store {
         }
         continuations::check_not_a_start(&mut tx, id).await?;
         continuations::check_not_diagnosed(&mut tx, id).await?;
-        super::evaluations::check_not_evaluated(&mut tx, id).await?;
+        continuations::check_not_evaluated(&mut tx, id).await?;
         sqlx::query("UPDATE jobs SET model = NULL WHERE model = $1")
             .bind(id)
             .execute(&mut *tx)

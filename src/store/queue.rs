@@ -16,7 +16,7 @@ use crate::learn::range_test::RangeTested;
 use crate::model::card::Card;
 use crate::model::spec::{TrainSpec, Warning};
 use crate::model::test_results::TestResults;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 
 /// How long a claim holds without a heartbeat.
 pub const LEASE: Duration = Duration::from_secs(20);
@@ -358,55 +358,6 @@ impl Store {
         }
         Ok(job)
     }
-
-    /// Takes back the jobs of dead workers: those whose lease ran out, and those of workers whose
-    /// name starts with `dead`. Each goes back to the queue, or ends: cancelled if that was asked
-    /// for, failed if its attempts are spent.
-    pub async fn reap(&self, dead: Option<&str>) -> Result<Vec<Job>, StoreError> {
-        let now = self.clock.now();
-        let mut tx = self.db.begin().await?;
-        let rows = sqlx::query(
-            "SELECT id, attempt, max_attempts, end_requested FROM jobs
-             WHERE status IN ('running', 'cancelling')
-             AND (lease_expires_at < $1 OR substr(worker, 1, length($2)) = $2)",
-        )
-        .bind(now.millis())
-        .bind(dead)
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut jobs = Vec::new();
-        for row in rows {
-            let id: String = row.try_get("id")?;
-            let (attempt, most): (i64, i64) =
-                (row.try_get("attempt")?, row.try_get("max_attempts")?);
-            let requested: Option<String> = row.try_get("end_requested")?;
-            if requested.as_deref() == Some(EndRequest::Cancel.name()) {
-                end(&mut tx, &id, JobStatus::Cancelled, None, now.millis()).await?;
-            } else if attempt >= most {
-                let detail = format!("the job's process died in each of {most} attempts");
-                let hint = "memory may have run out: lower the size of the network or vocabulary";
-                let problem = Problem::new(Code::AttemptsSpent, detail).hint(hint);
-                end(&mut tx, &id, JobStatus::Failed, Some(&problem), now.millis()).await?;
-            } else {
-                sqlx::query(
-                    "UPDATE jobs SET status = 'queued', lease = NULL, lease_expires_at = NULL,
-                     phase = NULL, eta_seconds = NULL,
-                     worker = NULL, updated_at = $2, version = version + 1 WHERE id = $1",
-                )
-                .bind(&id)
-                .bind(now.millis())
-                .execute(&mut *tx)
-                .await?;
-            }
-            jobs.push(changed(&mut tx, &id, now).await?);
-        }
-        tx.commit().await?;
-        for job in &jobs {
-            self.signals.job_changed(&job.id);
-            self.signals.work_arrived();
-        }
-        Ok(jobs)
-    }
 }
 
 pub(super) fn fenced(rows: u64) -> Result<(), StoreError> {
@@ -429,7 +380,7 @@ pub(super) async fn held(
     fenced(held.unsigned_abs())
 }
 
-async fn end(
+pub(super) async fn end(
     tx: &mut Transaction<'static, Sqlite>,
     id: &str,
     status: JobStatus,

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use whereof::job::evaluate::recall::Held;
 use whereof::model::criteria::{Criteria, Thresholds};
 use whereof::model::encoder::Record;
-use whereof::model::measured::Measured;
+use whereof::model::measured::{Measured, Recall, Recalled};
 use whereof::model::{Model, Weighed};
+use whereof::problem::Problem;
 use whereof::random;
 
 use crate::harness::{Server, shared};
@@ -94,26 +96,40 @@ async fn reviews_are_learnt_and_the_niche_stands_beside_them() {
     assert!((0.03..=0.07).contains(&general), "false alarms {general}");
 }
 
+/// A batch drawn from texts that were read.
+struct Drawn<'a> {
+    held: Held<'a>,
+    order: &'a [usize],
+}
+
+impl Recall for Drawn<'_> {
+    fn recall(&self, positions: &[usize]) -> Result<Vec<Recalled<'_>>, Problem> {
+        let drawn: Vec<usize> = positions.iter().map(|position| self.order[*position]).collect();
+        self.held.recall(&drawn)
+    }
+}
+
 /// The share of 200 batches of 50 texts of a file that are found to have shifted at 5 %.
 fn shifted(model: &Model, path: &Path) -> f64 {
-    let weigh = |record: csv::StringRecord| {
-        let text = Record::Text(record[0].to_owned());
-        model.weigh(model.reader.encoder.encode(&text).unwrap())
-    };
+    let text = |record: csv::StringRecord| Record::Text(record[0].to_owned());
     let records = csv::Reader::from_path(path).unwrap().into_records();
-    let weighed: Vec<Weighed> = records.map(|record| weigh(record.unwrap())).collect();
+    let records: Vec<Record> = records.map(|record| text(record.unwrap())).collect();
+    let weigh = |record: &Record| model.weigh(model.reader.encoder.encode(record).unwrap());
+    let weighed: Vec<Weighed> = records.iter().map(weigh).collect();
     let criteria = Criteria::new(model, Thresholds::default());
     let rows: Vec<u64> = (1..).take(weighed.len()).collect();
     let measured = model.measure(&weighed, &rows, None, &criteria).records;
     let mut rng = random::stream(1, "batches");
-    let mut order: Vec<&Measured> = measured.iter().collect();
+    let mut order: Vec<usize> = (0..measured.len()).collect();
     let (mut found, mut axes) = (0, std::collections::BTreeMap::<String, usize>::new());
     for _ in 0..200 {
         random::shuffle(&mut order, &mut rng);
-        let batch: Vec<Measured> = order[..50].iter().map(|m| (*m).clone()).collect();
-        let drift = model.drift(&batch, 0.05).unwrap();
-        found += usize::from(drift.shifted);
-        for axis in drift.axes.iter().filter(|axis| axis.adjusted_p_value <= 0.05) {
+        let batch: Vec<Measured> = order[..50].iter().map(|&at| measured[at].clone()).collect();
+        let held = Held { records: &records, weighed: &weighed };
+        let drawn = Drawn { held, order: &order };
+        let shift = model.drift(&batch, 0.05, &drawn).unwrap().unwrap().shift;
+        found += usize::from(shift.shifted);
+        for axis in shift.axes.iter().filter(|axis| axis.adjusted_p_value <= 0.05) {
             *axes.entry(axis.axis.clone()).or_default() += 1;
         }
     }

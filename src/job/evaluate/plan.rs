@@ -149,12 +149,7 @@ impl Plan {
     }
 
     /// Refuses a number of records that is none, or more than `most`. Others were `left_out`.
-    pub fn check_count(
-        &self,
-        count: u64,
-        left_out: u64,
-        most: Option<u64>,
-    ) -> Result<(), Problem> {
+    pub fn check_count(&self, count: u64, left_out: u64, most: Option<u64>) -> Result<(), Problem> {
         if count > 0 && most.is_none_or(|most| count <= most) {
             return Ok(());
         }
