@@ -8,6 +8,7 @@ use serde_json::Value;
 use whereof::client::Answer;
 
 use crate::harness::{Server, small_reviews};
+use crate::limitations::{circle, diagnose, too_fast};
 
 struct Reader<'a> {
     server: &'a Server,
@@ -98,6 +99,18 @@ impl Reader<'_> {
         self.call("get", "/v1/jobs/{id}/results").await;
     }
 
+    /// Looks for the limitations of a model that has the one which the example names.
+    async fn limitations(&mut self) {
+        let dataset = self.server.upload(circle()).await;
+        let mut request = too_fast(&dataset);
+        request["model_name"] = "sentiment".into();
+        self.server.train(&request).await;
+        self.server.train(&diagnose(&serde_json::json!({"model": "sentiment"}))).await;
+        self.call("get", "/v1/models/{model}/limitations").await;
+        self.call("post", "/v1/models/{model}/apply-remedy").await;
+        self.server.ended(&self.ids["jobs"]).await;
+    }
+
     async fn job(&mut self) {
         let job = self.call("post", "/v1/jobs").await.value();
         self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
@@ -145,6 +158,7 @@ async fn every_operation_has_an_example_that_works() {
 
     reader.sweep().await;
     reader.evaluation().await;
+    reader.limitations().await;
 
     // What can be ended has to last.
     let dataset = server.upload(small_reviews()).await;

@@ -7,7 +7,7 @@ use crate::harness::{Server, refused};
 use crate::process::Process;
 
 /// Points inside and outside of a circle.
-fn circle() -> String {
+pub fn circle() -> String {
     let mut rows = String::from("x,y,label\n");
     for i in 0..900 {
         let (x, y) = (f64::from(i * 7 % 61) / 30.0 - 1.0, f64::from(i * 13 % 57) / 28.0 - 1.0);
@@ -18,7 +18,7 @@ fn circle() -> String {
 }
 
 /// A training whose learning rate is far too high.
-fn too_fast(dataset: &Value) -> Value {
+pub fn too_fast(dataset: &Value) -> Value {
     json!({
         "kind": "train", "dataset": dataset["id"], "model_name": "circle",
         "task": {"type": "tabular_classification", "label": "label"},
@@ -30,7 +30,7 @@ fn too_fast(dataset: &Value) -> Value {
     })
 }
 
-fn diagnose(more: &Value) -> Value {
+pub fn diagnose(more: &Value) -> Value {
     let mut request = json!({"kind": "diagnose", "model": "circle",
         "only": ["learning_rate_too_high"], "budget": {"runs": 40}});
     for (key, value) in more.as_object().unwrap() {
