@@ -119,6 +119,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(score::score))
         .routes(routes!(evaluate::evaluate))
         .routes(routes!(limitations::limitations))
+        .routes(routes!(limitations::compare::compare_limitations))
         .routes(routes!(limitations::apply_remedy))
         .routes(routes!(monitoring::monitoring, monitoring::reset))
         .routes(routes!(aliases::list))
