@@ -7,7 +7,7 @@ use super::words::number;
 use crate::diagnose::finding::{Figure, Series};
 
 /// Size of the drawing, in its own unit; it is scaled to the page's width.
-const SIZE: [f64; 2] = [440.0, 250.0];
+const SIZE: [f64; 2] = [380.0, 240.0];
 /// Room beside the plot: left, right, top, bottom.
 const ROOM: [f64; 4] = [54.0, 16.0, 10.0, 26.0];
 /// Points drawn of a curve.
@@ -24,7 +24,7 @@ pub fn chart(figure: &Figure, id: &str) -> Option<String> {
     // Where a logarithm is of no use, the axis is an ordinary one.
     let log = figure.log_x && points().filter(|point| drawable(point)).all(|[x, _]| *x > 0.0);
     let of = |at: usize| points().filter(|point| drawable(point)).map(move |point| point[at]);
-    let x = if log { Axis::logarithmic(of(0), 5) } else { Axis::linear(of(0), 6) }?;
+    let x = if log { Axis::logarithmic(of(0), 5) } else { Axis::linear(of(0), 4) }?;
     let y = Axis::linear(of(1), 5)?;
     let place = |[px, py]: [f64; 2]| {
         let [left, right, top, bottom] = ROOM;

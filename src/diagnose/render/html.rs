@@ -66,11 +66,7 @@ fn header(out: &mut String, report: &LimitationsReport, subject: &Subject) {
              is what is known so far. The page renews itself every {REFRESH_SECONDS} seconds.</p>\n"
         ));
     }
-    out.push_str(&format!(
-        "<p class=\"headline\">{}.</p>\n<p class=\"summary\">{}</p>\n</header>\n",
-        words::headline(report),
-        escaped(&report.summary)
-    ));
+    out.push_str(&format!("<p class=\"headline\">{}.</p>\n</header>\n", words::headline(report)));
 }
 
 fn next(out: &mut String, report: &LimitationsReport) {
@@ -326,7 +322,10 @@ fn scope(out: &mut String, report: &LimitationsReport) {
         table(out, &probes, false);
         out.push_str("</details>\n");
     }
-    out.push_str("</section>\n");
+    out.push_str(&format!(
+        "<h3>In a paragraph, for a model card</h3>\n<p>{}</p>\n</section>\n",
+        escaped(&report.summary)
+    ));
 }
 
 /// A table. On a narrow page, each row of one that is not `narrow` becomes a block whose cells are named

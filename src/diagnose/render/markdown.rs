@@ -24,7 +24,7 @@ pub fn markdown(report: &LimitationsReport, subject: &Subject) -> String {
     if !report.complete {
         out.push_str("**The diagnosis is still running.** This is what is known so far.\n\n");
     }
-    out.push_str(&format!("**{}.** {}\n\n", words::headline(report), text(&report.summary)));
+    out.push_str(&format!("**{}.**\n\n", words::headline(report)));
     next(&mut out, report);
     let sections = [
         ("What was found", FindingStatus::Found),
@@ -149,6 +149,8 @@ fn scope(out: &mut String, report: &LimitationsReport) {
     if !report.scope.probes.is_empty() {
         table(out, &tables::probes(report));
     }
+    let summary = text(&report.summary);
+    out.push_str(&format!("### In a paragraph, for a model card\n\n{summary}\n\n"));
 }
 
 fn table(out: &mut String, table: &Table) {

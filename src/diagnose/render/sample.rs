@@ -235,6 +235,8 @@ fn poison(value: &mut Value, within: &str) {
         Value::String(text) if !["status", "area", "verdict"].contains(&within) => {
             // A metric's own name decides how numbers are read.
             if within != "metric" {
+                // What was not looked at begins with the kind that it is about.
+                *text = text.replace("overconfident:", &format!("overconfident{HOSTILE}:"));
                 text.push_str(HOSTILE);
             }
         }

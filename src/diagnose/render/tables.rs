@@ -83,8 +83,7 @@ pub fn evidence(report: &LimitationsReport, finding: &Finding) -> Table {
             runs(report, &measured.runs),
         ]
     };
-    let head =
-        ["What was measured", "Value", "With 95 % confidence", "A limitation from", "Measured in"];
+    let head = ["Measure", "Value", "With 95 % confidence", "A limitation from", "Measured in"];
     let rows = finding.evidence.iter().map(row).collect();
     Table::new("What was measured", &head, rows).without_empty_columns()
 }

@@ -88,7 +88,7 @@ fn nice_step(rough: f64) -> f64 {
 
 /// A tick's number, with the digits that tell it from its neighbours.
 fn label(value: f64, step: f64) -> String {
-    if value.abs() >= 1e5 || step < 1e-5 {
+    if step >= 1.0 || step < 1e-5 || value.abs() >= 1e5 {
         return number(value);
     }
     let decimals = (-step.log10().floor()).max(0.0) as usize;
@@ -112,6 +112,8 @@ mod tests {
         assert!((axis.place(0.3) - 0.5).abs() < 1e-12);
         let axis = Axis::linear([-3.0, 12.0].into_iter(), 4).unwrap();
         assert_eq!(labels(&axis), ["−5", "0", "5", "10", "15"]);
+        let axis = Axis::linear([900.0, 38_000.0].into_iter(), 4).unwrap();
+        assert_eq!(labels(&axis), ["0", "10,000", "20,000", "30,000", "40,000"]);
         assert!(Axis::linear(std::iter::empty(), 5).is_none());
     }
 

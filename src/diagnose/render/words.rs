@@ -227,11 +227,9 @@ pub fn apply_command(subject: &Subject, finding: &str) -> String {
     let body = json!({"finding": finding, "job": subject.diagnosis}).to_string();
     let url = format!("{}/v1/models/{}/apply-remedy", subject.server, path_part(&subject.id));
     let key = if subject.needs_key { " -H \"Authorization: Bearer $KEY\"" } else { "" };
-    format!(
-        "curl -X POST {}{key} -H 'Content-Type: application/json' -d {}",
-        quoted(&url),
-        quoted(&body)
-    )
+    let url = quoted(&url);
+    let body = quoted(&body);
+    format!("curl -X POST {url}{key} \\\n  -H 'Content-Type: application/json' \\\n  -d {body}")
 }
 
 /// A word of a shell, whatever is in it.
