@@ -214,7 +214,7 @@ fn numbered(text: &str) -> bool {
 
 /// A name in a code span.
 fn code(name: &str) -> String {
-    let plain = |letter: char| letter != '`' && letter != '|' && !hidden(letter);
+    let plain = |letter: char| !matches!(letter, '`' | '|' | '\\') && !hidden(letter);
     let name: String = name.chars().filter(|letter| plain(*letter)).collect();
     if name.trim().is_empty() { "(none)".to_owned() } else { format!("`{}`", name.trim()) }
 }
