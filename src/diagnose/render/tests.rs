@@ -205,7 +205,7 @@ fn what_was_refuted_is_not_offered() {
     assert_eq!(
         words::apply_command(&subject(), "it's"),
         "curl -X POST http://localhost:8080/v1/models/model_019ab3c1d2e37a4f8b6c5d4e3f2a1b0c/apply-remedy \
-         -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -d \
+         \\\n  -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -d \
          '{\"finding\":\"it'\\''s\",\"job\":\"job_019ab3c4e5f67a8b9c0d1e2f3a4b5c6d\"}'"
     );
 }

@@ -131,8 +131,8 @@ pub fn verdict(verdict: Verdict) -> &'static str {
 pub fn verdict_sentence(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Verified => {
-            "It did better than the model's own settings and than random changes, by more than chance \
-             explains."
+            "It did better than the model's own settings, by more than chance explains, and better than \
+             random changes."
         }
         Verdict::Refuted => {
             "It did worse than the model's own settings, or than random changes: leave it."
@@ -226,7 +226,7 @@ pub fn patch(change: &BTreeMap<String, Value>) -> String {
 pub fn apply_command(subject: &Subject, finding: &str) -> String {
     let body = json!({"finding": finding, "job": subject.diagnosis}).to_string();
     let url = format!("{}/v1/models/{}/apply-remedy", subject.server, path_part(&subject.id));
-    let key = if subject.needs_key { " -H \"Authorization: Bearer $KEY\"" } else { "" };
+    let key = if subject.needs_key { " \\\n  -H \"Authorization: Bearer $KEY\"" } else { "" };
     let url = quoted(&url);
     let body = quoted(&body);
     format!("curl -X POST {url}{key} \\\n  -H 'Content-Type: application/json' \\\n  -d {body}")
