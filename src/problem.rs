@@ -38,6 +38,7 @@ codes! {
     InvalidSpec 422 "invalid-spec" "The training spec cannot be run on this dataset" "The spec names a column that is not there, asks for splits the records cannot fill, or needs more memory than a job may use.";
     InvalidDataset 422 "invalid-dataset" "The dataset cannot be read" "The upload is empty, ragged, not UTF-8 or not of the format it claims. `errors` names the row and the column. Nothing was stored.";
     UnsupportedMediaType 415 "unsupported-media-type" "The content type is not supported" "Datasets are accepted as CSV, JSON Lines, JSON, Parquet or a zip archive of images; every other body is JSON. Text is UTF-8, and no body has a content encoding such as gzip.";
+    NotAcceptable 406 "not-acceptable" "No answer has an accepted media type" "None of the media types that the request's `Accept` names is one in which this can be answered. The hint lists those that are.";
     BodyTooLarge 413 "body-too-large" "The body is larger than this server accepts" "Send less at once, or start the server with a larger limit.";
     TooMuch 413 "too-much" "The request asks for more than one request may" "The body could be read, but answering all of it at once would take too long or too much memory. The detail names the limit; send less at once.";
     Unauthorized 401 "unauthorized" "An API key is needed" "Send a key of this server as `Authorization: Bearer KEY` or `X-API-Key: KEY`.";

@@ -10,6 +10,7 @@ pub mod investigation;
 pub mod known;
 pub mod probe;
 mod random_change;
+pub mod render;
 pub mod report;
 pub mod request;
 mod topics;

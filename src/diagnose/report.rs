@@ -1,6 +1,8 @@
 //! The report of a diagnosis: what was found, what was not, and what it rests on. It can be read at
 //! every moment; it grows while the diagnosis runs.
 
+pub mod compare;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

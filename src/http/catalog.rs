@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 use super::extract::schemas;
 use super::schema::Schemas;
 use crate::data::generator::GeneratorSpec;
+use crate::diagnose::ALL;
+use crate::diagnose::finding::Area;
 use crate::eval::calibrator::CalibratorKind;
 use crate::eval::detector::{DetectorKind, RecordKind};
 use crate::learn::device::DeviceName;
@@ -53,6 +55,21 @@ pub struct Catalog {
     pub calibrators: Vec<Choice>,
     /// `generator` of a dataset.
     pub generators: Vec<Choice>,
+    /// What a diagnosis looks for: values of `only`.
+    pub limitations: Vec<LimitationChoice>,
+}
+
+/// A limitation that a diagnosis looks for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LimitationChoice {
+    /// Its name: `kind` of its finding.
+    #[schema(example = "learning_rate_too_high")]
+    pub kind: String,
+    /// Which kind of limit it is about.
+    pub area: Area,
+    /// What is looked for.
+    #[schema(example = "whether a smaller learning rate does better")]
+    pub about: String,
 }
 
 /// One thing to choose.
@@ -67,7 +84,7 @@ pub struct Choice {
 }
 
 /// List what a job can be made of: tasks, networks, optimisers, schedules, with fields, ranges and
-/// defaults; and the generators of datasets.
+/// defaults; the generators of datasets; and the limitations that a diagnosis looks for.
 #[utoipa::path(get, path = "/v1/catalog", tag = "jobs",
     responses((status = 200, description = "The catalogue", body = Catalog)))]
 pub async fn catalog() -> Json<Catalog> {
@@ -93,6 +110,14 @@ pub async fn catalog() -> Json<Catalog> {
             .map(|kind| named(kind.name(), kind.description()))
             .collect(),
         generators: variants::<GeneratorSpec>(schemas, "GeneratorSpec"),
+        limitations: ALL
+            .iter()
+            .map(|diagnosis| LimitationChoice {
+                kind: diagnosis.kind().to_owned(),
+                area: diagnosis.area(),
+                about: diagnosis.about().to_owned(),
+            })
+            .collect(),
     })
 }
 

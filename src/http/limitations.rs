@@ -1,7 +1,11 @@
 //! The limitations of a model: submitting a diagnosis, reading its report.
 
+pub mod compare;
+mod page;
+
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -101,18 +105,30 @@ pub(super) async fn profile_of(state: &AppState, spec: &TrainSpec) -> Result<Pro
 /// Read the limitations of a model: what was found, the evidence, the remedy, and whether it helped.
 ///
 /// The report of the newest diagnosis of the model, `POST /v1/jobs` with the kind `diagnose`. It grows
-/// while the diagnosis runs; `complete` says whether more is to come.
+/// while the diagnosis runs; `complete` says whether more is to come. As JSON, as Markdown, or as an HTML
+/// page that needs nothing else, by `Accept`; a page that is not complete renews itself.
 #[utoipa::path(get, path = "/v1/models/{model}/limitations", tag = "models",
     params(ReportQuery, ("model" = String, Path, description = "Id, name or name@alias", example = "sentiment")),
-    responses((status = 200, description = "The report, so far", body = LimitationsReport),
-              (status = 404, description = "No such model, or nothing has looked for its limitations", body = Problem)))]
+    responses((status = 200, description = "The report, so far",
+               content((LimitationsReport = "application/json"), (String = "text/markdown"), (String = "text/html"))),
+              (status = 404, description = "No such model, or nothing has looked for its limitations", body = Problem),
+              (status = 406, description = "`Accept` names none of the media types", body = Problem)))]
 pub async fn limitations(
     State(state): State<AppState>,
     Path(reference): Path<String>,
     Query(query): Query<ReportQuery>,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let (_, report) = report(&state, &reference, query.job.as_deref()).await?;
-    Ok(Json(report).into_response())
+    let format = page::format(&headers)?;
+    let (job, report) = report(&state, &reference, query.job.as_deref()).await?;
+    if format == page::Format::Json {
+        return Ok(page::json(report));
+    }
+    let model = state.store.model(&report.model).await?;
+    let subject = page::subject(model, job, &state.config, &uri, &headers);
+    // A page is made of at most some hundred kilobytes of text.
+    Ok(page::answer(&report, &subject, format))
 }
 
 /// A report of a model, and its job.

@@ -124,6 +124,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(evaluate::evaluate))
         .routes(routes!(limitations::limitations))
         .routes(routes!(remedies::apply_remedy))
+        .routes(routes!(limitations::compare::compare_limitations))
         .routes(routes!(monitoring::monitoring, monitoring::reset))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))
