@@ -22,3 +22,6 @@ fn widths(hidden: &[usize]) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

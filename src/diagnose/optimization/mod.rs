@@ -18,3 +18,6 @@ pub mod too_few_epochs;
 pub mod unstable_over_seeds;
 pub mod vanishing_gradients;
 pub mod weight_decay_too_high;
+
+#[cfg(test)]
+pub(super) mod tests;
