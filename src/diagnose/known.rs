@@ -112,17 +112,30 @@ impl<'a> Known<'a> {
     /// What a change does on the validation records; `None` before both have run, or without such
     /// records. A training that failed has lost all: an error of 1.
     pub fn gain(&self, probe: &Probe) -> Option<Gain> {
-        let original = self.original()?;
         let changed = self.of(probe)?;
-        let records = self.bench.parts.validation.len();
+        self.gain_between(self.original()?, |error| error(changed), false)
+    }
+
+    /// The same between an outcome and another error, which may be that of an outcome. Without
+    /// validation records there is none, unless the training records may stand in for them.
+    pub fn gain_between(
+        &self,
+        original: &Outcome,
+        changed: impl FnOnce(&dyn Fn(&Outcome) -> Option<f64>) -> Option<f64>,
+        by_training: bool,
+    ) -> Option<Gain> {
+        let parts = &self.bench.parts;
+        let of_training = parts.validation.is_empty() && by_training;
+        let records = if of_training { parts.train.len() } else { parts.validation.len() };
         if records == 0 {
             return None;
         }
         let error = |outcome: &Outcome| match &outcome.failure {
             Some(_) => Some(1.0),
+            None if of_training => self.training_error(outcome),
             None => self.validation_error(outcome),
         };
-        let (original, changed) = (error(original)?, error(changed)?);
+        let (original, changed) = (error(original)?, changed(&error)?);
         let variance = |error: f64| {
             if self.bench.output.head().is_some() {
                 // Laplace's estimate, so that no mistake among few records is not certainty.

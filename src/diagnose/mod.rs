@@ -13,10 +13,14 @@ mod random_change;
 pub mod render;
 pub mod report;
 pub mod request;
+mod signs;
+mod suspect;
 mod topics;
+mod usual;
 mod verify;
 pub mod workbench;
 
+mod capacity;
 mod optimization;
 
 use finding::{Area, Finding};
@@ -59,7 +63,30 @@ impl Wanted {
 }
 
 /// Every diagnosis.
-pub static ALL: &[&dyn Diagnosis] = &[&optimization::learning_rate::TooHigh];
+pub static ALL: &[&dyn Diagnosis] = &[
+    // What is set far from what is usual first: the order breaks ties.
+    &optimization::features_not_scaled::FeaturesNotScaled,
+    &optimization::momentum_too_high::MomentumTooHigh,
+    &optimization::weight_decay_too_high::WeightDecayTooHigh,
+    &optimization::dropout_too_high::DropoutTooHigh,
+    &optimization::poor_initialization::PoorInitialization,
+    &optimization::vanishing_gradients::Vanishing,
+    &optimization::learning_rate::TooHigh,
+    &optimization::learning_rate_too_low::TooLow,
+    &optimization::batch_too_large::BatchTooLarge,
+    &optimization::batch_too_small::BatchTooSmall,
+    &optimization::too_few_epochs::TooFewEpochs,
+    &capacity::capacity_too_small::TooSmall,
+    &capacity::capacity_too_large::TooLarge,
+    &optimization::dead_units::DeadUnits,
+    &optimization::saturated_units::Saturated,
+    &optimization::exploding_gradients::Exploding,
+    &optimization::loss_unsuited::LossUnsuited,
+    &optimization::diverged::Diverged,
+    &optimization::plateau::Plateau,
+    &optimization::unstable_over_seeds::UnstableOverSeeds,
+    &capacity::memorizes::Memorizes,
+];
 
 #[cfg(test)]
 mod tests;

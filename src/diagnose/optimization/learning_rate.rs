@@ -1,83 +1,106 @@
-//! Whether the learning rate is too high: a smaller one does better on the validation records.
+//! Whether the learning rate is too high: it is beyond what is usual, training diverged or learnt nothing,
+//! or a range test explodes below it; and a smaller one does better on the validation records.
 
 use serde_json::json;
 
-use crate::diagnose::finding::{Area, Finding, FindingStatus, Measurement, Remedy};
-use crate::diagnose::known::{Gain, Known};
+use crate::diagnose::finding::{Area, Measurement, Remedy};
+use crate::diagnose::known::Known;
 use crate::diagnose::probe::Probe;
-use crate::diagnose::{Diagnosis, Wanted};
+use crate::diagnose::suspect::{Case, Suspect, Suspicion};
+use crate::diagnose::{Wanted, signs, usual};
+use crate::learn::range_test::RangeTestReport;
 
 /// A learning rate that is too high.
 pub struct TooHigh;
 
-/// What the rate is divided by.
-const SMALLER: [f64; 2] = [10.0, 100.0];
+/// The range test's suggestion times this is still no suspect: what suits the first steps is not
+/// exactly what suits all.
+const TOLERANCE: f64 = 10.0;
+/// Training error, as a share of that of who knows nothing, that speaks for a rate at which nothing
+/// is learnt.
+const UNLEARNT: f64 = 0.7;
 
-impl TooHigh {
-    fn probes(known: &Known<'_>) -> Vec<(f64, Probe)> {
-        let rate = known.bench.spec().optimizer.learning_rate();
-        let probe = |factor: &f64| {
-            let rate = rate / factor;
-            (rate, known.original_probe().with("optimizer.learning_rate", json!(rate)))
-        };
-        SMALLER.iter().map(probe).collect()
+/// What a range test says of the learning rate.
+pub(super) struct Range<'a> {
+    /// The rate over the suggested one; `None` where there is no suggestion.
+    pub ratio: Option<f64>,
+    /// Its report; `None` where it failed.
+    pub report: Option<&'a RangeTestReport>,
+    /// Its run.
+    pub run: &'a String,
+}
+
+impl Range<'_> {
+    /// The ratio as a measurement.
+    pub fn measurement(&self) -> Measurement {
+        let name = "learning rate as a multiple of what a range test suggests";
+        Measurement::new(name, self.ratio.unwrap_or(f64::NAN)).runs([self.run])
     }
 }
 
-impl Diagnosis for TooHigh {
-    fn kind(&self) -> &'static str {
-        "learning_rate_too_high"
-    }
+/// The probe that goes through learning rates.
+pub(super) fn range_probe(known: &Known<'_>) -> Probe {
+    known.original_probe().as_range_test()
+}
 
-    fn area(&self) -> Area {
-        Area::Optimization
-    }
+/// What came of it.
+pub(super) fn range<'a>(known: &Known<'a>) -> Option<Range<'a>> {
+    let outcome = known.of(&range_probe(known))?;
+    let report = outcome.range_test.as_ref();
+    let rate = known.bench.spec().optimizer.learning_rate();
+    let ratio = report.and_then(|report| Some(rate / report.suggestion?));
+    Some(Range { ratio, report, run: &outcome.run })
+}
 
-    fn about(&self) -> &'static str {
-        "whether a smaller learning rate does better"
-    }
+/// The change to another rate.
+pub(super) fn to_rate(rate: f64) -> (String, Remedy) {
+    let advice = format!("set optimizer.learning_rate to {rate:.1e}");
+    let remedy = Remedy::change(advice, [("optimizer.learning_rate", json!(rate))]);
+    (format!("a learning rate of {rate:.1e}"), remedy)
+}
 
-    fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
-        let mut wanted = vec![Wanted::new(known.original_probe(), 1.0)];
-        wanted.extend(Self::probes(known).into_iter().map(|(_, probe)| Wanted::new(probe, 0.3)));
-        wanted
-    }
+impl Suspect for TooHigh {
+    const KIND: &'static str = "learning_rate_too_high";
+    const AREA: Area = Area::Optimization;
+    const ABOUT: &'static str = "whether a smaller learning rate does better";
 
-    fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
-        let gains: Option<Vec<_>> = Self::probes(known)
-            .iter()
-            .map(|(rate, probe)| Some((*rate, known.gain(probe)?, known.of(probe)?)))
-            .collect();
-        let gains = gains?;
-        // Of those that do about as well as the best, the smallest: other seeds are safer with it.
-        let best = gains.iter().map(|(_, gain, _)| gain.changed).reduce(f64::min)?;
-        let as_good = |gain: &Gain| gain.changed <= best + gain.standard_error;
-        let (rate, gain, outcome) = gains.into_iter().rev().find(|(_, gain, _)| as_good(gain))?;
-        let used = known.bench.spec().optimizer.learning_rate();
-        let percent = 100.0 * gain.share();
-        let measured = Measurement::new(
-            format!("share of the validation error that a learning rate of {rate:.1e} takes away"),
-            gain.share(),
-        );
-        let measured = measured.runs([&outcome.run]);
-        let finding = |status, statement: String| {
-            Finding::new(self.kind(), self.area(), status, statement)
-                .measured(measured)
-                .smallest_effect(gain.smallest() / gain.original.max(1e-12))
+    fn suspicion(&self, known: &Known<'_>) -> Suspicion {
+        let (Some(original), Some(range)) = (known.original(), range(known)) else {
+            return Suspicion::Unknown(vec![
+                Wanted::new(known.original_probe(), 1.0),
+                Wanted::new(range_probe(known), 0.3),
+            ]);
         };
-        if gain.helps() {
-            let statement = format!(
-                "The learning rate of {used:.1e} is too high: {rate:.1e} makes {percent:.0} % fewer \
-                 validation errors."
-            );
-            let advice = format!("lower optimizer.learning_rate to {rate:.1e}");
-            let remedy = Remedy::change(advice, [("optimizer.learning_rate", json!(rate))]);
-            return Some(
-                finding(FindingStatus::Found, statement).severity(gain.share()).remedy(remedy),
-            );
+        let spec = known.bench.spec();
+        let rate = spec.optimizer.learning_rate();
+        let above = usual::learning_rate(spec).max(0.0);
+        let explodes = range
+            .report
+            .is_some_and(|report| report.diverged_at.is_some_and(|at| rate >= at / 3.0));
+        let tested = explodes || range.ratio.is_some_and(|ratio| ratio >= TOLERANCE);
+        let diverged = original.diverged();
+        let unlearnt = signs::unlearnt(known, original) >= UNLEARNT;
+        let worth = match () {
+            () if above > 0.0 => 0.9,
+            () if diverged => 0.8,
+            () if tested => 0.5,
+            () if unlearnt => 0.2,
+            () => {
+                let statement = format!(
+                    "The learning rate of {rate:.1e} is not too high: training went well with it,                      and a range test does not explode near it."
+                );
+                return Suspicion::unfounded(range.measurement(), TOLERANCE, statement);
+            }
+        };
+        let sign = range.measurement().threshold(TOLERANCE);
+        let cause = format!("The learning rate of {rate:.1e} is too high");
+        let mut case = Case::new(cause, sign).likely(worth, usual::weight(above));
+        // Two steps where the rate is far out, otherwise one.
+        let factors: &[f64] = if above > 0.5 { &[10.0, 100.0] } else { &[10.0] };
+        for factor in factors {
+            let (with, remedy) = to_rate(rate / factor);
+            case = case.trying(with, remedy);
         }
-        let statement =
-            format!("The learning rate of {used:.1e} is not too high: smaller ones do no better.");
-        Some(finding(FindingStatus::NotFound, statement))
+        Suspicion::Case(case)
     }
 }

@@ -1,0 +1,390 @@
+//! Diagnoses that take the same course: signs of the model's own training make a cause a suspect; only
+//! then what would do without it is trained, and the cause is found if that does better on the
+//! validation records by more than chance explains.
+
+use super::experiment::{EpochPoint, Outcome};
+use super::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
+use super::known::{Gain, Known};
+use super::probe::Probe;
+use super::{Diagnosis, Wanted};
+
+/// Share of the errors that a cause must account for to be named.
+pub const MATTERS: f64 = 0.1;
+/// Share of the variance that it must account for where numbers are predicted: below, what it would
+/// win is nothing that anybody sees.
+const MATTERS_OF_VARIANCE: f64 = 0.01;
+/// Seeds that decide where a single training is promising but does not tell.
+const SEEDS: usize = 3;
+/// Standard errors from which on it is promising.
+const PROMISING: f64 = 0.7;
+/// Points of a curve in a figure at most.
+const POINTS: usize = 200;
+
+/// Looks for a limitation that signs of the training speak for.
+pub trait Suspect: Sync {
+    /// Stable name of the limitation.
+    const KIND: &'static str;
+    /// Which kind of limit it is.
+    const AREA: Area;
+    /// What it looks for, in a sentence.
+    const ABOUT: &'static str;
+
+    /// Whether it can be there at all in this model.
+    fn possible(&self, _known: &Known<'_>) -> bool {
+        true
+    }
+
+    /// Whether something speaks for it.
+    fn suspicion(&self, known: &Known<'_>) -> Suspicion;
+}
+
+/// Whether something speaks for a limitation.
+pub enum Suspicion {
+    /// It takes these probes to say.
+    Unknown(Vec<Wanted>),
+    /// Nothing does.
+    Unfounded {
+        /// What was measured.
+        sign: Measurement,
+        /// That it is not there, in a sentence.
+        statement: String,
+        /// The smallest value of the sign that would have spoken for it.
+        smallest: f64,
+    },
+    /// Something does.
+    Case(Case),
+}
+
+/// A suspicion, and what would do without the cause.
+pub struct Case {
+    /// The chance that it is the cause, before anything is tried, in (0, 1].
+    pub worth: f64,
+    /// How well the signs fit this cause and no other, in (0, 1]. The severity is the share of the
+    /// errors times this, so that of two changes that help alike the one comes first that undoes what
+    /// is unusual.
+    pub weight: f64,
+    /// What speaks for it.
+    pub sign: Measurement,
+    /// The cause, as the beginning of a sentence: `The momentum of 0.999 is too high`.
+    pub cause: String,
+    /// What to try.
+    pub trials: Vec<Trial>,
+    /// Whether more seeds decide where one is promising.
+    pub more_seeds: bool,
+    /// Whether training records decide where there are no validation records. Only what shows in
+    /// training already can be told by them.
+    pub by_training: bool,
+}
+
+/// What would do without the cause.
+pub struct Trial {
+    /// In words, after "with": `a momentum of 0.9`.
+    pub with: String,
+    /// The change.
+    pub remedy: Remedy,
+}
+
+impl Suspicion {
+    /// What takes the original training, once more, to say.
+    pub fn needs_original(known: &Known<'_>) -> Self {
+        Self::Unknown(vec![Wanted::new(known.original_probe(), 1.0)])
+    }
+
+    /// Nothing speaks for it.
+    pub fn unfounded(sign: Measurement, smallest: f64, statement: impl Into<String>) -> Self {
+        let sign = if sign.threshold.is_some() { sign } else { sign.threshold(smallest) };
+        Self::Unfounded { sign, statement: statement.into(), smallest }
+    }
+}
+
+impl Case {
+    /// A case with what speaks for it.
+    pub fn new(cause: impl Into<String>, sign: Measurement) -> Self {
+        Self {
+            worth: 0.5,
+            weight: 1.0,
+            sign,
+            cause: cause.into(),
+            trials: Vec::new(),
+            more_seeds: false,
+            by_training: false,
+        }
+    }
+
+    /// With a chance and a weight.
+    pub fn likely(mut self, worth: f64, weight: f64) -> Self {
+        (self.worth, self.weight) = (worth, weight);
+        self
+    }
+
+    /// With something to try.
+    pub fn trying(mut self, with: impl Into<String>, remedy: Remedy) -> Self {
+        self.trials.push(Trial { with: with.into(), remedy });
+        self
+    }
+
+    /// With more seeds where one is promising.
+    pub fn over_seeds(mut self) -> Self {
+        self.more_seeds = true;
+        self
+    }
+
+    fn probe(known: &Known<'_>, trial: &Trial, seed: u64) -> Probe {
+        Probe { seed, ..known.original_probe().changed(&trial.remedy.change) }
+    }
+
+    /// What the trials show, as far as they ran.
+    fn judge(&self, known: &Known<'_>) -> Judgement<'_> {
+        let Some(perfect) = perfect(known, self.by_training) else {
+            return Judgement::Blind;
+        };
+        if !perfect.helps() {
+            return Judgement::Perfect(perfect);
+        }
+        let seed = known.seed();
+        let mut missing = vec![Wanted::new(known.original_probe(), 1.0)];
+        let mut gains = Vec::new();
+        for trial in &self.trials {
+            match gain(known, self, trial, 1) {
+                Some(gain) => gains.push((trial, gain)),
+                None => missing.push(Wanted::new(Self::probe(known, trial, seed), self.worth)),
+            }
+        }
+        if gains.len() < self.trials.len() {
+            return Judgement::Needs(missing);
+        }
+        let best = gains.into_iter().min_by(|a, b| a.1.changed.total_cmp(&b.1.changed));
+        let Some((trial, single)) = best else { return Judgement::Blind };
+        let promising = single.share() >= MATTERS
+            && single.original - single.changed > PROMISING * single.standard_error;
+        if !self.more_seeds || single.helps() || !promising {
+            return Judgement::Tried { trial, gain: single, seeds: 1 };
+        }
+        match gain(known, self, trial, SEEDS) {
+            Some(gain) => Judgement::Tried { trial, gain, seeds: SEEDS },
+            None => {
+                let worth = (self.worth * single.share()).clamp(0.05, 1.0);
+                let both = known
+                    .seeds(SEEDS)
+                    .into_iter()
+                    .flat_map(|seed| [Probe::original(seed), Self::probe(known, trial, seed)]);
+                Judgement::Needs(both.map(|probe| Wanted::new(probe, worth)).collect())
+            }
+        }
+    }
+}
+
+enum Judgement<'a> {
+    /// These probes first.
+    Needs(Vec<Wanted>),
+    /// There are no records to choose by.
+    Blind,
+    /// Not even a model without errors would be told from this one.
+    Perfect(Gain),
+    /// The best of the trials.
+    Tried { trial: &'a Trial, gain: Gain, seeds: usize },
+}
+
+/// What a model without errors would do.
+fn perfect(known: &Known<'_>, by_training: bool) -> Option<Gain> {
+    let original = known.original()?;
+    known.gain_between(original, |_| Some(0.0), by_training)
+}
+
+/// What a trial does, as a mean over seeds: the error of the seeds adds to that of the records, which
+/// are the same for all and whose difficulty is shared by all trainings; half the standard error of
+/// independent records is left of it.
+fn gain(known: &Known<'_>, case: &Case, trial: &Trial, seeds: usize) -> Option<Gain> {
+    let of = |seed: u64| {
+        let original = known.of(&Probe::original(seed))?;
+        let changed = known.of(&Case::probe(known, trial, seed))?;
+        known.gain_between(original, |error| error(changed), case.by_training)
+    };
+    let gains: Vec<Gain> = known.seeds(seeds).into_iter().map(of).collect::<Option<_>>()?;
+    let [first, _, ..] = gains.as_slice() else { return gains.first().copied() };
+    let n = gains.len() as f64;
+    let mean = |of: &dyn Fn(&Gain) -> f64| gains.iter().map(of).sum::<f64>() / n;
+    let (original, changed) = (mean(&|gain| gain.original), mean(&|gain| gain.changed));
+    let spread = |of: &dyn Fn(&Gain) -> f64| {
+        let centre = mean(of);
+        gains.iter().map(|gain| (of(gain) - centre).powi(2)).sum::<f64>() / (n - 1.0) / n
+    };
+    let of_seeds = spread(&|gain| gain.original) + spread(&|gain| gain.changed);
+    let of_records = (first.standard_error / 2.0).powi(2);
+    Some(Gain { original, changed, standard_error: (of_seeds + of_records).sqrt() })
+}
+
+impl<S: Suspect> Diagnosis for S {
+    fn kind(&self) -> &'static str {
+        S::KIND
+    }
+
+    fn area(&self) -> Area {
+        S::AREA
+    }
+
+    fn about(&self) -> &'static str {
+        S::ABOUT
+    }
+
+    fn applies(&self, known: &Known<'_>) -> bool {
+        self.possible(known)
+    }
+
+    fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
+        match self.suspicion(known) {
+            Suspicion::Unknown(wanted) => wanted,
+            Suspicion::Unfounded { .. } => Vec::new(),
+            Suspicion::Case(_) if known.original().is_none() => {
+                vec![Wanted::new(known.original_probe(), 1.0)]
+            }
+            Suspicion::Case(case) => match case.judge(known) {
+                Judgement::Needs(wanted) => wanted,
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
+        let finding = |status, statement: String| Finding::new(S::KIND, S::AREA, status, statement);
+        let case = match self.suspicion(known) {
+            Suspicion::Unknown(_) => return None,
+            Suspicion::Unfounded { sign, statement, smallest } => {
+                let finding = finding(FindingStatus::NotFound, statement).measured(sign);
+                return Some(finding.smallest_effect(smallest));
+            }
+            Suspicion::Case(case) => case,
+        };
+        known.original()?;
+        let labels = known.bench.output.head().is_some();
+        let part = if known.bench.parts.validation.is_empty() { "training" } else { "validation" };
+        match case.judge(known) {
+            Judgement::Needs(_) => None,
+            Judgement::Blind => {
+                let statement = format!(
+                    "Not measured: {} (there are no validation records to tell by: set \
+                     split.validation)",
+                    S::ABOUT
+                );
+                Some(finding(FindingStatus::NotMeasured, statement).measured(case.sign))
+            }
+            Judgement::Perfect(gain) => {
+                let statement = format!(
+                    "{}: not tried, as the model's error of {:.1} % on the {part} records is too \
+                     small for so few of them to show anything better.",
+                    capitalised(S::ABOUT),
+                    100.0 * gain.original
+                );
+                let error = Measurement::new(format!("{part} error"), gain.original);
+                let finding = finding(FindingStatus::NotFound, statement).measured(error);
+                Some(finding.measured(case.sign).smallest_effect(gain.smallest()))
+            }
+            Judgement::Tried { trial, gain, seeds } => {
+                let outcomes: Vec<&Outcome> = known
+                    .seeds(seeds)
+                    .into_iter()
+                    .filter_map(|seed| known.of(&Case::probe(known, trial, seed)))
+                    .collect();
+                let unit = gain.original.max(1e-12);
+                let half = 1.96 * gain.standard_error / unit;
+                let taken = Measurement::new(
+                    format!("share of the {part} error that {} takes away", trial.with),
+                    gain.share(),
+                );
+                let taken = taken
+                    .interval(Some([gain.share() - half, gain.share() + half]))
+                    .threshold(MATTERS)
+                    .runs(outcomes.iter().map(|outcome| &outcome.run));
+                let smallest = (gain.smallest() / unit).max(MATTERS);
+                let matters = gain.share() >= MATTERS
+                    && (labels || gain.original - gain.changed >= MATTERS_OF_VARIANCE);
+                let found = gain.helps() && matters;
+                let error = |error: f64| Measurement::new(format!("{part} error"), error);
+                let named = |mut measurement: Measurement, what: &str| {
+                    measurement.name = format!("{} {what}", measurement.name);
+                    measurement
+                };
+                let (status, statement) = if found {
+                    (FindingStatus::Found, told(&case, trial, gain, (labels, part)))
+                } else {
+                    let change = match gain.original - gain.changed {
+                        taken if taken > 0.0 => "hardly less",
+                        _ => "no less",
+                    };
+                    let statement = format!(
+                        "{}: tried and not found, as the {part} error with {} is {change} \
+                         ({:.1} % instead of {:.1} %).",
+                        capitalised(S::ABOUT),
+                        trial.with,
+                        100.0 * gain.changed,
+                        100.0 * gain.original,
+                    );
+                    (FindingStatus::NotFound, statement)
+                };
+                let finding = finding(status, statement)
+                    .measured(taken)
+                    .measured(case.sign.clone())
+                    .measured(named(error(gain.original), "as it is"))
+                    .measured(named(error(gain.changed), &format!("with {}", trial.with)))
+                    .smallest_effect(smallest);
+                if !found {
+                    return Some(finding);
+                }
+                let finding = match curves(known.original()?, outcomes.first()?, &trial.with) {
+                    Some(figure) => finding.figure(figure),
+                    None => finding,
+                };
+                let severity = case.weight * gain.share();
+                Some(finding.severity(severity).remedy(trial.remedy.clone()))
+            }
+        }
+    }
+}
+
+/// The cause and what it costs, in a sentence.
+fn told(case: &Case, trial: &Trial, gain: Gain, (labels, part): (bool, &str)) -> String {
+    let Case { cause, .. } = case;
+    let percent = 100.0 * gain.share();
+    let (changed, original) = (100.0 * gain.changed, 100.0 * gain.original);
+    if labels {
+        format!(
+            "{cause}: with {} the model makes {percent:.0} % fewer mistakes on the {part} records \
+             ({changed:.1} % are wrong instead of {original:.1} %).",
+            trial.with
+        )
+    } else {
+        format!(
+            "{cause}: with {} the squared error on the {part} records is {percent:.0} % smaller \
+             ({changed:.1} % of the variance stays unexplained instead of {original:.1} %).",
+            trial.with
+        )
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The training loss of both, epoch by epoch; `None` where one has no epochs.
+fn curves(original: &Outcome, changed: &Outcome, with: &str) -> Option<Figure> {
+    let series = |name: &str, outcome: &Outcome| {
+        let curve = &outcome.trained.as_ref()?.curve;
+        let every = curve.len().div_ceil(POINTS).max(1);
+        let point = |at: &EpochPoint| [at.epoch as f64, at.train_loss];
+        let points: Vec<[f64; 2]> = curve
+            .iter()
+            .step_by(every)
+            .map(point)
+            .filter(|point| point.iter().all(|value| value.is_finite()))
+            .collect();
+        (points.len() > 1).then(|| Series { name: name.to_owned(), points })
+    };
+    Some(Figure {
+        title: "Training loss".to_owned(),
+        x: "epoch".to_owned(),
+        y: "mean training loss".to_owned(),
+        log_x: false,
+        series: vec![series("as it is", original)?, series(&format!("with {with}"), changed)?],
+    })
+}
