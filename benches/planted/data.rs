@@ -148,7 +148,7 @@ impl Base {
                 |at: usize| -> Vec<Cell> { records.iter().map(|r| r[at].clone()).collect() };
             let input = |at: usize| InputColumn {
                 name: names[at].clone(),
-                kind: kind_of(self.is_text(), &records[0][at]),
+                kind: kind_of(self.is_text(), records.iter().map(|record| &record[at])),
                 cells: column(at),
             };
             TrainingTable {
@@ -248,11 +248,12 @@ fn part(at: usize, of: usize) -> &'static str {
     }
 }
 
-fn kind_of(text: bool, cell: &Cell) -> ColumnKind {
-    match cell {
-        Cell::Text(_) if text => ColumnKind::Text,
-        Cell::Text(_) => ColumnKind::Category,
-        Cell::Integer(_) => ColumnKind::Integer,
+fn kind_of<'a>(text: bool, mut cells: impl Iterator<Item = &'a Cell>) -> ColumnKind {
+    // The first that is there tells; the others are alike.
+    match cells.find(|cell| **cell != Cell::Null) {
+        Some(Cell::Text(_)) if text => ColumnKind::Text,
+        Some(Cell::Text(_)) => ColumnKind::Category,
+        Some(Cell::Integer(_)) => ColumnKind::Integer,
         _ => ColumnKind::Number,
     }
 }
