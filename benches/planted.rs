@@ -88,13 +88,13 @@ fn main() -> Result<(), Failure> {
     let clock = SystemClock::shared();
     let began = clock.monotonic();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build()?;
-    let scored: Result<Vec<Option<Scored>>, Failure> = pool.install(|| {
+    let scored: Vec<Result<Option<Scored>, Failure>> = pool.install(|| {
         // One by one, so that none waits for the cases of another thread's share.
         chosen.par_iter().with_max_len(1).map(|case| one(case, arguments.runs)).collect()
     });
-    let scored = scored?;
-    let absent = scored.iter().filter(|scored| scored.is_none()).count();
-    let scored: Vec<Scored> = scored.into_iter().flatten().collect();
+    let failed = scored.iter().filter(|scored| scored.is_err()).count();
+    let absent = scored.iter().filter(|scored| matches!(scored, Ok(None))).count();
+    let scored: Vec<Scored> = scored.into_iter().filter_map(Result::ok).flatten().collect();
     let figures = table::figures(&scored);
     let seconds = (clock.monotonic() - began).as_secs();
     let text = format!(
@@ -111,6 +111,9 @@ fn main() -> Result<(), Failure> {
         arguments.runs,
     );
     println!("\n{text}");
+    if failed > 0 {
+        return Err(format!("{failed} cases could not be scored; see above").into());
+    }
     if arguments.only.is_none() && arguments.cases.is_none() {
         write(arguments.half, &text)?;
     }
@@ -119,11 +122,13 @@ fn main() -> Result<(), Failure> {
 
 /// Scores a case and tells of it.
 fn one(case: &Case, runs: f64) -> Result<Option<Scored>, Failure> {
-    let scored = score(case, runs).map_err(|error| format!("{}: {error}", case.name()))?;
-    if let Some(scored) = &scored {
-        println!("{}", table::line(scored));
+    let scored = score(case, runs);
+    match &scored {
+        Ok(Some(scored)) => println!("{}", table::line(scored)),
+        Ok(None) => println!("absent   {}", case.name()),
+        Err(error) => println!("FAILED   {}: {error}", case.name()),
     }
-    Ok(scored)
+    scored
 }
 
 /// Puts a text between the half's marks in the document.
