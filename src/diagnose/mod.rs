@@ -9,7 +9,7 @@ pub mod finding;
 pub mod investigation;
 pub mod known;
 pub mod probe;
-mod random_change;
+pub mod random_change;
 pub mod render;
 pub mod report;
 pub mod request;
