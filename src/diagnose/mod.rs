@@ -10,12 +10,16 @@ pub mod investigation;
 pub mod known;
 pub mod probe;
 mod random_change;
+mod readings;
 pub mod report;
 pub mod request;
 mod topics;
 mod verify;
 pub mod workbench;
 
+mod confidence;
+mod data;
+mod generalization;
 mod optimization;
 
 use finding::{Area, Finding};
@@ -58,7 +62,21 @@ impl Wanted {
 }
 
 /// Every diagnosis.
-pub static ALL: &[&dyn Diagnosis] = &[&optimization::learning_rate::TooHigh];
+pub static ALL: &[&dyn Diagnosis] = &[
+    &optimization::learning_rate::TooHigh,
+    &data::target_leak::TargetLeak,
+    &data::duplicates::DuplicatesAcrossSplits,
+    &data::label_noise::LabelNoise,
+    &data::class_imbalance::ClassImbalance,
+    &data::too_little_data::TooLittleData,
+    &generalization::unlike_training::UnlikeTraining,
+    &generalization::outside_coverage::ErrorsOutsideCoverage,
+    &generalization::unseen_topics::FailsOnUnseenTopics,
+    &generalization::typos::SensitiveToTypos,
+    &generalization::vocabulary::VocabularyGrows,
+    &confidence::miscalibrated::Miscalibrated,
+    &confidence::calibration_data::TooLittleCalibrationData,
+];
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ pub mod explanation;
 pub mod fit;
 pub mod init_from;
 pub mod inspect;
-mod leaks;
+pub mod leaks;
 pub mod membership;
 pub mod monitor;
 pub mod monitoring;
