@@ -79,4 +79,4 @@ pub static ALL: &[&dyn Diagnosis] = &[
 ];
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -19,7 +19,7 @@ use crate::text::{TextAugmentation, TextAugmentationSpec};
 /// Records that are to come, of which the vocabulary's growth tells.
 pub const TO_COME: usize = 1_000;
 /// Share of a text's words that get a typo where that is tried.
-pub const TYPOS: f64 = 0.05;
+pub const TYPOS: f64 = 0.1;
 
 /// What was read so far; the rest is read when it is asked for.
 #[derive(Default)]

@@ -132,7 +132,8 @@ fn warning(leak: &Leak) -> Warning {
     let percent = (1_000.0 * share).floor() / 10.0;
     let from = 100.0 * LEAKAGE_THRESHOLD;
     let target = target.as_ref().map_or_else(|| "the target".to_owned(), |t| format!("{t:?}"));
-    let what = if *number { "of the variance" } else { "of the records outside the most frequent class" };
+    let what =
+        if *number { "of the variance" } else { "of the records outside the most frequent class" };
     let message = format!(
         "the column {column:?} alone tells {target}: it settles {percent} % {what}, and a warning is \
          given from {from} % on. It may be a copy, or known only afterwards; if records to be scored \

@@ -88,7 +88,9 @@ impl Diagnosis for TooLittleCalibrationData {
                 "There are enough calibration records ({records}) for confidence, refusals and intervals."
             );
             let status = FindingStatus::NotFound;
-            return Some(Finding::new(self.kind(), self.area(), status, statement).measured(measured));
+            return Some(
+                Finding::new(self.kind(), self.area(), status, statement).measured(measured),
+            );
         };
         let names: Vec<&str> = lacks.iter().map(|lack| lack.statistic.as_str()).collect();
         let statement = format!(

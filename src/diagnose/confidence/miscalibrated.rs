@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::diagnose::finding::{
-    Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series,
-};
+use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
 use crate::diagnose::readings::Tested;
 use crate::diagnose::{Diagnosis, Wanted};
@@ -47,7 +45,8 @@ fn curve(name: &str, diagram: &ReliabilityDiagram) -> Series {
 fn figure(reliability: &Reliability) -> Figure {
     let mut series = vec![curve("before calibration", &reliability.before)];
     series.extend(reliability.after.as_ref().map(|after| curve("after calibration", after)));
-    series.push(Series { name: "as it should be".to_owned(), points: vec![[0.0, 0.0], [1.0, 1.0]] });
+    series
+        .push(Series { name: "as it should be".to_owned(), points: vec![[0.0, 0.0], [1.0, 1.0]] });
     Figure {
         title: "Accuracy by confidence".to_owned(),
         x: "confidence".to_owned(),
@@ -126,8 +125,7 @@ impl Diagnosis for Miscalibrated {
             };
             let mut finding = finding.measured(ece(name, used).threshold(MATTERS));
             if reliability.after.is_some() {
-                finding = finding
-                    .measured(ece("the same before calibration", &reliability.before));
+                finding = finding.measured(ece("the same before calibration", &reliability.before));
             }
             finding = finding.measured(
                 Measurement::new("mean confidence less accuracy (above 0 is too sure)", too_sure)
@@ -167,7 +165,10 @@ impl Diagnosis for Miscalibrated {
             100.0 * used.ece
         );
         let reach = used.ece_interval.map_or(1.0, |[low, high]| (high - low) / 2.0 + SURE);
-        Some(measured(finding(FindingStatus::NotFound, statement)).smallest_effect(reach.max(MATTERS)))
+        Some(
+            measured(finding(FindingStatus::NotFound, statement))
+                .smallest_effect(reach.max(MATTERS)),
+        )
     }
 }
 

@@ -128,14 +128,11 @@ impl Diagnosis for ClassImbalance {
     fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
         let card = &known.bench.model.card;
         let rare = rare(card);
-        let finding = |status, statement: String| {
-            Finding::new(self.kind(), self.area(), status, statement)
-        };
+        let finding =
+            |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         let Some(recalls) = Recalls::of(card, &rare) else {
-            let statement = format!(
-                "Not measured: {} (no validation or test record has one)",
-                self.about()
-            );
+            let statement =
+                format!("Not measured: {} (no validation or test record has one)", self.about());
             return Some(finding(FindingStatus::NotMeasured, statement));
         };
         let names: Vec<String> = rare.iter().take(3).map(|l| format!("{:?}", l.label)).collect();
@@ -189,9 +186,12 @@ impl Diagnosis for ClassImbalance {
         if let Some(weighted) = &weighted {
             let told = weighted.rare;
             finding = finding.measured(
-                Measurement::new("share of them that get it with balanced class weights", told.recall())
-                    .interval(Some(told.interval()))
-                    .runs([&outcome.run]),
+                Measurement::new(
+                    "share of them that get it with balanced class weights",
+                    told.recall(),
+                )
+                .interval(Some(told.interval()))
+                .runs([&outcome.run]),
             );
         }
         finding = finding.measured(
@@ -203,7 +203,8 @@ impl Diagnosis for ClassImbalance {
         );
         let tells = weighted.is_some_and(|w| w.rare.recall() > recalls.rare.recall());
         Some(finding.remedy(if tells && !gain.harms() {
-            let advice = "count labels by how rare they are: set loss.class_weights to \"balanced\"";
+            let advice =
+                "count labels by how rare they are: set loss.class_weights to \"balanced\"";
             Remedy::change(advice, [("loss.class_weights", json!("balanced"))])
         } else {
             Remedy::data(collect, Vec::new())

@@ -42,7 +42,9 @@ impl Diagnosis for DuplicatesAcrossSplits {
         let (exact, near) = (of_reporting(copies.exact), of_reporting(copies.near));
         let measured = |name: &str, count: usize| {
             let (low, high) = wilson(count as u64, copies.reporting as u64);
-            Measurement::new(name, of_reporting(count)).interval(Some([low, high])).threshold(MATTERS)
+            Measurement::new(name, of_reporting(count))
+                .interval(Some([low, high]))
+                .threshold(MATTERS)
         };
         let with = |finding: Finding| {
             finding
@@ -81,7 +83,8 @@ impl Diagnosis for DuplicatesAcrossSplits {
                 100.0 * exact,
                 copies.left_out
             );
-            let advice = "remove these copies from the dataset, or split it anew without the column";
+            let advice =
+                "remove these copies from the dataset, or split it anew without the column";
             let found = with(finding(FindingStatus::Found, statement));
             return Some(found.severity(exact).remedy(Remedy::data(advice, rows)));
         }

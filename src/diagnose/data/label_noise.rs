@@ -1,9 +1,7 @@
 //! Whether labels are wrong: models that were not trained on a record disagree with its label although
 //! they are sure of themselves. Of records that are hard, not mislabelled, they are not sure.
 
-use crate::diagnose::finding::{
-    Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series,
-};
+use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
 use crate::diagnose::probe::{Probe, Selection};
 use crate::diagnose::{Diagnosis, Wanted};
@@ -23,7 +21,7 @@ const SURE: f64 = 1.0 / 3.0;
 /// Share of wrong labels from which on it matters.
 const MATTERS: f64 = 0.02;
 /// Share of the disagreement with all records that must be with the surest: hard records are not sure.
-const EVEN: f64 = 0.25;
+const EVEN: f64 = 0.3;
 /// Errors, as a share of those of always naming the commonest label, above which a model cannot judge.
 const WEAK: f64 = 0.6;
 /// Confidence above which a 32-bit probability no longer ranks.
@@ -186,7 +184,9 @@ impl Diagnosis for LabelNoise {
         let sure = &judged.order[..(n as f64 * SURE) as usize];
         let full = FULL.into();
         if sure.last().is_some_and(|last| largest(&judged.probabilities[*last]) > full) {
-            return Some(self.unknown("the network is fully sure of too many records to rank them"));
+            return Some(
+                self.unknown("the network is fully sure of too many records to rank them"),
+            );
         }
         let estimate: Option<Estimate> = confident_learning(&judged.probabilities, &judged.given);
         let disagreed = judged.count(sure);

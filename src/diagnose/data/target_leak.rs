@@ -74,9 +74,8 @@ impl Diagnosis for TargetLeak {
     }
 
     fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
-        let finding = |status, statement: String| {
-            Finding::new(self.kind(), self.area(), status, statement)
-        };
+        let finding =
+            |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         let leaks = known.bench.leaks();
         let Some(most) = leaks.iter().map(|leak| leak.share).reduce(f64::max) else {
             let statement =

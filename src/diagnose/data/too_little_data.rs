@@ -4,15 +4,12 @@
 use serde_json::json;
 
 use crate::diagnose::experiment::Outcome;
-use crate::diagnose::finding::{
-    Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series,
-};
+use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
 use crate::diagnose::probe::{Probe, Selection};
 use crate::diagnose::{Diagnosis, Wanted};
 use crate::eval::learning_curve::{
-    CurveForecast, CurvePoint, FORECAST_FACTORS, LearningCurve, NoLearningCurve,
-    fit_learning_curve,
+    CurveForecast, CurvePoint, FORECAST_FACTORS, LearningCurve, NoLearningCurve, fit_learning_curve,
 };
 
 /// Fewer records than the task takes.
@@ -50,9 +47,9 @@ impl Curve<'_> {
 
     /// Whether twice the records promise enough.
     fn promises(&self) -> bool {
-        self.forecasts().and_then(|(now, later)| Some(Self::taken(now, later.first()?))).is_some_and(
-            |(share, [low, _])| share >= MATTERS && low > 0.0,
-        )
+        self.forecasts()
+            .and_then(|(now, later)| Some(Self::taken(now, later.first()?)))
+            .is_some_and(|(share, [low, _])| share >= MATTERS && low > 0.0)
     }
 }
 

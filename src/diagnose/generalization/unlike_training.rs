@@ -102,7 +102,10 @@ impl Diagnosis for UnlikeTraining {
                 finding = finding
                     .measured(Measurement::new("mean loss on those that are flagged", apart.inside))
                     .measured(Measurement::new("mean loss on the others", apart.outside))
-                    .measured(Measurement::new("share of the errors in excess on them", apart.excess));
+                    .measured(Measurement::new(
+                        "share of the errors in excess on them",
+                        apart.excess,
+                    ));
             }
             with_gap(finding)
         };
@@ -126,7 +129,9 @@ impl Diagnosis for UnlikeTraining {
             let excess = apart.map_or(0.0, |apart| apart.excess);
             let by_gap = large.map_or(0.0, |gap| 1.0 - gap.validation / gap.test);
             let found = with(finding(FindingStatus::Found, statement));
-            return Some(found.severity(excess.max(by_gap).max(0.05)).remedy(Remedy::data(advice, rows)));
+            return Some(
+                found.severity(excess.max(by_gap).max(0.05)).remedy(Remedy::data(advice, rows)),
+            );
         }
         if let Some(gap) = large {
             return Some(with(self.worse(gap)));

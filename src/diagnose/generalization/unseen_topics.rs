@@ -76,8 +76,7 @@ fn left_out<'a>(known: &Known<'a>, topic: usize) -> Option<LeftOut<'a>> {
     let outcome = known.of(&probe(known, topic))?;
     let of_topic = known.bench.of_topic(topic);
     let name = known.bench.topics.as_ref()?.topics.topics.get(topic)?.name.clone();
-    let mut found =
-        LeftOut { name, topic: (0, 0), others: (0, 0), noticed: None, outcome };
+    let mut found = LeftOut { name, topic: (0, 0), others: (0, 0), noticed: None, outcome };
     let mut noticed = 0;
     for (place, (record, loss)) in outcome.losses.iter().enumerate() {
         let inside = of_topic.binary_search(&(*record as usize)).is_ok();
@@ -149,7 +148,9 @@ impl Diagnosis for FailsOnUnseenTopics {
                 let (value, interval) = accuracy(left.topic);
                 let name = format!("accuracy on the topic {:?}, left out of training", left.name);
                 finding = finding.measured(
-                    Measurement::new(name, value).interval(Some(interval)).runs([&left.outcome.run]),
+                    Measurement::new(name, value)
+                        .interval(Some(interval))
+                        .runs([&left.outcome.run]),
                 );
                 let (value, interval) = accuracy(left.others);
                 let name = "accuracy on the test records of the same training";

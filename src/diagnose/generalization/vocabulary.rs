@@ -85,7 +85,8 @@ impl Diagnosis for VocabularyGrows {
                 let statement = format!(
                     "The model does not know enough words, and errs where it does not: {next}."
                 );
-                let advice = "add texts to the training split: those with the most unknown words first";
+                let advice =
+                    "add texts to the training split: those with the most unknown words first";
                 let rows = super::rows(known, &fewer);
                 let found = with(finding(FindingStatus::Found, statement));
                 Some(found.severity(0.8 * apart.excess).remedy(Remedy::data(advice, rows)))
