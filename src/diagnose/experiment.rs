@@ -116,13 +116,18 @@ pub fn run(
     monitor: &mut dyn FitMonitor,
 ) -> Result<Performed, FitError> {
     let began = clock.monotonic();
-    let Selected { table, split, rows } = bench.select(&probe.records, probe.seed);
+    let Selected { mut table, split, rows } = bench.select(&probe.records, probe.seed);
     let Some(spec) = probe.spec(bench.spec()) else {
         let failure = Problem::new(crate::problem::Code::Internal, "the change gives no spec");
         let outcome = Outcome { failure: Some(failure), ..Outcome::default() };
         return Ok(Performed { outcome, kept: None });
     };
     let spec = TrainSpec { split, ..spec };
+    // A probe may leave out columns.
+    let columns = spec.task.input_columns();
+    if !columns.is_empty() {
+        table.inputs.retain(|column| columns.contains(&column.name.as_str()));
+    }
     let source = bench.source.as_deref();
     let mut outcome = Outcome::default();
     let mut kept = None;

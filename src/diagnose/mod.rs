@@ -10,6 +10,7 @@ pub mod investigation;
 pub mod known;
 pub mod probe;
 pub mod random_change;
+mod readings;
 pub mod render;
 pub mod report;
 pub mod request;
@@ -21,6 +22,9 @@ mod verify;
 pub mod workbench;
 
 mod capacity;
+mod confidence;
+mod data;
+mod generalization;
 mod optimization;
 
 use finding::{Area, Finding};
@@ -64,7 +68,10 @@ impl Wanted {
 
 /// Every diagnosis.
 pub static ALL: &[&dyn Diagnosis] = &[
-    // What is set far from what is usual first: the order breaks ties.
+    // What makes the measured errors themselves untrue first, then what is set far from what is usual:
+    // the order breaks ties.
+    &data::target_leak::TargetLeak,
+    &data::duplicates::DuplicatesAcrossSplits,
     &optimization::features_not_scaled::FeaturesNotScaled,
     &optimization::momentum_too_high::MomentumTooHigh,
     &optimization::weight_decay_too_high::WeightDecayTooHigh,
@@ -86,7 +93,17 @@ pub static ALL: &[&dyn Diagnosis] = &[
     &optimization::plateau::Plateau,
     &optimization::unstable_over_seeds::UnstableOverSeeds,
     &capacity::memorizes::Memorizes,
+    &data::label_noise::LabelNoise,
+    &data::class_imbalance::ClassImbalance,
+    &data::too_little_data::TooLittleData,
+    &generalization::unlike_training::UnlikeTraining,
+    &generalization::outside_coverage::ErrorsOutsideCoverage,
+    &generalization::unseen_topics::FailsOnUnseenTopics,
+    &generalization::typos::SensitiveToTypos,
+    &generalization::vocabulary::VocabularyGrows,
+    &confidence::miscalibrated::Miscalibrated,
+    &confidence::calibration_data::TooLittleCalibrationData,
 ];
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

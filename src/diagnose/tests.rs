@@ -8,7 +8,7 @@ use super::request::{DiagnoseBudget, DiagnoseRequest, DiagnoseSpec};
 use super::workbench::tests::{bench, circle, clouds, spec_with};
 use crate::clock::ManualClock;
 
-fn request(only: &[&str], runs: f64) -> DiagnoseSpec {
+pub fn request(only: &[&str], runs: f64) -> DiagnoseSpec {
     let request = DiagnoseRequest {
         model: "model_1".to_owned(),
         budget: DiagnoseBudget { runs: Some(runs), ..DiagnoseBudget::default() },

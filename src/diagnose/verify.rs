@@ -38,13 +38,20 @@ pub fn candidates(findings: &[Finding], most: usize) -> Vec<usize> {
     for at in order {
         let Some(remedy) = &findings[at].remedy else { continue };
         let found = findings[at].status == FindingStatus::Found;
-        let open = chosen.len() < most && found && !remedy.change.is_empty();
+        let told = !remedy.change.is_empty() && !remedy.change.keys().any(|path| untold(path));
+        let open = chosen.len() < most && found && told;
         if open && !changes.contains(&&remedy.change) {
             changes.push(&remedy.change);
             chosen.push(at);
         }
     }
     chosen
+}
+
+/// Whether training again cannot tell if a change helps: other columns or another split are other
+/// measurements, and a calibrator changes no answer.
+fn untold(path: &str) -> bool {
+    ["task.", "split.", "calibrator"].iter().any(|start| path.starts_with(start))
 }
 
 /// The random change that a seed's training of a remedy is compared with.

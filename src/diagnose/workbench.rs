@@ -14,6 +14,7 @@ use crate::random;
 use crate::task::{Outcomes, Output};
 
 use super::probe::Selection;
+use super::readings::Readings;
 use super::topics;
 
 /// Name of the column that stands for the split in a probe's spec.
@@ -37,6 +38,8 @@ pub struct Workbench {
     pub warnings: Vec<Warning>,
     /// What the training records are about; `None` where that cannot be told.
     pub topics: Option<TopicAssignment>,
+    /// What was read of the records so far.
+    pub readings: Readings,
 }
 
 /// Records for a probe.
@@ -63,7 +66,8 @@ impl Workbench {
         let Divided { output, outcomes, records, parts, .. } = divided;
         let topics = topics::find(&model, &records, &parts, seed);
         let table = Arc::new(table);
-        Ok(Self { model, table, source, parts, outcomes, output, warnings, topics })
+        let readings = Readings::default();
+        Ok(Self { model, table, source, parts, outcomes, output, warnings, topics, readings })
     }
 
     /// The spec of the model.

@@ -44,6 +44,72 @@ pub fn circle(records: usize) -> TrainingTable {
     table
 }
 
+/// Points around (1, 1) and (−1, −1) with a standard deviation: of a `share` in \[0, 1\] the first, and
+/// labels wrong where `flipped` says so.
+pub fn hard_clouds(
+    records: usize,
+    (deviation, share): (f64, f64),
+    flipped: impl Fn(usize) -> bool,
+) -> TrainingTable {
+    let mut table = clouds(records);
+    let mut rng = random::stream(6, "hard clouds");
+    for record in 0..records {
+        // Every so many records one more of the first cloud is due.
+        let due = |records: usize| (records as f64 * share) as usize;
+        let up = due(record + 1) > due(record);
+        let side = if up { 1.0 } else { -1.0 };
+        for column in &mut table.inputs {
+            column.cells[record] = Cell::Number(side + deviation * random::normal(&mut rng));
+        }
+        let label = if up != flipped(record) { "up" } else { "down" };
+        table.wanted[0][record] = Cell::Text(label.to_owned());
+    }
+    table
+}
+
+/// Texts of words that `words` gives for a record and whether it is good, in the split that `split` names.
+pub fn texts(
+    records: usize,
+    words: impl Fn(usize, bool) -> Vec<String>,
+    split: impl Fn(usize) -> &'static str,
+) -> TrainingTable {
+    let good = |record: usize| random::keyed(record as u64) % 2 == 0;
+    let cell = |text: &str| Cell::Text(text.to_owned());
+    let text = |record: usize| cell(&words(record, good(record)).join(" "));
+    let label = |record: usize| cell(if good(record) { "good" } else { "bad" });
+    let cells = (0..records).map(text).collect();
+    TrainingTable {
+        inputs: vec![InputColumn { name: "text".to_owned(), kind: ColumnKind::Text, cells }],
+        wanted: vec![(0..records).map(label).collect()],
+        weights: None,
+        splits: Some((0..records).map(|record| cell(split(record))).collect()),
+    }
+}
+
+/// A number below `n` that a record and a name decide.
+pub fn pick(record: usize, name: &str, n: u64) -> u64 {
+    random::keyed(record as u64 ^ random::fnv1a(name.as_bytes())) % n
+}
+
+/// Half of the records train, the others validate, calibrate and test in turn.
+pub fn split_of_record(record: usize) -> &'static str {
+    ["train", "test", "train", "validation", "train", "calibration", "train", "test"][record % 8]
+}
+
+/// A spec for [`texts`].
+pub fn spec_of_texts() -> TrainSpec {
+    let mut spec = spec_with(json!({
+        "task": {"type": "text_classification", "text": "text", "label": "label"},
+        "vectorizer": {"word_ngrams": 1, "character_ngrams": null, "min_word_count": 1,
+            "min_ngram_count": 1},
+        "network": {"type": "embedding_bag", "dimension": 8},
+        "optimizer": {"type": "adam", "learning_rate": 0.05},
+        "split": {"column": "split", "validation": 0.0, "calibration": 0.0, "seed": 1},
+    }));
+    spec.training.epochs = 8;
+    spec
+}
+
 /// A spec for [`clouds`] with these hidden layers.
 pub fn spec_of(hidden: &[usize]) -> TrainSpec {
     spec_with(json!({"network": {"type": "mlp", "hidden": hidden}}))

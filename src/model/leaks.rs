@@ -16,6 +16,27 @@ const FEWEST: usize = 1_000;
 /// Cells that are looked at, over all columns and targets: some seconds' work.
 const CELLS: usize = 10_000_000;
 
+/// A column that alone tells a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leak {
+    /// The column.
+    pub column: String,
+    /// What it tells, where there are several targets or labels.
+    pub target: Option<String>,
+    /// Share of what remains open without any column that this one settles, from
+    /// [`LEAKAGE_THRESHOLD`] to 1.
+    pub share: f64,
+    /// Whether the target is a number.
+    number: bool,
+}
+
+/// There are too many columns and targets to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany {
+    columns: usize,
+    targets: usize,
+}
+
 /// Warns of each column that alone tells a target, judged by the records at `training`.
 pub(super) fn warnings(
     records: &Records,
@@ -23,7 +44,26 @@ pub(super) fn warnings(
     output: &Output,
     outcomes: &Outcomes,
 ) -> Vec<Warning> {
-    let Records::Rows(columns) = records else { return Vec::new() };
+    match leaks(records, training, output, outcomes) {
+        Ok(leaks) => leaks.iter().map(warning).collect(),
+        Err(TooMany { columns, targets }) => {
+            let message = format!(
+                "{columns} columns and {targets} targets are too many to see whether one alone \
+                 tells another; look yourself whether a column is known only after the target"
+            );
+            vec![Warning::new("leakage_not_checked", message)]
+        }
+    }
+}
+
+/// The columns that alone tell a target, judged by the records at `training`.
+pub fn leaks(
+    records: &Records,
+    training: &[usize],
+    output: &Output,
+    outcomes: &Outcomes,
+) -> Result<Vec<Leak>, TooMany> {
+    let Records::Rows(columns) = records else { return Ok(Vec::new()) };
     let targets = match output {
         Output::Labels { head: Head::MultiLabel, labels } => labels.len(),
         Output::Labels { .. } => 1,
@@ -31,12 +71,7 @@ pub(super) fn warnings(
     };
     let wanted = (CELLS / columns.len().saturating_mul(targets).max(1)).min(RECORDS);
     if wanted < FEWEST && wanted < training.len() {
-        let message = format!(
-            "{} columns and {targets} targets are too many to see whether one alone tells another; \
-             look yourself whether a column is known only after the target",
-            columns.len()
-        );
-        return vec![Warning::new("leakage_not_checked", message)];
+        return Err(TooMany { columns: columns.len(), targets });
     }
     let sample = sample(training, wanted);
     let check = |column: &InputColumn| {
@@ -44,7 +79,14 @@ pub(super) fn warnings(
         let kind = input_kind(column.kind);
         let of = |target: Target<'_>, name: Option<&String>| {
             let share = leakage(kind, &values, target)?.share;
-            (share >= LEAKAGE_THRESHOLD).then(|| warning(&column.name, name, share, target))
+            let (column, target_name) = (column.name.clone(), name.cloned());
+            let number = matches!(target, Target::Numbers(_));
+            (share >= LEAKAGE_THRESHOLD).then_some(Leak {
+                column,
+                target: target_name,
+                share,
+                number,
+            })
         };
         match (output, outcomes) {
             (Output::Labels { head: Head::MultiLabel, labels }, _) => {
@@ -66,11 +108,11 @@ pub(super) fn warnings(
                         sample.iter().map(|&i| outcomes.values_of(i)[target]).collect();
                     of(Target::Numbers(&numbers), (names.len() > 1).then_some(name))
                 });
-                leaks.collect::<Vec<Warning>>()
+                leaks.collect::<Vec<Leak>>()
             }
         }
     };
-    columns.par_iter().flat_map_iter(check).collect()
+    Ok(columns.par_iter().flat_map_iter(check).collect())
 }
 
 /// At most `wanted` of the records, drawn without regard to their order in the file; the same every
@@ -85,14 +127,13 @@ fn sample(training: &[usize], wanted: usize) -> Vec<usize> {
     drawn
 }
 
-fn warning(column: &str, target: Option<&String>, share: f64, of: Target<'_>) -> Warning {
+fn warning(leak: &Leak) -> Warning {
+    let Leak { column, target, share, number } = leak;
     let percent = (1_000.0 * share).floor() / 10.0;
     let from = 100.0 * LEAKAGE_THRESHOLD;
-    let target = target.map_or_else(|| "the target".to_owned(), |name| format!("{name:?}"));
-    let what = match of {
-        Target::Classes(_) => "of the records outside the most frequent class",
-        Target::Numbers(_) => "of the variance",
-    };
+    let target = target.as_ref().map_or_else(|| "the target".to_owned(), |t| format!("{t:?}"));
+    let what =
+        if *number { "of the variance" } else { "of the records outside the most frequent class" };
     let message = format!(
         "the column {column:?} alone tells {target}: it settles {percent} % {what}, and a warning is \
          given from {from} % on. It may be a copy, or known only afterwards; if records to be scored \

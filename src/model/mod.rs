@@ -22,7 +22,7 @@ pub mod explanation;
 pub mod fit;
 pub mod init_from;
 pub mod inspect;
-mod leaks;
+pub mod leaks;
 pub mod measured;
 pub mod membership;
 pub mod monitor;

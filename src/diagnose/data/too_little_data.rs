@@ -1,0 +1,244 @@
+//! Whether more records would help: trainings on parts of them, and what the curve of their errors
+//! leads to.
+
+use serde_json::json;
+
+use crate::diagnose::experiment::Outcome;
+use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
+use crate::diagnose::known::Known;
+use crate::diagnose::probe::{Probe, Selection};
+use crate::diagnose::{Diagnosis, Wanted};
+use crate::eval::learning_curve::{
+    CurveForecast, CurvePoint, FORECAST_FACTORS, LearningCurve, NoLearningCurve, fit_learning_curve,
+};
+
+/// Fewer records than the task takes.
+pub struct TooLittleData;
+
+/// Shares of the training records that are trained on, beside all of them.
+const SHARES: [f64; 3] = [0.125, 0.25, 0.5];
+/// Share of the errors that twice the records must take away.
+const MATTERS: f64 = 0.1;
+/// Share of what the second half of the records is said to have brought that must remain where the first
+/// half is trained for as many steps as all of them were.
+const REMAINS: f64 = 0.5;
+/// Training records below which parts of them are no training.
+const FEWEST: usize = 32;
+
+/// What the trainings tell.
+struct Curve<'a> {
+    fitted: LearningCurve,
+    points: Vec<CurvePoint>,
+    outcomes: Vec<&'a Outcome>,
+}
+
+impl Curve<'_> {
+    /// The forecast at the present size, and at twice, four and ten times it.
+    fn forecasts(&self) -> Option<(f64, &[CurveForecast])> {
+        let (now, later) = self.fitted.forecasts.split_first()?;
+        (now.error > 0.0).then_some((now.error, later))
+    }
+
+    /// Share of the errors that `later` lacks, and its interval.
+    fn taken(now: f64, later: &CurveForecast) -> (f64, [f64; 2]) {
+        let [low, high] = later.interval;
+        (1.0 - later.error / now, [1.0 - high / now, 1.0 - low / now])
+    }
+
+    /// Whether twice the records promise enough.
+    fn promises(&self) -> bool {
+        self.forecasts()
+            .and_then(|(now, later)| Some(Self::taken(now, later.first()?)))
+            .is_some_and(|(share, [low, _])| share >= MATTERS && low > 0.0)
+    }
+}
+
+fn probe(known: &Known<'_>, share: f64) -> Probe {
+    known.original_probe().on(Selection::Share { share })
+}
+
+/// Half of the records, for as many steps as all of them take.
+fn as_many_steps(known: &Known<'_>) -> Probe {
+    let epochs = 2 * known.bench.spec().training.epochs;
+    probe(known, 0.5).with("training.epochs", json!(epochs))
+}
+
+/// Why there is no curve, in words.
+fn refused(why: NoLearningCurve) -> String {
+    why.to_string()
+}
+
+/// The curve; `None` before all trainings have run.
+fn curve<'a>(known: &Known<'a>) -> Option<Result<Curve<'a>, String>> {
+    let parts: Option<Vec<&Outcome>> =
+        SHARES.iter().map(|share| known.of(&probe(known, *share))).collect();
+    let mut outcomes = parts?;
+    outcomes.push(known.original()?);
+    // One that failed, for want of a label perhaps, is no point of the curve.
+    let trained: Vec<(usize, &Outcome)> = outcomes
+        .iter()
+        .filter_map(|outcome| Some((outcome.trained.as_ref()?.card.records.train, *outcome)))
+        .collect();
+    let losses: Vec<Vec<f64>> = trained.iter().map(|(_, o)| known.losses(o)).collect();
+    // What the test records have in common moves the whole curve, and says nothing of its fall: only
+    // what sets a training apart from the next larger one counts, half of it each.
+    let own = |at: usize| {
+        let other = if at + 1 < losses.len() { at + 1 } else { at.saturating_sub(1) };
+        let n = losses[at].len().max(1) as f64;
+        let differences = losses[at].iter().zip(&losses[other]).map(|(a, b)| a - b);
+        let mean = differences.clone().sum::<f64>() / n;
+        // Laplace's estimate of labels: two more records that differ, one to either side.
+        let more = if known.bench.output.head().is_some() { 2.0 } else { 0.0 };
+        let squares = differences.map(|d| (d - mean).powi(2)).sum::<f64>() + more;
+        (squares / n / n / 2.0).sqrt()
+    };
+    let points: Vec<CurvePoint> = trained
+        .iter()
+        .enumerate()
+        .map(|(at, (records, _))| {
+            let n = losses[at].len().max(1) as f64;
+            let error = losses[at].iter().sum::<f64>() / n;
+            CurvePoint { records: *records, error, standard_error: own(at) }
+        })
+        .collect();
+    let factors: Vec<f64> = [1.0].into_iter().chain(FORECAST_FACTORS).collect();
+    let fitted = fit_learning_curve(&points, &factors, known.request.seed).map_err(refused);
+    Some(fitted.map(|fitted| Curve { fitted, points, outcomes }))
+}
+
+impl TooLittleData {
+    fn measured(&self, status: FindingStatus, statement: String, curve: &Curve<'_>) -> Finding {
+        let mut finding = Finding::new(self.kind(), self.area(), status, statement);
+        let runs: Vec<&String> = curve.outcomes.iter().map(|outcome| &outcome.run).collect();
+        if let Some((now, later)) = curve.forecasts() {
+            for forecast in later {
+                let (share, interval) = Curve::taken(now, forecast);
+                let name = format!(
+                    "share of the test errors that {} times the training records would take away",
+                    forecast.factor
+                );
+                let measured = Measurement::new(name, share).interval(Some(interval));
+                let measured = if forecast.factor == FORECAST_FACTORS[0] {
+                    measured.threshold(MATTERS).runs(runs.iter().copied())
+                } else {
+                    measured
+                };
+                finding = finding.measured(measured);
+            }
+            if let Some((share, [low, _])) = later.first().map(|f| Curve::taken(now, f)) {
+                finding = finding.smallest_effect((share - low).max(MATTERS));
+            }
+        }
+        let floor = Measurement::new(
+            "test error that more records of this kind will not pass",
+            curve.fitted.floor,
+        );
+        let measured: Vec<[f64; 2]> =
+            curve.points.iter().map(|point| [point.records as f64, point.error]).collect();
+        let forecast: Vec<[f64; 2]> = curve
+            .fitted
+            .forecasts
+            .iter()
+            .map(|forecast| [forecast.records as f64, forecast.error])
+            .collect();
+        finding.measured(floor.interval(Some(curve.fitted.floor_interval))).figure(Figure {
+            title: "Test error by training records".to_owned(),
+            x: "training records".to_owned(),
+            y: "test error".to_owned(),
+            log_x: true,
+            series: vec![
+                Series { name: "measured".to_owned(), points: measured },
+                Series { name: "forecast".to_owned(), points: forecast },
+            ],
+        })
+    }
+}
+
+impl Diagnosis for TooLittleData {
+    fn kind(&self) -> &'static str {
+        "too_little_data"
+    }
+
+    fn area(&self) -> Area {
+        Area::Data
+    }
+
+    fn about(&self) -> &'static str {
+        "whether more training records would help"
+    }
+
+    fn applies(&self, known: &Known<'_>) -> bool {
+        known.bench.parts.train.len() >= FEWEST && !known.bench.parts.test.is_empty()
+    }
+
+    fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
+        let mut wanted = vec![Wanted::new(known.original_probe(), 1.0)];
+        wanted.extend(SHARES.iter().map(|share| Wanted::new(probe(known, *share), 0.3)));
+        if let Some(Ok(curve)) = curve(known)
+            && curve.promises()
+        {
+            wanted.push(Wanted::new(as_many_steps(known), 0.6));
+        }
+        wanted
+    }
+
+    fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
+        let curve = match curve(known)? {
+            Ok(curve) => curve,
+            Err(why) => {
+                let statement = format!("Not measured: {}: {why}.", self.about());
+                let status = FindingStatus::NotMeasured;
+                return Some(Finding::new(self.kind(), self.area(), status, statement));
+            }
+        };
+        let records = curve.fitted.largest;
+        let Some((now, later)) = curve.forecasts() else {
+            let statement = "More training records are not needed: the model makes no test error.";
+            return Some(self.measured(FindingStatus::NotFound, statement.to_owned(), &curve));
+        };
+        let (share, [low, high]) = Curve::taken(now, later.first()?);
+        if !curve.promises() {
+            let statement = format!(
+                "More records like these are not what the model lacks most: twice the {records} \
+                 training records would take away about {:.0} % of the errors.",
+                100.0 * share.max(0.0)
+            );
+            return Some(self.measured(FindingStatus::NotFound, statement, &curve));
+        }
+        let half = known.of(&as_many_steps(known))?;
+        let mean = |outcome: &Outcome| {
+            let losses = known.losses(outcome);
+            losses.iter().sum::<f64>() / losses.len().max(1) as f64
+        };
+        let said = curve.fitted.at(records as f64 / 2.0) - now;
+        let brought = mean(half) - mean(known.original()?);
+        let evidence = Measurement::new(
+            "test error of half of the records at as many steps, less that of all",
+            brought,
+        )
+        .threshold(REMAINS * said)
+        .runs([&half.run]);
+        if brought < REMAINS * said {
+            let statement = format!(
+                "More records are not what the model lacks: half of the {records} training records \
+                 do about as well when they are trained for as many steps."
+            );
+            let finding = self.measured(FindingStatus::NotFound, statement, &curve);
+            return Some(finding.measured(evidence));
+        }
+        let statement = format!(
+            "The model has too few records to learn from: twice the {records} training records would \
+             take away about {:.0} % of its errors ({:.0} to {:.0} %).",
+            100.0 * share,
+            100.0 * low.max(0.0),
+            100.0 * high.min(1.0)
+        );
+        let (four_times, _) = Curve::taken(now, later.get(1)?);
+        let advice = format!(
+            "add about {records} labelled records of the same kind to the training split, and train \
+             again"
+        );
+        let finding = self.measured(FindingStatus::Found, statement, &curve).measured(evidence);
+        Some(finding.severity(four_times).remedy(Remedy::data(advice, Vec::new())))
+    }
+}
