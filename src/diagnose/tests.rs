@@ -25,7 +25,8 @@ pub fn request(only: &[&str], runs: f64) -> DiagnoseSpec {
 fn a_limitation_is_found_and_its_remedy_verified() {
     let spec = spec_with(json!({"optimizer": {"type": "adam", "learning_rate": 1.0}}));
     let bench = bench(&spec, circle(1200));
-    let request = request(&["learning_rate_too_high"], 20.0);
+    let mut request = request(&["learning_rate_too_high"], 40.0);
+    request.seeds = 4;
     let clock = ManualClock::at(0);
     let (report, done) = run(&bench, &request, clock.as_ref()).unwrap();
     assert!(report.complete);
@@ -34,7 +35,7 @@ fn a_limitation_is_found_and_its_remedy_verified() {
     let verification = finding.verification.as_ref().unwrap();
     assert_eq!(verification.verdict, Verdict::Verified, "{verification:#?}");
     assert!(verification.remedy > verification.original + 0.1, "{verification:#?}");
-    assert!(report.scope.spent.runs <= 20.0, "{}", report.scope.spent.runs);
+    assert!(report.scope.spent.runs <= 40.0, "{}", report.scope.spent.runs);
     assert!(report.summary.contains("Its remedy was tried and helps."), "{}", report.summary);
 
     // The same from any point on: what is known decides, not the way there.
@@ -64,6 +65,8 @@ fn what_was_not_looked_at_is_named() {
     let bench = bench(&spec_with(json!({})), clouds(400));
     let request = request(&["learning_rate_too_high"], 1.0);
     let (report, done) = run(&bench, &request, ManualClock::at(0).as_ref()).unwrap();
-    assert_eq!((report.findings[0].status, done.len()), (FindingStatus::NotMeasured, 0));
+    assert_eq!(report.findings[0].status, FindingStatus::NotMeasured, "{report:#?}");
+    // The signs that cost little were looked at; the trainings that would tell were not.
+    assert!(report.scope.spent.runs <= 1.0 && done.len() <= 1, "{report:#?}");
     assert!(report.scope.not_looked_at[0].starts_with("learning_rate_too_high"));
 }

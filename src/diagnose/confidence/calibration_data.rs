@@ -89,7 +89,9 @@ impl Diagnosis for TooLittleCalibrationData {
             );
             let status = FindingStatus::NotFound;
             return Some(
-                Finding::new(self.kind(), self.area(), status, statement).measured(measured),
+                Finding::new(self.kind(), self.area(), status, statement)
+                    .measured(measured)
+                    .smallest_effect(1.0),
             );
         };
         let names: Vec<&str> = lacks.iter().map(|lack| lack.statistic.as_str()).collect();

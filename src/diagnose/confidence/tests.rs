@@ -22,12 +22,12 @@ fn confidence_that_is_too_high_is_found_and_calibration_helps() {
     let table = hard_clouds(1000, (1.6, 0.5), |_| false);
     let spec = |calibrator: Value| {
         let mut spec = spec_with(json!({
-            "network": {"type": "mlp", "hidden": [64]},
+            "network": {"type": "mlp", "hidden": [64, 64]},
             "optimizer": {"type": "adam", "learning_rate": 0.03},
             "split": {"train": 0.15, "validation": 0.0, "calibration": 0.3, "test": 0.55, "seed": 1},
             "calibrator": calibrator,
         }));
-        spec.training.epochs = 100;
+        spec.training.epochs = 300;
         spec
     };
     let found = finding("miscalibrated", &spec(json!("identity")), table.clone());

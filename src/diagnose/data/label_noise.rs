@@ -21,7 +21,7 @@ const SURE: f64 = 1.0 / 3.0;
 /// Share of wrong labels from which on it matters.
 const MATTERS: f64 = 0.02;
 /// Share of the disagreement with all records that must be with the surest: hard records are not sure.
-const EVEN: f64 = 0.3;
+const EVEN: f64 = 0.45;
 /// Errors, as a share of those of always naming the commonest label, above which a model cannot judge.
 const WEAK: f64 = 0.6;
 /// Confidence above which a 32-bit probability no longer ranks.

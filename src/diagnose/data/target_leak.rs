@@ -80,8 +80,11 @@ impl Diagnosis for TargetLeak {
         let Some(most) = leaks.iter().map(|leak| leak.share).reduce(f64::max) else {
             let statement =
                 "No column gives the target away: none alone settles more than 98 % of it.";
+            let measured =
+                Measurement::new("columns that alone settle more than 98 % of the target", 0.0);
             return Some(
                 finding(FindingStatus::NotFound, statement.to_owned())
+                    .measured(measured.threshold(1.0))
                     .smallest_effect(LEAKAGE_THRESHOLD),
             );
         };

@@ -22,6 +22,8 @@ const MATTERS: f64 = 0.1;
 /// Share of what the second half of the records is said to have brought that must remain where the first
 /// half is trained for as many steps as all of them were.
 const REMAINS: f64 = 0.5;
+/// Standard errors by which the last doubling must have done better.
+const STANDARD_ERRORS: f64 = 2.0;
 /// Training records below which parts of them are no training.
 const FEWEST: usize = 32;
 
@@ -30,6 +32,8 @@ struct Curve<'a> {
     fitted: LearningCurve,
     points: Vec<CurvePoint>,
     outcomes: Vec<&'a Outcome>,
+    /// What the last doubling took away of the test error, and its standard error over the records.
+    last: Option<(f64, f64)>,
 }
 
 impl Curve<'_> {
@@ -45,11 +49,13 @@ impl Curve<'_> {
         (1.0 - later.error / now, [1.0 - high / now, 1.0 - low / now])
     }
 
-    /// Whether twice the records promise enough.
+    /// Whether twice the records promise enough: by the curve's forecast, and by a last doubling that did
+    /// better by more than chance. The forecast's own interval is wide with a training of each size.
     fn promises(&self) -> bool {
+        let falls = self.last.is_some_and(|(taken, error)| taken > STANDARD_ERRORS * error);
         self.forecasts()
             .and_then(|(now, later)| Some(Self::taken(now, later.first()?)))
-            .is_some_and(|(share, [low, _])| share >= MATTERS && low > 0.0)
+            .is_some_and(|(share, _)| share >= MATTERS && falls)
     }
 }
 
@@ -103,7 +109,11 @@ fn curve<'a>(known: &Known<'a>) -> Option<Result<Curve<'a>, String>> {
         .collect();
     let factors: Vec<f64> = [1.0].into_iter().chain(FORECAST_FACTORS).collect();
     let fitted = fit_learning_curve(&points, &factors, known.request.seed).map_err(refused);
-    Some(fitted.map(|fitted| Curve { fitted, points, outcomes }))
+    let last = points.len().checked_sub(2).map(|half| {
+        let taken = points[half].error - points[half + 1].error;
+        (taken, own(half) * std::f64::consts::SQRT_2)
+    });
+    Some(fitted.map(|fitted| Curve { fitted, points, outcomes, last }))
 }
 
 impl TooLittleData {

@@ -85,9 +85,16 @@ impl Diagnosis for ErrorsOutsideCoverage {
         };
         let chosen: Vec<bool> = tested.iter().map(outside).collect();
         let Some(apart) = Apart::of(&losses(known), &chosen) else {
-            let statement = "The errors do not lie on records that the model knows little of: it knows \
-                             enough of all test records, or makes no error.";
-            return Some(finding(FindingStatus::NotFound, statement.to_owned()));
+            let few = chosen.iter().filter(|chosen| **chosen).count();
+            let statement = format!(
+                "The errors do not lie on records that the model knows little of: {few} of {} test \
+                 records are such, too few to tell, or it makes no error.",
+                chosen.len()
+            );
+            let share = few as f64 / chosen.len().max(1) as f64;
+            let measured = Measurement::new("share of the test records that these are", share);
+            let finding = finding(FindingStatus::NotFound, statement).measured(measured);
+            return Some(finding.smallest_effect(MATTERS));
         };
         let total: f64 = tested.iter().map(|record| record.loss).sum();
         let errors = apart.inside * apart.records as f64 / total;
@@ -114,7 +121,7 @@ impl Diagnosis for ErrorsOutsideCoverage {
                 "{of_errors:.0} % of the errors lie on the {of_records:.0} % of the test records of \
                  which the model knows little."
             );
-            let advice = "refuse such records (max_false_alarm, min_coverage), and label those that come \
+            let advice = "refuse such records (max_false_alarm), and label those that come \
                           for training";
             let rows = rows(known, &chosen);
             // What the same records are called where there are too many of them says more.

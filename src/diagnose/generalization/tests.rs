@@ -99,7 +99,8 @@ fn failing_unnoticed_on_unseen_topics_is_found_where_they_come() {
             let test = bench.parts.test.iter().map(|record| (*record, false));
             let left_out = bench.of_topic(topic).into_iter().map(|record| (record, true));
             let mut outcome = Outcome::default();
-            for (place, (record, left_out)) in test.chain(left_out).enumerate() {
+            let places = (0..bench.parts.test.len()).chain(0..);
+            for (place, (record, left_out)) in places.zip(test.chain(left_out)) {
                 let wrong = place % 10 < if left_out { 4 } else { 1 };
                 outcome.losses.push((record as u64, f64::from(u8::from(wrong))));
                 outcome.flagged.push(left_out && place % 10 < 3);
@@ -111,7 +112,9 @@ fn failing_unnoticed_on_unseen_topics_is_found_where_they_come() {
         let known = Known { bench: &bench, request: &request, outcomes: &outcomes };
         let finding = FailsOnUnseenTopics.conclude(&known).unwrap();
         check(&finding, status);
-        assert!(finding.statement.contains("right in 6"), "{}", finding.statement);
+        // About 60 %, by how many records each topic has.
+        let told = (57..=63).any(|p| finding.statement.contains(&format!("right in {p} %")));
+        assert!(told, "{}", finding.statement);
         assert!(finding.statement.contains("noticed in 3"), "{}", finding.statement);
     }
 }

@@ -201,6 +201,7 @@ fn sound_trainings_have_no_limitation() {
             assert!(finding.smallest_effect.is_some(), "{finding:#?}");
             assert!(!finding.evidence.is_empty(), "{finding:#?}");
         }
-        assert!(report.scope.spent.runs <= 7.0, "{name}: {}", report.scope.spent.runs);
+        // What looking may cost, and nothing is left to try.
+        assert!(report.scope.spent.runs <= 11.0, "{name}: {}", report.scope.spent.runs);
     }
 }

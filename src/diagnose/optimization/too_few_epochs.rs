@@ -25,7 +25,9 @@ const LATE: f64 = 0.7;
 pub(in crate::diagnose) fn longer(known: &Known<'_>) -> usize {
     let seeds = known.request.seeds as f64;
     let room = (known.request.budget.runs - 3.0 - seeds) / (2.0 * seeds);
-    (room as usize).clamp(2, 5)
+    // Twice hardly any steps are hardly any: then it is worth more than the budget would verify.
+    let least = if signs::few_epochs(known) { 5 } else { 2 };
+    (room as usize).clamp(least, 5)
 }
 
 /// Whether training ended while the loss still fell; `None` before that is known.
@@ -47,7 +49,8 @@ pub(in crate::diagnose) fn ended_early(known: &Known<'_>) -> Option<(bool, Measu
         trained.card.best_epoch.map_or(1.0, |best| best as f64 / trained.card.epochs.max(1) as f64);
     let few = signs::few_epochs(known);
     let sign = Measurement::new(name, ending.map_or(f64::NAN, |end| end.fall)).threshold(FALLING);
-    Some((by_length && best >= LATE && (falls || few), sign))
+    // Where there were hardly any, which of them was best says nothing.
+    Some((by_length && (few || (best >= LATE && falls)), sign))
 }
 
 impl Suspect for TooFewEpochs {
