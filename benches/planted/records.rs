@@ -134,7 +134,7 @@ pub fn duplicate(setup: &mut Setup) -> Result<(), Failure> {
 /// Leaves one in twenty of the training records.
 pub fn thin(setup: &mut Setup) -> Result<(), Failure> {
     let splits = setup.table.splits.clone().ok_or("no split column")?;
-    let left = |at: &usize| !is(&splits[*at], "train") || at % LEFT == 0;
+    let left = |at: &usize| !is(&splits[*at], "train") || at.is_multiple_of(LEFT);
     let kept: Vec<usize> = (0..splits.len()).filter(left).collect();
     keep(setup, &kept);
     Ok(())

@@ -4,6 +4,7 @@
 //!
 //! Adding a diagnosis is a file in one of the folders here and a line of [`ALL`].
 
+mod cache;
 pub mod experiment;
 pub mod finding;
 pub mod investigation;

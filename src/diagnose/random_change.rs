@@ -14,7 +14,7 @@ pub fn random_change(spec: &TrainSpec, remedy: &Change, seed: u64) -> Change {
     let mut rng = random::stream(keyed(seed), "diagnose.random_change");
     let mut options = options(spec);
     random::shuffle(&mut options, &mut rng);
-    let count = 1 + (keyed(seed ^ 0x636f_756e_74) % 2) as usize;
+    let count = 1 + (keyed(seed ^ 0x0063_6f75_6e74) % 2) as usize;
     let mut change = Change::new();
     for (path, mut values) in options.into_iter().take(count) {
         random::shuffle(&mut values, &mut rng);

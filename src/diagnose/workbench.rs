@@ -13,8 +13,8 @@ use crate::model::{FitError, Model};
 use crate::random;
 use crate::task::{Outcomes, Output};
 
+use super::cache::Readings;
 use super::probe::Selection;
-use super::readings::Readings;
 use super::topics;
 
 /// Name of the column that stands for the split in a probe's spec.

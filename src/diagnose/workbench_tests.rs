@@ -73,7 +73,7 @@ pub fn texts(
     words: impl Fn(usize, bool) -> Vec<String>,
     split: impl Fn(usize) -> &'static str,
 ) -> TrainingTable {
-    let good = |record: usize| random::keyed(record as u64) % 2 == 0;
+    let good = |record: usize| random::keyed(record as u64).is_multiple_of(2);
     let cell = |text: &str| Cell::Text(text.to_owned());
     let text = |record: usize| cell(&words(record, good(record)).join(" "));
     let label = |record: usize| cell(if good(record) { "good" } else { "bad" });

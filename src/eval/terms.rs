@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn terms_are_counted_once_a_record() {
-        let records = vec![
+        let records = [
             vec!["zither", "lute", "lute", "lute"],
             vec![],
             vec!["oud", "zither"],

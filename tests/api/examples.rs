@@ -105,10 +105,17 @@ impl Reader<'_> {
         let mut request = too_fast(&dataset);
         request["model_name"] = "sentiment".into();
         self.server.train(&request).await;
-        self.server.train(&diagnose(&serde_json::json!({"model": "sentiment"}))).await;
+        let request = diagnose(&serde_json::json!({"model": "sentiment"}));
+        let first = self.server.train(&request).await;
         self.call("get", "/v1/models/{model}/limitations").await;
         self.call("post", "/v1/models/{model}/apply-remedy").await;
-        self.server.ended(&self.ids["jobs"]).await;
+        let again = diagnose(&serde_json::json!({"model": "sentiment", "budget": {"runs": 1}}));
+        self.server.train(&again).await;
+        let with = first["id"].as_str().unwrap();
+        let path = format!("/v1/models/sentiment/limitations/compare?with={with}");
+        let compared = self.server.get(&path).await;
+        assert!(compared["not_comparable"].is_array(), "{compared}");
+        self.done.insert("get /v1/models/{model}/limitations/compare".to_owned());
     }
 
     async fn job(&mut self) {

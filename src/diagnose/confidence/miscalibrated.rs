@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::diagnose::cache::Tested;
 use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
-use crate::diagnose::readings::Tested;
 use crate::diagnose::{Diagnosis, Wanted};
 use crate::eval::bootstrap::mean_interval;
 use crate::eval::calibrator::MIN_RECORDS;

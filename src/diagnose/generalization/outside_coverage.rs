@@ -1,9 +1,10 @@
 //! Whether the errors lie where the model knows little of a record.
 
 use super::{FLAGGED, SURE, losses, rows};
+use crate::diagnose::cache::Tested;
 use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
-use crate::diagnose::readings::{Apart, Tested};
+use crate::diagnose::readings::Apart;
 use crate::diagnose::{Diagnosis, Wanted};
 use crate::eval::interval::wilson;
 use crate::model::coverage::BIN_ENDS;

@@ -195,9 +195,7 @@ fn text(text: &str) -> String {
                 out.push('\\');
                 out.push(letter);
             }
-            '.' | ')'
-                if numbered(&out) && !letters.get(at + 1).is_some_and(|next| *next != ' ') =>
-            {
+            '.' | ')' if numbered(&out) && letters.get(at + 1).is_none_or(|next| *next == ' ') => {
                 out.push('\\');
                 out.push(letter);
             }

@@ -232,13 +232,11 @@ pub fn report() -> LimitationsReport {
 /// Adds what is hostile to every text, and to names of fields that are data.
 fn poison(value: &mut Value, within: &str) {
     match value {
-        Value::String(text) if !["status", "area", "verdict"].contains(&within) => {
-            // A metric's own name decides how numbers are read.
-            if within != "metric" {
-                // What was not looked at begins with the kind that it is about.
-                *text = text.replace("overconfident:", &format!("overconfident{HOSTILE}:"));
-                text.push_str(HOSTILE);
-            }
+        // A metric's own name decides how numbers are read.
+        Value::String(text) if !["status", "area", "verdict", "metric"].contains(&within) => {
+            // What was not looked at begins with the kind that it is about.
+            *text = text.replace("overconfident:", &format!("overconfident{HOSTILE}:"));
+            text.push_str(HOSTILE);
         }
         Value::Array(items) => items.iter_mut().for_each(|item| match item {
             Value::Object(fields) if within == "random_changes" => poison_keys(fields),

@@ -88,7 +88,7 @@ fn nice_step(rough: f64) -> f64 {
 
 /// A tick's number, with the digits that tell it from its neighbours.
 fn label(value: f64, step: f64) -> String {
-    if step >= 1.0 || step < 1e-5 || value.abs() >= 1e5 {
+    if !(1e-5..1.0).contains(&step) || value.abs() >= 1e5 {
         return number(value);
     }
     let decimals = (-step.log10().floor()).max(0.0) as usize;
