@@ -25,8 +25,8 @@ const LATE: f64 = 0.7;
 pub(in crate::diagnose) fn longer(known: &Known<'_>) -> usize {
     let seeds = known.request.seeds as f64;
     let room = (known.request.budget.runs - 3.0 - seeds) / (2.0 * seeds);
-    // Twice hardly any steps are hardly any: then it is worth more than the budget would verify.
-    let least = if signs::few_epochs(known) { 5 } else { 2 };
+    // Twice hardly any steps are hardly any.
+    let least = if signs::few_epochs(known) { 3 } else { 2 };
     (room as usize).clamp(least, 5)
 }
 
