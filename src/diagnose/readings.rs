@@ -33,7 +33,7 @@ impl Workbench {
         self.readings.tested.get_or_init(read).as_deref().map_err(String::as_str)
     }
 
-    /// The loss of each test text with typos in [`TYPOS`] of its words; `None` where the records are no
+    /// The loss of each test text with typos in `TYPOS` of its words; `None` where the records are no
     /// texts.
     pub fn misspelt(&self) -> Option<&[f64]> {
         self.readings.misspelt.get_or_init(|| misspelt(self)).as_deref()
@@ -52,7 +52,7 @@ impl Workbench {
         })
     }
 
-    /// The unknown words that the next [`TO_COME`] texts will bring; `None` where the records are no
+    /// The unknown words that the next `TO_COME` texts will bring; `None` where the records are no
     /// texts, or too few.
     pub fn growth(&self) -> Option<VocabularyGrowth> {
         *self.readings.growth.get_or_init(|| growth(self))

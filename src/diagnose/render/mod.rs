@@ -1,5 +1,5 @@
 //! A report as a page to read: Markdown, or one HTML file that needs nothing else. Both say the same in
-//! the same words ([`words`]), to someone who knows no statistics.
+//! the same words (`words`), to someone who knows no statistics.
 
 mod chart;
 pub mod html;
