@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 
 use super::problem::Failure;
 use super::query::{Path, Query};
+use super::sources;
 use super::state::AppState;
 use crate::compute;
 use crate::data::writer::{TableFormat, TableWriter};
@@ -20,9 +21,9 @@ use crate::job::evaluate::plan::Plan;
 use crate::job::evaluate::results::columns;
 use crate::job::evaluate::{EvaluateJobRequest, EvaluateResponse, EvaluationSpec};
 use crate::job::{JobStatus, Validated};
-use crate::problem::{Code, FieldError, Problem};
+use crate::problem::{Code, Problem};
 use crate::store::idempotency::Keyed;
-use crate::store::{Artifacts, Store, StoreError};
+use crate::store::{Artifacts, Store};
 
 /// Checks an evaluation against its model and dataset, and submits it.
 pub async fn submit(
@@ -31,18 +32,9 @@ pub async fn submit(
     validate_only: bool,
     keyed: Option<&Keyed>,
 ) -> Result<Response, Failure> {
-    let id = state.store.resolve_model(&request.model).await?;
+    let id = sources::model(state, &request.model, "model").await?;
     let of_request = &request.evaluate;
-    let dataset = state.store.dataset(&of_request.dataset).await.map_err(|error| match error {
-        StoreError::NotFound { .. } => {
-            let error = FieldError::new("dataset", "is not stored here")
-                .hint("upload it with POST /v1/datasets, or list what is there");
-            let mut problem = Problem::not_found("dataset", &of_request.dataset);
-            problem.errors = vec![error];
-            problem
-        }
-        other => other.into(),
-    })?;
+    let dataset = sources::dataset(state, &of_request.dataset, "dataset").await?;
     let model = state.scorer.model(&id).await?;
     let plan = Plan::new(of_request, &model, dataset.profile())?;
     let spec =

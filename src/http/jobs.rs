@@ -12,11 +12,11 @@ use super::extract::{Body, IdempotencyKey};
 use super::page::{self, Listed};
 use super::problem::Failure;
 use super::query::{Path, Query};
+use super::sources;
 use super::state::AppState;
 use crate::job::{EndRequest, Job, JobRequest, JobStatus, Validated};
 use crate::model::resolve::{Allowance, Resolved, resolve_from, resolve_range_test};
-use crate::problem::{Code, FieldError, Problem};
-use crate::store::StoreError;
+use crate::problem::{Code, Problem};
 use crate::store::jobs::JobFilter;
 
 /// Parameters of a submission.
@@ -87,19 +87,10 @@ pub async fn submit(
     if let Some(name) = &request.model_name {
         super::aliases::check_name(&within("model_name"), name)?;
     }
-    let dataset = state.store.dataset(&request.dataset).await.map_err(|error| match error {
-        StoreError::NotFound { .. } => {
-            let error = FieldError::new(within("dataset"), "is not stored here")
-                .hint("upload it with POST /v1/datasets, or list what is there");
-            let mut problem = Problem::not_found("dataset", &request.dataset);
-            problem.errors = vec![error];
-            problem
-        }
-        other => other.into(),
-    })?;
+    let dataset = sources::dataset(&state, &request.dataset, &within("dataset")).await?;
     let allowance = Allowance { memory_bytes: state.config.job_memory_bytes };
     let profile = dataset.profile();
-    let held = super::sources::find(&state, request, &within("init_from.model")).await?;
+    let held = sources::find(&state, request, &within("init_from.model")).await?;
     let source = held.as_ref().map(|held| held.source());
     let resolved = match &body.value {
         JobRequest::RangeTest(request) => resolve_range_test(request, source, &profile, allowance),

@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 
 use super::problem::Failure;
 use super::query::{Path, Query};
+use super::sources;
 use super::state::AppState;
 use crate::data::profile::Profile;
 use crate::diagnose::ALL;
@@ -41,13 +42,7 @@ pub(super) async fn submit(
     validate_only: bool,
     keyed: Option<&Keyed>,
 ) -> Result<Response, Failure> {
-    let id = state.store.resolve_model(&request.model).await.map_err(|error| {
-        let at = FieldError::new("model", error.to_string())
-            .hint("name a model that GET /v1/models lists");
-        let mut problem: Problem = error.into();
-        problem.errors = vec![at];
-        problem
-    })?;
+    let id = sources::model(state, &request.model, "model").await?;
     check_kinds(request.only.as_deref().unwrap_or_default())?;
     let model = state.store.model(&id).await?;
     let profile = profile_of(state, &model.spec).await?;

@@ -1,4 +1,4 @@
-//! The model that a training starts from, found and loaded at submission.
+//! The models and datasets that a request names, found at submission.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::model::resolve::Source;
 use crate::model::spec::TrainRequest;
 use crate::problem::{FieldError, Problem};
 use crate::store::StoreError;
+use crate::store::datasets::Dataset;
 
 /// A loaded model, and how it is referred to.
 pub struct Held {
@@ -34,17 +35,36 @@ pub async fn find(
 ) -> Result<Option<Held>, Failure> {
     let Some(init) = &request.init_from else { return Ok(None) };
     let reference = init.model.clone();
-    let id = match state.store.resolve_model(&reference).await {
-        Err(error @ (StoreError::NotFound { .. } | StoreError::NoModel { .. })) => {
-            let hint = "name a model that GET /v1/models lists";
-            let error_at = FieldError::new(field, error.to_string()).hint(hint);
-            let mut problem: Problem = error.into();
-            problem.errors = vec![error_at];
-            return Err(problem.into());
-        }
-        other => other?,
-    };
+    let id = model(state, &reference, field).await?;
     let sha256 = state.store.model(&id).await?.sha256;
     let model = state.scorer.model(&id).await.map_err(Problem::from)?;
     Ok(Some(Held { reference, id, sha256, model }))
+}
+
+/// The id of the model that a request names in `field`, by id, name or name@alias.
+pub async fn model(state: &AppState, reference: &str, field: &str) -> Result<String, Failure> {
+    match state.store.resolve_model(reference).await {
+        Err(error @ (StoreError::NotFound { .. } | StoreError::NoModel { .. })) => {
+            let hint = "name a model that GET /v1/models lists";
+            let at = FieldError::new(field, error.to_string()).hint(hint);
+            let mut problem: Problem = error.into();
+            problem.errors = vec![at];
+            Err(problem.into())
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The dataset that a request names in `field`.
+pub async fn dataset(state: &AppState, id: &str, field: &str) -> Result<Dataset, Failure> {
+    match state.store.dataset(id).await {
+        Err(StoreError::NotFound { .. }) => {
+            let at = FieldError::new(field, "is not stored here")
+                .hint("upload it with POST /v1/datasets, or list what is there");
+            let mut problem = Problem::not_found("dataset", id);
+            problem.errors = vec![at];
+            Err(problem.into())
+        }
+        other => Ok(other?),
+    }
 }
