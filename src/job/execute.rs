@@ -113,8 +113,7 @@ pub enum ExecuteError {
 impl ExecuteError {
     /// Whether it was interrupted, and did not fail.
     pub fn is_interruption(&self) -> bool {
-        use crate::learn::LearnError;
-        matches!(self, Self::Fit(FitError::Interrupted | FitError::Learn(LearnError::Interrupted)))
+        matches!(self, Self::Fit(error) if error.is_interruption())
     }
 }
 

@@ -66,6 +66,11 @@ pub enum FitError {
 }
 
 impl FitError {
+    /// Whether the training was interrupted, and did not fail.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::Learn(LearnError::Interrupted))
+    }
+
     /// The record at `index` cannot be turned into features.
     pub fn unreadable(index: usize, error: RecordError) -> Self {
         Self::Record { row: index as u64 + 1, error: Box::new(error) }

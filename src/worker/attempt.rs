@@ -109,6 +109,16 @@ pub(super) enum Failure {
     Problem(Problem),
 }
 
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Cancel => Self::Cancelled,
+            Reason::Release => Self::Released,
+            Reason::Lost => Self::Lost,
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
@@ -177,11 +187,7 @@ async fn perform(
             run: claimed.job.run.clone(),
             spec: claimed.spec.clone(),
         }))),
-        Err(error) if error.is_interruption() => Err(match control.reason() {
-            Some(Reason::Cancel) => Failure::Cancelled,
-            Some(Reason::Release) => Failure::Released,
-            Some(Reason::Lost) | None => Failure::Lost,
-        }),
+        Err(error) if error.is_interruption() => Err(control.aborted()),
         Err(error) => Err(Failure::Problem(error.into())),
     }
 }
@@ -409,6 +415,11 @@ impl Control {
             3 => Some(Reason::Lost),
             _ => None,
         }
+    }
+
+    /// How an attempt ends that was interrupted. Without a reason, another holds its job.
+    fn aborted(&self) -> Failure {
+        self.reason().unwrap_or(Reason::Lost).into()
     }
 
     pub fn interrupt(&self) -> Interrupt {

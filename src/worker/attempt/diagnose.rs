@@ -18,7 +18,6 @@ use crate::diagnose::probe::Probe;
 use crate::diagnose::request::DiagnoseSpec;
 use crate::diagnose::workbench::Workbench;
 use crate::job::Seconds;
-use crate::learn::LearnError;
 use crate::learn::trainer::{EpochReport, Interrupt, StepReport};
 use crate::model::fit::TrainingTable;
 use crate::model::monitor::{FitMonitor, Phase};
@@ -145,11 +144,7 @@ impl Diagnosis<'_> {
                     _ = tick.tick() => {
                         self.tell(share).await?;
                         if let Some(reason) = self.control.reason() {
-                            return Err(match reason {
-                                Reason::Cancel => Failure::Cancelled,
-                                Reason::Release => Failure::Released,
-                                Reason::Lost => Failure::Lost,
-                            });
+                            return Err(reason.into());
                         }
                     }
                 }
@@ -184,7 +179,10 @@ impl Diagnosis<'_> {
 
     /// Starts a probe.
     async fn begin(&mut self, probe: Probe, tasks: &mut JoinSet<Ended>) -> Result<(), Failure> {
-        let Some(spec) = probe.spec(self.bench.spec()) else { return Ok(()) };
+        let spec = probe.spec(self.bench.spec()).ok_or_else(|| {
+            let detail = format!("no probe can be made of the change {:?}", probe.change);
+            Failure::Problem(Problem::new(Code::Internal, detail))
+        })?;
         let number = self.next;
         self.next += 1;
         let run = self.store.begin_probe(self.claimed, number, &probe, &spec).await?;
@@ -219,7 +217,7 @@ impl Diagnosis<'_> {
         self.running.retain(|running| *running != probe);
         let Performed { mut outcome, kept } = match outcome {
             Ok(Ok(performed)) => performed,
-            Ok(Err(FitError::Interrupted | FitError::Learn(LearnError::Interrupted))) => {
+            Ok(Err(error)) if error.is_interruption() => {
                 let ended = over || self.over().is_some();
                 // Whoever interrupts says why, here or at the next look.
                 if !ended && self.control.reason().is_none() {

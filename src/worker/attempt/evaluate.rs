@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use super::source::parse;
-use super::{Control, Failure, Reason};
+use super::{Control, Failure};
 use crate::arrays::{Arrays, ArraysError};
 use crate::compute;
 use crate::data::error::DataError;
@@ -81,7 +81,7 @@ pub async fn perform(
     let mut stopped = false;
     while state.parts < all {
         match control.interrupt() {
-            Interrupt::Abort => return Err(aborted(control)),
+            Interrupt::Abort => return Err(control.aborted()),
             // There is nothing to report before the first part.
             Interrupt::Stop if state.parts > 0 => {
                 stopped = true;
@@ -130,7 +130,7 @@ pub async fn perform(
     };
     let mut report = blocking("report", threads, work).await?;
     if control.interrupt() == Interrupt::Abort {
-        return Err(aborted(control));
+        return Err(control.aborted());
     }
     if stopped {
         let message = format!(
@@ -141,14 +141,6 @@ pub async fn perform(
         report.warnings.push(Warning::new("stopped_early", message));
     }
     Ok(Evaluated { report, stopped })
-}
-
-fn aborted(control: &Control) -> Failure {
-    match control.reason() {
-        Some(Reason::Cancel) => Failure::Cancelled,
-        Some(Reason::Release) => Failure::Released,
-        Some(Reason::Lost) | None => Failure::Lost,
-    }
 }
 
 /// What was measured in all parts, read one after the other.

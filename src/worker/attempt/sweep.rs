@@ -347,11 +347,7 @@ impl Sweep<'_> {
 
     /// Why the sweep cannot go on, if it cannot.
     fn reason(&self) -> Option<Failure> {
-        self.control.reason().map(|reason| match reason {
-            Reason::Cancel => Failure::Cancelled,
-            Reason::Release => Failure::Released,
-            Reason::Lost => Failure::Lost,
-        })
+        self.control.reason().map(Failure::from)
     }
 
     /// Marks what will not be trained any more; returns whether there was any.
