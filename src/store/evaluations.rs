@@ -7,7 +7,7 @@ use super::events::{self, EventKind};
 use super::idempotency::Keyed;
 use super::jobs::NewJob;
 use super::json::{from_json, to_json};
-use super::queue::{Claimed, Progress, fenced};
+use super::queue::{self, Claimed, Progress, fenced};
 use super::{Artifacts, Store, StoreError};
 use crate::job::Job;
 use crate::job::evaluate::part::Tally;
@@ -132,20 +132,7 @@ impl Store {
         let now = self.clock.now();
         let id = &claimed.job.id;
         let mut tx = self.db.begin().await?;
-        let updated = sqlx::query(
-            "UPDATE jobs SET progress = $3, phase = $4, eta_seconds = $5, updated_at = $6,
-             version = version + 1
-             WHERE id = $1 AND lease = $2 AND status IN ('running', 'cancelling')",
-        )
-        .bind(id)
-        .bind(&claimed.lease)
-        .bind(progress.progress)
-        .bind(progress.phase)
-        .bind(progress.eta_seconds)
-        .bind(now.millis())
-        .execute(&mut *tx)
-        .await?;
-        fenced(updated.rows_affected())?;
+        queue::tell(&mut tx, claimed, progress, now).await?;
         sqlx::query(
             "UPDATE evaluations SET parts = $2, tally = $3, seconds = $4, files = $2 + 1
              WHERE job = $1",

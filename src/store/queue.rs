@@ -10,6 +10,7 @@ use super::jobs::changed;
 use super::json::{from_json, to_json};
 use super::models::NewModel;
 use super::{Store, StoreError};
+use crate::clock::Timestamp;
 use crate::job::evaluate::EvaluateResponse;
 use crate::job::{EndRequest, Environment, Job, JobStatus, Seconds};
 use crate::learn::range_test::RangeTested;
@@ -200,20 +201,7 @@ impl Store {
         let now = self.clock.now();
         let id = &claimed.job.id;
         let mut tx = self.db.begin().await?;
-        let updated = sqlx::query(
-            "UPDATE jobs SET progress = $3, phase = $4, eta_seconds = $5, updated_at = $6,
-             version = version + 1
-             WHERE id = $1 AND lease = $2 AND status IN ('running', 'cancelling')",
-        )
-        .bind(id)
-        .bind(&claimed.lease)
-        .bind(progress.progress)
-        .bind(progress.phase)
-        .bind(progress.eta_seconds)
-        .bind(now.millis())
-        .execute(&mut *tx)
-        .await?;
-        fenced(updated.rows_affected())?;
+        tell(&mut tx, claimed, progress, now).await?;
         sqlx::query("UPDATE runs SET seconds = $2 WHERE id = $1")
             .bind(&claimed.job.run)
             .bind(to_json(&claimed.spent.plus(seconds))?)
@@ -362,6 +350,29 @@ impl Store {
 
 pub(super) fn fenced(rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
+
+/// Writes how far an attempt is into its job. Fails where the attempt no longer holds it.
+pub(super) async fn tell(
+    tx: &mut Transaction<'static, Sqlite>,
+    claimed: &Claimed,
+    progress: &Progress,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let updated = sqlx::query(
+        "UPDATE jobs SET progress = $3, phase = $4, eta_seconds = $5, updated_at = $6,
+         version = version + 1
+         WHERE id = $1 AND lease = $2 AND status IN ('running', 'cancelling')",
+    )
+    .bind(&claimed.job.id)
+    .bind(&claimed.lease)
+    .bind(progress.progress)
+    .bind(progress.phase)
+    .bind(progress.eta_seconds)
+    .bind(now.millis())
+    .execute(&mut **tx)
+    .await?;
+    fenced(updated.rows_affected())
 }
 
 /// Fails where the attempt no longer holds its job.
