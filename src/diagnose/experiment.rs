@@ -6,20 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{Probe, Selection};
 use super::workbench::{Selected, Workbench};
+use crate::arrays::Arrays;
 use crate::clock::Clock;
-use crate::learn::inspect::LayerReport;
 use crate::learn::range_test::RangeTestReport;
 use crate::learn::stopping::{EndReason, StoppingMetric};
-use crate::model::FitError;
+use crate::learn::trainer::{EpochReport, Interrupt, StepReport};
 use crate::model::card::Card;
-use crate::model::fit::{Fitted, fit};
+use crate::model::encoder::Records;
+use crate::model::fit::{Fitted, TrainingTable, fit};
 use crate::model::inspect::{self, Inspected};
-use crate::model::monitor::FitMonitor;
+use crate::model::monitor::{FitMonitor, Phase};
 use crate::model::range_test::range_test;
 use crate::model::spec::TrainSpec;
 use crate::model::test_results::TestResults;
-use crate::problem::Problem;
+use crate::model::{FitError, Model, Weighed};
+use crate::problem::{Code, Problem};
 use crate::task::MetricsReport;
+
+/// Outcomes are shared by what concludes from them.
+pub type SharedOutcome = Arc<Outcome>;
 
 /// What came of a probe.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -52,18 +57,9 @@ pub struct TrainedProbe {
     /// After each epoch.
     pub curve: Vec<EpochPoint>,
     /// The network's layers before training and after it, on training records.
-    pub layers: Layers,
+    pub layers: Inspected,
     /// Steps done.
     pub steps: u64,
-}
-
-/// The layers of a network before training and after it, from the input on.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Layers {
-    /// With the parameters that training began with.
-    pub before: Vec<LayerReport>,
-    /// With those that it kept.
-    pub after: Vec<LayerReport>,
 }
 
 /// An epoch of a probe.
@@ -82,17 +78,6 @@ pub struct EpochPoint {
 }
 
 impl Outcome {
-    /// Its mean loss on the test records; `None` without any.
-    pub fn test_loss(&self) -> Option<f64> {
-        let n = self.losses.len();
-        (n > 0).then(|| self.losses.iter().map(|(_, loss)| loss).sum::<f64>() / n as f64)
-    }
-
-    /// A metric on the validation records, in its own direction.
-    pub fn validation(&self, metric: StoppingMetric) -> Option<f64> {
-        self.trained.as_ref()?.card.metrics.validation.as_ref()?.value(metric)
-    }
-
     /// Whether training ended for want of finite numbers, or could not be done.
     pub fn diverged(&self) -> bool {
         let reason = self.trained.as_ref().map(|trained| trained.card.end_reason);
@@ -118,7 +103,7 @@ pub fn run(
     let began = clock.monotonic();
     let Selected { mut table, split, rows } = bench.select(&probe.records, probe.seed);
     let Some(spec) = probe.spec(bench.spec()) else {
-        let failure = Problem::new(crate::problem::Code::Internal, "the change gives no spec");
+        let failure = Problem::new(Code::Internal, "the change gives no spec");
         let outcome = Outcome { failure: Some(failure), ..Outcome::default() };
         return Ok(Performed { outcome, kept: None });
     };
@@ -144,13 +129,12 @@ pub fn run(
         let curve = watch.curve;
         match fitted {
             Ok(Fitted { model, steps, test, .. }) => {
-                let Inspected { before, after } = inspect::layers(&model, &table, source)?;
+                let layers = inspect::layers(&model, &table, source)?;
                 if let Some(test) = &test {
                     let at = |record: &u64| rows[*record as usize] as u64;
                     outcome.losses = test.records.iter().map(at).zip(test.losses()).collect();
                     measure(&mut outcome, &model, probe, &table, &test.records)?;
                 }
-                let layers = Layers { before, after };
                 let card = model.card.clone();
                 outcome.trained = Some(TrainedProbe { card: card.clone(), curve, layers, steps });
                 kept = Some((card, test));
@@ -165,23 +149,22 @@ pub fn run(
 /// What only some probes are measured for.
 fn measure(
     outcome: &mut Outcome,
-    model: &crate::model::Model,
+    model: &Model,
     probe: &Probe,
-    table: &crate::model::fit::TrainingTable,
+    table: &TrainingTable,
     tested: &[u64],
 ) -> Result<(), FitError> {
     let wanted = matches!(probe.records, Selection::WithoutTopic { .. } | Selection::Fold { .. });
     if !wanted {
         return Ok(());
     }
-    let records =
-        crate::model::encoder::Records::new(model.spec.task.input(), table.inputs.clone());
+    let records = Records::new(model.spec.task.input(), table.inputs.clone());
     let positions: Vec<usize> = tested.iter().map(|record| *record as usize).collect();
     let encoded = model.reader.encoder.encode_all(&records, &positions)?;
     let weighed: Vec<_> = encoded.into_iter().map(|record| model.weigh(record)).collect();
     match probe.records {
         Selection::Fold { .. } => {
-            let of = |weighed: &crate::model::Weighed| {
+            let of = |weighed: &Weighed| {
                 let p = model.reader.probabilities(&weighed.reading.logits);
                 p.into_iter().map(|p| p as f32).collect()
             };
@@ -200,11 +183,7 @@ fn measure(
 
 /// A failure to be told of; an interruption is passed on.
 fn failed(error: FitError) -> Result<Problem, FitError> {
-    use crate::learn::LearnError;
-    match error {
-        FitError::Interrupted | FitError::Learn(LearnError::Interrupted) => Err(error),
-        other => Ok(other.into()),
-    }
+    if error.is_interruption() { Err(error) } else { Ok(error.into()) }
 }
 
 /// Notes what happens on the way, and passes it on.
@@ -217,21 +196,17 @@ struct Watch<'a> {
 }
 
 impl FitMonitor for Watch<'_> {
-    fn phase(&mut self, phase: crate::model::monitor::Phase) {
+    fn phase(&mut self, phase: Phase) {
         self.inner.phase(phase);
     }
 
-    fn step(&mut self, report: &crate::learn::trainer::StepReport) {
+    fn step(&mut self, report: &StepReport) {
         self.norms.0 += f64::from(report.gradient_norm);
         self.norms.1 += 1;
         self.inner.step(report);
     }
 
-    fn epoch(
-        &mut self,
-        report: &crate::learn::trainer::EpochReport,
-        validation: Option<&MetricsReport>,
-    ) {
+    fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>) {
         let (sum, steps) = std::mem::take(&mut self.norms);
         self.curve.push(EpochPoint {
             epoch: report.epoch,
@@ -243,14 +218,11 @@ impl FitMonitor for Watch<'_> {
         self.inner.epoch(report, validation);
     }
 
-    fn checkpoint(&mut self, epoch: usize, step: u64, state: crate::arrays::Arrays) {
+    fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays) {
         self.inner.checkpoint(epoch, step, state);
     }
 
-    fn interrupt(&self) -> crate::learn::trainer::Interrupt {
+    fn interrupt(&self) -> Interrupt {
         self.inner.interrupt()
     }
 }
-
-/// Outcomes are shared by what concludes from them.
-pub type SharedOutcome = Arc<Outcome>;

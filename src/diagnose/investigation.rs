@@ -104,7 +104,7 @@ pub fn step(
                 statement,
             );
         }
-        chosen = verify::candidates(&findings, request.remedies);
+        chosen = verify::candidates(bench.spec(), &findings, request.remedies);
     }
     let again = verify::verify(&known, &mut findings, &chosen);
     if over.is_some() {

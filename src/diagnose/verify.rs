@@ -4,11 +4,12 @@
 use super::experiment::Outcome;
 use super::finding::{Finding, FindingStatus, SeedDifference, Verdict, Verification};
 use super::known::Known;
-use super::probe::{Change, Probe};
+use super::probe::{Change, Probe, changed};
 use super::random_change::random_change;
 use super::{Wanted, report};
 use crate::eval::paired::holm;
 use crate::eval::seeds::SeedComparison;
+use crate::model::spec::TrainSpec;
 use crate::random::keyed;
 
 /// p-value below which a difference counts, after correction.
@@ -29,8 +30,9 @@ struct Trial<'a> {
     against_random: SeedComparison,
 }
 
-/// The findings whose remedies are tried: the most severe, no change twice.
-pub fn candidates(findings: &[Finding], most: usize) -> Vec<usize> {
+/// The findings whose remedies are tried: the most severe, no change twice, and none that gives no
+/// spec.
+pub fn candidates(spec: &TrainSpec, findings: &[Finding], most: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..findings.len()).collect();
     order.sort_by(|a, b| findings[*b].severity.total_cmp(&findings[*a].severity));
     let mut changes: Vec<&Change> = Vec::new();
@@ -39,7 +41,7 @@ pub fn candidates(findings: &[Finding], most: usize) -> Vec<usize> {
         let Some(remedy) = &findings[at].remedy else { continue };
         let found = findings[at].status == FindingStatus::Found;
         let told = !remedy.change.is_empty() && !remedy.change.keys().any(|path| untold(path));
-        let open = chosen.len() < most && found && told;
+        let open = chosen.len() < most && found && told && changed(spec, &remedy.change).is_some();
         if open && !changes.contains(&&remedy.change) {
             changes.push(&remedy.change);
             chosen.push(at);

@@ -252,12 +252,14 @@ pub struct Run {
     pub id: String,
     /// The job that performs it.
     pub job: String,
-    /// Which setting of a sweep it trains, from 1; absent where it is no part of one.
+    /// Which setting of a sweep it trains, or which probe of a diagnosis it is, from 1; absent where
+    /// it is part of neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<u64>,
     /// Where it stands.
     pub status: JobStatus,
-    /// The resolved spec: enough to repeat it.
+    /// The resolved spec: enough to repeat it. A probe of a diagnosis may train on part of the records
+    /// that this names; the report says which.
     pub spec: TrainSpec,
     /// Where and with what it was computed; there once it started.
     #[serde(skip_serializing_if = "Option::is_none")]

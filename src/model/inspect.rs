@@ -1,5 +1,7 @@
 //! The layers of a model's network, on some of the records that trained it.
 
+use serde::{Deserialize, Serialize};
+
 use super::Model;
 use super::encoder::{Records, features};
 use super::error::FitError;
@@ -11,7 +13,7 @@ use crate::learn::network::Network;
 const RECORDS: usize = 256;
 
 /// The layers before training and after it, from the input on.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inspected {
     /// With the parameters that training began with; empty where it began with another model's.
     pub before: Vec<LayerReport>,
