@@ -4,18 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
-use super::serve::{log, runtime, stop_signal};
-use super::{Failure, show};
-use crate::app::App;
-use crate::client::{Client, ClientError};
+use super::follow::follow;
+use super::serve::stop_signal;
+use super::target::with_server;
+use super::{Failure, show, train};
+use crate::client::Client;
 use crate::config::{LogLevel, Settings, address};
 use crate::http::score::ScoreResponse;
+use crate::job::Job;
 use crate::job::evaluate::EvaluateResponse;
-use crate::job::{Job, JobStatus, Run};
 use crate::store::datasets::Dataset;
 
 const REVIEWS: &[u8] = include_bytes!("../../demo/reviews.csv");
@@ -45,31 +44,14 @@ pub fn demo(arguments: Demo) -> Result<(), Failure> {
         ..Settings::default()
     };
     let config = settings.check()?;
-    log(&config);
-    runtime()?.block_on(async {
-        let app = App::start(config).await?;
-        let listener = app.listen().await?;
-        let base = format!("http://{}", listener.local_addr()?);
-        let (ended, end) = oneshot::channel::<()>();
-        let server = tokio::spawn(app.serve(listener, async {
-            // The sender is dropped when the demo is over, whether or not it went well.
-            end.await.ok();
-        }));
-        let tour = async {
-            Tour { client: Client::new(&base) }.run().await?;
-            if !arguments.exit {
-                println!("\nThe server goes on at {base} (its API: {base}/docs). Ctrl-C ends it.");
-                stop_signal().await;
-            }
-            Ok::<(), Failure>(())
-        };
-        let shown = tokio::select! {
-            shown = tour => shown,
-            () = stop_signal() => Ok(()),
-        };
-        drop(ended);
-        server.await??;
-        shown
+    with_server(config, async |client| {
+        let base = client.base().to_owned();
+        Tour { client }.run().await?;
+        if !arguments.exit {
+            println!("\nThe server goes on at {base} (its API: {base}/docs). Ctrl-C ends it.");
+            stop_signal().await;
+        }
+        Ok(())
     })
 }
 
@@ -144,69 +126,14 @@ impl Tour {
     async fn train(&self, request: &Value) -> Result<Job, Failure> {
         self.curl("/v1/jobs", &json_argument(request));
         let job: Job = self.client.post("/v1/jobs", request).await?;
-        let path = format!("/v1/jobs/{}", job.id);
-        let events = format!("{path}/events");
-        self.curl(&events, "-N");
-        let bar = progress_bar();
-        let follow = self.client.events(&events, &[], |event| {
-            let data = event.json();
-            match event.kind.as_str() {
-                "progress" => {
-                    let progress = data["progress"].as_f64().unwrap_or(0.0);
-                    bar.set_position((progress * 1_000.0) as u64);
-                    if let Some(eta) = data["eta_seconds"].as_f64() {
-                        bar.set_prefix(format!("ETA {eta:.0} s"));
-                    }
-                }
-                "epoch" => {
-                    bar.set_message(epoch_line(&data));
-                    let [epoch, epochs] =
-                        ["epoch", "epochs"].map(|n| data[n].as_f64().unwrap_or(1.0));
-                    // Epochs are told as they end; progress only now and then.
-                    bar.set_position((epoch / epochs * 950.0) as u64);
-                    let left = bar.elapsed().as_secs_f64() / epoch * (epochs - epoch);
-                    bar.set_prefix(format!("ETA {left:.0} s"));
-                }
-                _ => {}
-            }
-            true
-        });
-        follow.await?;
-        let job: Job = self.client.get(&path).await?;
-        bar.set_prefix(job.status.name());
-        if job.status == JobStatus::Succeeded {
-            bar.set_position(1_000);
-        }
-        bar.abandon();
-        match (&job.status, &job.error) {
-            (JobStatus::Succeeded, _) => Ok(job),
-            (_, Some(problem)) => Err(ClientError::Problem(Box::new(problem.clone())).into()),
-            (status, None) => Err(format!("the job ended as {}", status.name()).into()),
-        }
+        self.curl(&format!("/v1/jobs/{}/events", job.id), "-N");
+        follow(&self.client, &job.id).await
     }
 
     async fn summary(&self, job: &Job) -> Result<(), Failure> {
         let path = format!("/v1/runs/{}", job.run);
         self.curl(&path, "");
-        let run: Run = self.client.get(&path).await?;
-        let seconds = run.seconds.map_or(0.0, |seconds| seconds.total);
-        let epochs = run.epochs.unwrap_or_default();
-        let best = run.best_epoch.unwrap_or_default();
-        println!("  {epochs} epochs in {seconds:.1} s, the best was epoch {best}");
-        let test = run.metrics.and_then(|metrics| metrics.test);
-        if let Some(test) = test.as_ref().and_then(|test| test.classification()) {
-            let [low, high] = test.accuracy_interval;
-            println!(
-                "  test: accuracy {:.3} (95 % interval {low:.2} to {high:.2}) on {} records",
-                test.accuracy, test.records
-            );
-            if let Some(calibrated) = &test.calibrated {
-                println!(
-                    "  calibration error of the confidence: {:.3} before, {:.3} after calibration",
-                    test.ece, calibrated.ece
-                );
-            }
-        }
+        print!("{}", train::summary(&train::run_of(&self.client, job).await?));
         Ok(())
     }
 
@@ -258,27 +185,4 @@ fn json_argument(body: &Value) -> String {
     // Inside single quotes a shell takes everything but a single quote as it is.
     let body = body.to_string().replace('\'', r"'\''");
     format!("-H 'Content-Type: application/json' -d '{body}'")
-}
-
-fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::new(1_000);
-    // The template is a constant; were it wrong, the plain bar would do.
-    if let Ok(style) =
-        ProgressStyle::with_template("  [{bar:32}] {percent:>3} % {prefix:>9}  {msg}")
-    {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar
-}
-
-fn epoch_line(epoch: &Value) -> String {
-    let number = |name: &str| epoch[name].as_f64();
-    let mut line = format!("epoch {}/{}", epoch["epoch"], epoch["epochs"]);
-    if let Some(loss) = number("train_loss") {
-        line.push_str(&format!("  loss {loss:.4}"));
-    }
-    if let Some(accuracy) = number("validation_accuracy") {
-        line.push_str(&format!("  validation accuracy {accuracy:.3}"));
-    }
-    line
 }

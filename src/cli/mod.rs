@@ -1,9 +1,18 @@
 //! The command line.
 
+mod completions;
 mod demo;
+mod exit;
+mod follow;
 mod healthcheck;
+mod jobs;
+mod limitations;
+mod score;
 mod serve;
 mod show;
+mod target;
+mod train;
+mod watch;
 mod worker;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +24,7 @@ use crate::config::{Config, ConfigError, Settings};
 
 /// Trains neural networks over HTTP and says what their limitations are.
 #[derive(Debug, Parser)]
-#[command(name = "whereof", version, arg_required_else_help = true)]
+#[command(name = "whereof", version, arg_required_else_help = true, after_help = exit::TABLE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,6 +34,16 @@ pub struct Cli {
 enum Command {
     /// Serve the API, train and score
     Serve(Box<Serve>),
+    /// Train a model on a file
+    Train(train::Train),
+    /// Score texts or rows with a model: label, confidence, coverage, accepted or not and why
+    Score(score::Score),
+    /// Say what the limitations of a model are; the first time, that takes some trainings
+    Limitations(limitations::Limitations),
+    /// List jobs, newest first
+    Jobs(jobs::Jobs),
+    /// Follow a job until it ends
+    Watch(watch::Watch),
     /// Show everything on data that comes with the program: upload, train, score, abstain
     Demo(demo::Demo),
     /// Work on the jobs of a data folder, without serving the API
@@ -33,6 +52,8 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Print the API's document, OpenAPI 3.1
     Openapi,
+    /// Print a script that completes commands in a shell
+    Completions(completions::Completions),
 }
 
 /// Arguments of `serve`.
@@ -56,6 +77,12 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(arguments) => serve::serve(*arguments),
         Command::Worker(arguments) => worker::work(arguments),
+        Command::Train(arguments) => train::train(arguments),
+        Command::Score(arguments) => score::score(arguments),
+        Command::Limitations(arguments) => limitations::limitations(arguments),
+        Command::Jobs(arguments) => jobs::jobs(arguments),
+        Command::Watch(arguments) => watch::watch(arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments),
         Command::Openapi => {
@@ -67,7 +94,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("whereof: {error}");
-            ExitCode::FAILURE
+            exit::code(&error)
         }
     }
 }

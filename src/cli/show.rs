@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::job::Job;
 use crate::model::evaluate::SliceReport;
 use crate::model::score::{Score, ScoreItem};
 
@@ -122,6 +123,28 @@ pub fn slices(named: &[(String, &SliceReport)]) -> String {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
+    }
+    table.to_string()
+}
+
+/// Jobs, one to a line.
+pub fn jobs(jobs: &[Job]) -> String {
+    let mut table = table(&["job", "kind", "status", "model", "created"]);
+    // Ids are there to be copied: they are not broken, however narrow the terminal.
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    for job in jobs {
+        let status = match (job.queue_position, job.finished_at) {
+            (Some(before), _) => format!("{}, {before} before it", job.status.name()),
+            (None, None) => format!("{}, {:.0} %", job.status.name(), job.progress * 100.0),
+            (None, Some(_)) => job.status.name().to_owned(),
+        };
+        table.add_row(vec![
+            job.id.clone(),
+            job.kind.clone(),
+            status,
+            job.model.clone().unwrap_or_else(|| "—".to_owned()),
+            job.created_at.to_string(),
+        ]);
     }
     table.to_string()
 }

@@ -285,13 +285,7 @@ async fn a_killed_evaluation_goes_on_where_it_was() {
     let job: Value = server.client.post("/v1/jobs", &request).await.unwrap();
     let id = job["id"].as_str().unwrap().to_owned();
     for share in [0.1, 0.5] {
-        let reached = loop {
-            let reached = server.get(&format!("/v1/jobs/{id}")).await["progress"].as_f64().unwrap();
-            if reached >= share {
-                break reached;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        };
+        let reached = server.reached(&id, share).await;
         server.kill();
         server = Process::start(folder.path(), serve).await;
         let again = server.get(&format!("/v1/jobs/{id}")).await["progress"].as_f64().unwrap();

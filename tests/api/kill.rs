@@ -13,8 +13,9 @@ use crate::process::Process;
 
 const SERVE: &[&str] = &["--workers", "2", "--max-attempts", "1000", "--log-level", "info"];
 
-/// Submits `jobs` jobs while the server is killed `kills` times, at moments that a seed draws.
-async fn survive(jobs: usize, kills: usize) {
+/// Submits `jobs` jobs while the server is killed `kills` times, at moments that a seed draws. One in ten
+/// trains for `long` epochs.
+async fn survive(jobs: usize, kills: usize, long: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut draw = ChaCha8Rng::seed_from_u64(20_261_123);
     let mut server = Process::start(folder.path(), SERVE).await;
@@ -31,7 +32,7 @@ async fn survive(jobs: usize, kills: usize) {
                     continue;
                 }
                 // Some train long enough to be killed, with a checkpoint after every epoch.
-                let epochs = if n % 10 == 0 { 1_000 } else { 3 };
+                let epochs = if n % 10 == 0 { long } else { 3 };
                 let body = json!({
                     "kind": "train", "dataset": dataset,
                     "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
@@ -101,14 +102,14 @@ async fn all(server: &Process, path: &str) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_survive_kills() {
-    survive(60, 8).await;
+    survive(60, 8, 400).await;
 }
 
 /// Takes some minutes: `cargo test --release --test api -- --ignored thousand`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes some minutes"]
 async fn a_thousand_jobs_survive_fifty_kills() {
-    survive(1_000, 50).await;
+    survive(1_000, 50, 1_000).await;
 }
 
 #[tokio::test]

@@ -173,13 +173,7 @@ async fn a_killed_diagnosis_ends_as_if_nothing_had_happened() {
     server.ended(&submit(&server, &request).await).await;
     let id = submit(&server, &diagnose(&json!({}))).await;
     for share in [0.2, 0.6] {
-        loop {
-            let job = server.get(&format!("/v1/jobs/{id}")).await;
-            if job["progress"].as_f64().unwrap() >= share || job["finished_at"].is_string() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        server.reached(&id, share).await;
         server.kill();
         server = Process::start(folder.path(), SERVE).await;
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod batches;
 mod bodies;
 mod clinc;
+mod command_line;
 mod compare;
 mod datasets;
 mod evaluations;

@@ -92,6 +92,18 @@ impl Process {
         answer.value()
     }
 
+    /// Waits until a job is this far, or has ended; returns how far it is, in [0, 1].
+    pub async fn reached(&self, id: &str, share: f64) -> f64 {
+        loop {
+            let job = self.get(&format!("/v1/jobs/{id}")).await;
+            let progress = job["progress"].as_f64().unwrap();
+            if progress >= share || job["finished_at"].is_string() {
+                return progress;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Waits until a job has ended.
     pub async fn ended(&self, id: &str) -> Value {
         loop {

@@ -200,13 +200,7 @@ async fn a_killed_sweep_ends_as_if_nothing_had_happened() {
     };
     let id = submit(&server).await;
     for share in [0.1, 0.4, 0.8] {
-        loop {
-            let job = server.get(&format!("/v1/jobs/{id}")).await;
-            if job["progress"].as_f64().unwrap() >= share || job["finished_at"].is_string() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        server.reached(&id, share).await;
         server.kill();
         server = Process::start(folder.path(), SERVE).await;
     }

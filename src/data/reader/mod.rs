@@ -53,6 +53,17 @@ impl Format {
         }
     }
 
+    /// The media type that it is sent as.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Jsonl => "application/x-ndjson",
+            Self::Json => "application/json",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Zip => "application/zip",
+        }
+    }
+
     /// The format that a file's name ends with.
     pub fn from_file_name(name: &str) -> Option<Self> {
         match name.rsplit('.').next().unwrap_or("").to_ascii_lowercase().as_str() {

@@ -10,6 +10,8 @@ mod tables;
 mod ticks;
 mod words;
 
+pub use words::path_part;
+
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
