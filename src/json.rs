@@ -159,8 +159,12 @@ impl<'de> Visitor<'de> for &Strict {
 
 /// Writes a 32-bit number by the fewest digits that tell it: 0.3, not 0.30000001192092896.
 pub fn decimal<S: serde::Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-    let shortest = value.to_string().parse::<f64>();
-    serializer.serialize_f64(shortest.unwrap_or_else(|_| f64::from(*value)))
+    serializer.serialize_f64(shortest(*value))
+}
+
+/// The 64-bit number that is written by the fewest digits that tell a 32-bit one.
+pub fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
 #[cfg(test)]

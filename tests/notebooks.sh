@@ -37,7 +37,7 @@ done
 [ -n "$address" ] || { cat "$folder/log"; exit 1; }
 export WHEREOF_SERVER=http://$address
 
-(cd clients/python && PYTHONDONTWRITEBYTECODE=1 "../../$environment/bin/python" -m unittest -v test_whereof)
+(cd clients/python && PYTHONDONTWRITEBYTECODE=1 "../../$environment/bin/python" -m unittest -v)
 for notebook in examples/*.ipynb; do
     printf '%s\n' "$notebook"
     # Executes in place of a person; nothing is written back.

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::problem::{Code, Problem};
 
 /// Paths that need no key: they tell nothing of what is stored.
-const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", "/"];
+const OPEN: &[&str] =
+    &["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json", "/"];
 
 /// Whether a path needs no key.
 pub fn is_open(path: &str) -> bool {

@@ -12,6 +12,7 @@ pub mod extract;
 pub mod follow;
 pub mod generate;
 pub mod health;
+pub mod inference;
 pub mod jobs;
 pub mod limitations;
 pub mod media;
@@ -78,6 +79,7 @@ const MAX_JSON_BYTES: usize = 32 << 20;
         (name = "jobs", description = "Train, follow, cancel, stop"),
         (name = "runs", description = "What a training did, step by step"),
         (name = "models", description = "Score, evaluate, name, move"),
+        (name = "inference", description = "The same models, for clients of the Open Inference Protocol"),
         (name = "operations", description = "Health, metrics, problems"),
     )
 )]
@@ -131,6 +133,12 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
+        .routes(routes!(inference::server))
+        .routes(routes!(inference::live))
+        .routes(routes!(inference::ready))
+        .routes(routes!(inference::model))
+        .routes(routes!(inference::model_ready))
+        .routes(routes!(inference::infer))
         .routes(routes!(problems::list))
         .routes(routes!(problems::explain))
 }

@@ -27,7 +27,7 @@ const MAX_PROBABILITIES: usize = 2_000_000;
 
 /// Records to score, and what their answers must pass to be accepted. One of `texts`, `text`, `images`
 /// and `records`.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ScoreRequest {
     /// The texts, 1 to 10,000, of 1 MiB each and 16 MiB together at most. A text that cannot be
     /// scored gets a problem of its own.
@@ -134,7 +134,15 @@ pub async fn score(
     Path(reference): Path<String>,
     body: Body<ScoreRequest>,
 ) -> Result<Json<ScoreResponse>, Failure> {
-    let mut request = body.value;
+    Ok(Json(answered(&state, &reference, body.value).await?))
+}
+
+/// The answer to a request.
+pub(super) async fn answered(
+    state: &AppState,
+    reference: &str,
+    mut request: ScoreRequest,
+) -> Result<ScoreResponse, Failure> {
     let mut batches: Vec<(&str, Batch)> = [
         ("text", BatchKind::Texts, request.text.take().map(|text| vec![text.into()])),
         ("texts", BatchKind::Texts, request.texts.take()),
@@ -175,7 +183,7 @@ pub async fn score(
         let message = format!("hold {bytes} bytes together; a request may hold {MAX_TEXTS_BYTES}");
         return Err(too_much(field, message, "send fewer texts at once").into());
     }
-    let id = state.store.resolve_model(&reference).await?;
+    let id = state.store.resolve_model(reference).await?;
     let model = state.scorer.model(&id).await?;
     batch.kind.check(model.as_ref())?;
     let labels = model.reader.output.label_names().len();
@@ -195,10 +203,10 @@ pub async fn score(
     let answer = state.scorer.score(model.clone(), batch, thresholds, explain, counted).await?;
     let (mut results, mut unavailable) = answer;
     if shown > 0 {
-        unavailable.extend(neighbors::show(&state, &model, &mut results).await?);
+        unavailable.extend(neighbors::show(state, &model, &mut results).await?);
     }
     metrics::counter!("whereof_records_scored_total").increment(scored);
-    Ok(Json(ScoreResponse { model: id, results, unavailable }))
+    Ok(ScoreResponse { model: id, results, unavailable })
 }
 
 /// Refuses what would do nothing, for this model or beside the rest.

@@ -154,6 +154,10 @@ async fn every_operation_has_an_example_that_works() {
     reader.call("get", "/v1/models/{model}/card").await;
     reader.call("post", "/v1/models/{model}/score").await;
     reader.call("post", "/v1/models/{model}/evaluate").await;
+    for path in ["", "/health/live", "/health/ready", "/models/{model}", "/models/{model}/ready"] {
+        reader.call("get", &format!("/v2{path}")).await;
+    }
+    reader.call("post", "/v2/models/{model}/infer").await;
     reader.call("get", "/v1/models/{model}/monitoring").await;
     reader.call("delete", "/v1/models/{model}/monitoring").await;
     reader.call("put", "/v1/aliases/{alias}").await;

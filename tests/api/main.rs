@@ -16,6 +16,7 @@ mod generators;
 mod guarantees;
 mod harness;
 mod images;
+mod inference;
 mod jobs;
 mod kill;
 mod limitations;
