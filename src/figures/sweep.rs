@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     BarTrace, LineColors, ParcoordsTrace, PlotDimension, PlotlyFigure, Trace, as_number, error_bars,
 };
+use crate::diagnose::render::words::number;
 use crate::job::sweep::space::Range;
 use crate::job::sweep::table::{SweepTable, TrialRow};
 
@@ -67,7 +68,7 @@ fn dimension(field: &str, range: &Range, values: &[&Value]) -> PlotDimension {
             });
             let exponents = ends.0.floor() as i32..=ends.1.ceil() as i32;
             let tickvals: Vec<f64> = exponents.map(f64::from).collect();
-            let ticktext = tickvals.iter().map(|exponent| format!("{:e}", 10_f64.powf(*exponent)));
+            let ticktext = tickvals.iter().map(|exponent| number(10_f64.powf(*exponent)));
             PlotDimension { label, values, ticktext: ticktext.collect(), tickvals }
         }
         Some(values) => PlotDimension { label, values, ..PlotDimension::default() },

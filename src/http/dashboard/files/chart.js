@@ -58,10 +58,19 @@ function smooth(ys, weight) {
   });
 }
 
+const ideal = (trace) => trace.line?.dash === "dot" && !trace.mode.includes("markers");
+
+/** The look of each curve; what is no measurement, such as an ideal, takes none of the colours. */
+function looks(traces) {
+  let next = 0;
+  return traces.map((trace) => (ideal(trace) ? "ideal" : `s${next++ % LOOKS}`));
+}
+
 const mark = (look, x, y) => {
-  const c = `mark s${look}`;
-  if (look % 3 === 0) return s("circle", { class: c, cx: x, cy: y, r: 3.6 });
-  if (look % 3 === 1) return s("rect", { class: c, x: x - 3.3, y: y - 3.3, width: 6.6, height: 6.6 });
+  const c = `mark ${look}`;
+  const shape = Number(look.slice(1)) % 3;
+  if (shape === 0) return s("circle", { class: c, cx: x, cy: y, r: 3.6 });
+  if (shape === 1) return s("rect", { class: c, x: x - 3.3, y: y - 3.3, width: 6.6, height: 6.6 });
   return s("path", { class: c, d: `M${x} ${y - 4.6}l4.4 8.2h-8.8Z` });
 };
 
@@ -97,15 +106,16 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
   function draw() {
     const width = Math.max(240, plot.clientWidth || 600);
     caption.textContent = now.layout.title.text;
-    unitY.textContent = scatter().length ? `${now.layout.yaxis.title.text} over ${now.layout.xaxis.title.text}` : now.layout.xaxis.title.text;
+    unitY.textContent = scatter().length ? `${now.layout.yaxis.title.text} over ${now.layout.xaxis.title.text}` : now.data[0]?.type === "bar" ? now.layout.xaxis.title.text : "";
     reset.hidden = !set.zoom;
     const first = now.data[0]?.type;
     const drawn = first === "bar" ? bars(now, width) : first === "parcoords" ? parallel(now, width, height)
       : first === "heatmap" ? matrix(now, width) : curves(width);
     plot.replaceChildren(...(drawn ?? [h("p", { class: "nothing" }, "Nothing to show yet")]));
+    const look = looks(scatter());
     legend.replaceChildren(...scatter().map((trace, at) => h("li", {},
       s("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" },
-        s("line", { class: `line s${at % LOOKS}`, x1: 1, x2: 29, y1: 6, y2: 6 }), trace.mode.includes("markers") && mark(at % LOOKS, 15, 6)),
+        s("line", { class: `line ${look[at]}${trace.opacity ? " faint" : ""}`, x1: 1, x2: 29, y1: 6, y2: 6 }), trace.mode.includes("markers") && mark(look[at], 15, 6)),
       trace.name)));
     legend.hidden = scatter().length < 2;
     if (data.open) fillTable();
@@ -132,8 +142,8 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
       frame(box, x, y, px, py));
     const inner = s("g", { "clip-path": `url(#${clip})` });
     for (const shape of now.layout.shapes ?? []) inner.append(s("line", { class: "note", x1: px(shape.x0), x2: px(shape.x0), y1: box.top, y2: box.bottom }));
+    const look = looks(traces);
     traces.forEach((trace, at) => {
-      const look = at % LOOKS;
       const path = (ys) => {
         let d = "";
         let pen = "M";
@@ -148,13 +158,13 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
       const faint = trace.opacity ? " faint" : "";
       if (trace.mode.includes("lines")) {
         if (set.weight > 0 && trace.y.length > 2) {
-          inner.append(s("path", { class: `line s${look} ghost`, d: path(trace.y) }), s("path", { class: `line s${look}`, d: path(smoothed[at]) }));
-        } else inner.append(s("path", { class: `line s${look}${faint}`, d: path(trace.y) }));
+          inner.append(s("path", { class: `line ${look[at]} ghost`, d: path(trace.y) }), s("path", { class: `line ${look[at]}`, d: path(smoothed[at]) }));
+        } else inner.append(s("path", { class: `line ${look[at]}${faint}`, d: path(trace.y) }));
       }
       trace.y.forEach((v, i) => {
         if (v === null) return;
-        if (trace.error_y) inner.append(s("line", { class: `error s${look}`, x1: px(trace.x[i]), x2: px(trace.x[i]), y1: py(v - trace.error_y.arrayminus[i]), y2: py(v + trace.error_y.array[i]) }));
-        if (trace.mode.includes("markers") && set.weight === 0 && Number.isFinite(py(v))) inner.append(mark(look, px(trace.x[i]), py(v)));
+        if (trace.error_y) inner.append(s("line", { class: `error ${look[at]}`, x1: px(trace.x[i]), x2: px(trace.x[i]), y1: py(v - trace.error_y.arrayminus[i]), y2: py(v + trace.error_y.array[i]) }));
+        if (trace.mode.includes("markers") && set.weight === 0 && Number.isFinite(py(v))) inner.append(mark(look[at], px(trace.x[i]), py(v)));
       });
     });
     svg.append(inner);
@@ -163,11 +173,11 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
       const place = px(note.x);
       svg.append(s("text", { class: "said", x: place, y: box.top - 8, "text-anchor": place > box.right - 50 ? "end" : "middle" }, note.text));
     }
-    return [svg, ...reader(svg, box, { x, px, py, traces, smoothed, logX })];
+    return [svg, ...reader(svg, box, { x, px, look, traces, smoothed, logX })];
   }
 
   /** Values under the pointer, or under a place that the arrow keys move. */
-  function reader(svg, box, { x, px, py, traces, smoothed, logX }) {
+  function reader(svg, box, { x, px, look, traces, smoothed, logX }) {
     const all = [...new Set(traces.flatMap((t) => t.x))].sort((a, b) => a - b);
     const tip = h("div", { class: "tip", hidden: true });
     const cursor = s("line", { class: "cursor", y1: box.top, y2: box.bottom, visibility: "hidden" });
@@ -176,10 +186,11 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
     let at = -1;
     const show = (value, aloud) => {
       const lines = traces.map((trace, k) => {
+        if (ideal(trace)) return null;
         let best = -1;
         trace.x.forEach((v, i) => { if (trace.y[i] !== null && (best < 0 || Math.abs(px(v) - px(value)) < Math.abs(px(trace.x[best]) - px(value)))) best = i; });
         if (best < 0 || Math.abs(px(trace.x[best]) - px(value)) > 30) return null;
-        return h("div", {}, h("span", { class: `dot s${k % LOOKS}` }), h("b", {}, trace.name), " ", tell(trace.hovertemplate, trace.x[best], smoothed[k][best], trace.customdata?.[best]));
+        return h("div", {}, h("span", { class: `dot ${look[k]}` }), h("b", {}, trace.name), " ", tell(trace.hovertemplate, trace.x[best], smoothed[k][best], trace.customdata?.[best]));
       }).filter(Boolean);
       if (lines.length === 0) return hide();
       const place = px(value);
@@ -331,7 +342,8 @@ function text(one, v) {
   const at = one.tickvals?.indexOf(v) ?? -1;
   if (at >= 0) return one.ticktext[at];
   // Between ticks that are powers of ten stands a logarithm.
-  return one.tickvals?.length && /^1e/.test(one.ticktext[0]) ? number(10 ** v) : number(round(v));
+  const log = one.tickvals?.length && Math.abs(Number(one.ticktext[0].replaceAll(",", "")) / 10 ** one.tickvals[0] - 1) < 1e-9;
+  return number(log ? 10 ** v : round(v));
 }
 
 /** The data of a figure, at most 200 rows of it, evenly chosen. */

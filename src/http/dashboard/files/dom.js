@@ -26,7 +26,7 @@ export function say(text) {
 }
 
 const MINUS = "−";
-const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** A number with the digits that matter; a dash where there is none. */
@@ -78,6 +78,11 @@ export const short = (id) => (id ? `${id.split("_")[0]}_…${id.slice(-6)}` : "�
 
 /** A name of the API as words. */
 export const words = (name) => String(name).replaceAll("_", " ");
+
+const METRICS = { ece: "Calibration error (ECE)", brier: "Brier score", macro_f1: "Macro F1", micro_f1: "Micro F1", r2: "R²", mse: "Mean squared error", rmse: "Root mean squared error", mae: "Mean absolute error" };
+
+/** What a metric is called. */
+export const metricName = (name) => METRICS[name] ?? capital(words(name));
 
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

@@ -1,6 +1,6 @@
 // A job by itself: a sweep with its settings, an evaluation with its report, or the way to what it made.
 
-import { h, number, percent, interval, moment, words, short, capital, duration } from "./dom.js";
+import { h, number, percent, interval, moment, words, short, capital, duration, metricName } from "./dom.js";
 import { get, follow } from "./api.js";
 import { head, badge, progress, card, facts, table, trouble, warnings, link, bar, shown, again } from "./parts.js";
 import { chart } from "./chart.js";
@@ -41,7 +41,7 @@ async function sweep(job, body, drawn, signal) {
     get(`/v1/jobs/${job.id}/sweep`, signal), get(`/v1/jobs/${job.id}/figures/trials`, signal), get(`/v1/jobs/${job.id}/figures/importance`, signal)]);
   if (!drawn.trials) {
     drawn.trials = chart(trials, { height: 340 });
-    drawn.importance = chart(importance, {});
+    drawn.importance = chart(importance, { height: 140 });
     drawn.table = h("div", {});
     body.append(card("Settings", h("p", { class: "soft" }, `A line for each setting, through what it had of each field, to its ${words(found.sweep.metric)} on the validation records. The strongest line is the best.`), drawn.trials.element),
       card("What mattered", drawn.importance.element), card("Best first", drawn.table));
@@ -63,17 +63,20 @@ async function evaluate(job, body, drawn, signal) {
   if (!job.finished_at || drawn.done || job.error) return;
   drawn.done = true;
   const report = await get(`/v1/jobs/${job.id}/evaluation`, signal);
-  const metrics = report.metrics ?? report;
-  const names = ["records", "accuracy", "macro_f1", "log_loss", "brier", "ece", "rmse", "mae", "r2"];
-  body.append(card("What was measured", table("Metrics", ["Metric", "Value", "95 % interval"],
-    names.filter((name) => typeof metrics[name] === "number").map((name) => [capital(words(name)), number(metrics[name]), interval(metrics[`${name}_interval`])]))));
-  const coverage = report.coverage;
-  if (coverage) {
-    const shares = Object.entries(coverage).filter(([, value]) => typeof value === "number" && value >= 0 && value <= 1);
-    if (shares.length > 0) {
-      body.append(card("How much of it the model has seen", table("Coverage", ["Axis", "Mean", ""],
-        shares.map(([name, value]) => [capital(words(name)), percent(value), bar(value)]))));
-    }
+  const { metrics, coverage, flagged, accepted, accuracy_of_accepted: right } = report.overall ?? report.unlabelled?.overall ?? {};
+  if (metrics) {
+    const names = ["records", "accuracy", "macro_f1", "log_loss", "brier", "ece", "rmse", "mae", "r2"];
+    body.append(card("What was measured", table("Metrics", ["Metric", "Value", "95 % interval"],
+      names.filter((name) => typeof metrics[name] === "number").map((name) => [metricName(name), h("span", {}, number(metrics[name])), interval(metrics[`${name}_interval`])]))));
+  }
+  const shares = [...Object.entries(coverage ?? {}), ["flagged as outside", flagged], ["accepted", accepted], ["right among the accepted", right]].filter(([, value]) => typeof value === "number");
+  if (shares.length > 0) {
+    body.append(card("What the model knows of it", h("dl", { class: "bars" }, shares.map(([name, value]) => h("div", {}, h("dt", {}, capital(words(name))), h("dd", {}, bar(value), h("span", { class: "num" }, percent(value, 0))))))));
+  }
+  const drift = report.drift;
+  if (drift?.axes) {
+    body.append(card("Is it like the training data?", h("p", {}, badge(drift.shifted ? "shifted" : "no shift found", drift.shifted ? "bad" : "good"), ` p = ${number(drift.p_value)}, told at ${number(drift.alpha)}.`),
+      table("Drift by axis", ["Axis", "Calibration records", "These records", "p-value, corrected"], drift.axes.map((one) => [capital(words(one.axis)), h("span", {}, number(one.reference)), h("span", {}, number(one.batch)), h("span", {}, number(one.adjusted_p_value))]), { stacked: true })));
   }
   body.append(card("The whole report", h("details", {}, h("summary", {}, "As JSON"), h("pre", { tabindex: "0" }, JSON.stringify(report, null, 2)))));
 }

@@ -17,7 +17,7 @@ export const placeOf = (job) => {
 
 /** Buttons that end a job. */
 export const endings = (job, then) => active(job) && job.status !== "cancelling" ? [
-  job.status === "running" && job.end_requested !== "stop" && doing("Stop and keep the best", async () => { await act(`/v1/jobs/${job.id}/stop`); await then(); }),
+  job.status === "running" && job.end_requested !== "stop" && doing(["train", "sweep"].includes(job.kind) ? "Stop and keep the best" : "Stop and keep what it has", async () => { await act(`/v1/jobs/${job.id}/stop`); await then(); }),
   doing("Cancel", async () => {
     if (await confirm("Cancel this job? What it has done so far is lost.", "Cancel the job")) { await act(`/v1/jobs/${job.id}/cancel`); await then(); }
   }, "danger"),

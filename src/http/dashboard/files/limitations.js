@@ -17,6 +17,7 @@ export async function page({ into, signal, query, args: [reference] }) {
   let id = query.get("job");
   let job = null;
   let last = "";
+  const drawn = new Map();
   const running = h("div", {});
   const report = h("div", { class: "stack" });
   if (!id) {
@@ -58,7 +59,7 @@ export async function page({ into, signal, query, args: [reference] }) {
   function draw(found) {
     const of = (status) => found.findings.filter((one) => one.status === status);
     const [present, pending, absent, unmeasured] = ["found", "pending", "not_found", "not_measured"].map(of);
-    const context = { model, found, id, signal };
+    const context = { model, found, id, signal, drawn };
     report.replaceChildren(...[
       h("section", { class: "card lead", "aria-label": "In short" },
         h("p", { class: "big" }, present.length === 0 ? (found.complete ? "No limitation was found." : "No limitation was found so far.") : `${present.length} limitation${present.length > 1 ? "s" : ""} found${found.complete ? "" : " so far"}, the most severe first.`),
@@ -67,7 +68,7 @@ export async function page({ into, signal, query, args: [reference] }) {
       pending.length > 0 && card("Still being looked at", h("ul", {}, pending.map((one) => h("li", {}, h("strong", {}, `${title(one.kind)}. `), tidy(one.statement))))),
       absent.length > 0 && card("Not found, and how hard it looked", absent.map((one) => absence(one, context))),
       (unmeasured.length > 0 || found.scope.not_looked_at.length > 0) && card("Not looked at", h("ul", {}, unmeasured.map((one) => h("li", {}, h("strong", {}, `${title(one.kind)}. `), tidy(one.statement))),
-        found.scope.not_looked_at.map((text) => h("li", {}, capital(words(text)))))),
+        found.scope.not_looked_at.filter((text) => !unmeasured.some((one) => text.startsWith(`${one.kind}:`))).map((text) => h("li", {}, capital(words(text)))))),
       card("What it rests on", h("p", {}, `It cost ${number(found.scope.spent.runs)} of ${number(found.scope.budget.runs)} trainings: ${number(found.scope.spent.epochs)} epochs, ${duration(found.scope.spent.seconds)}.`),
         h("details", {}, h("summary", {}, `The ${found.scope.probes.length} trainings`), table("Trainings", ["Run", "Change", "Records", "Seed", "Validation error", "Cost"],
           found.scope.probes.map((one) => [link(short(one.run), `#/runs/${one.run}`), Object.entries(one.change).map(([k, v]) => `${k} = ${shown(v)}`).join(", ") || "none", one.records, String(one.seed), one.failure ? "failed" : number(one.validation_error), number(one.cost)])))),
@@ -90,16 +91,20 @@ export async function page({ into, signal, query, args: [reference] }) {
 const tidy = (statement) => { const text = capital(statement.replace(/\s+/g, " ").trim()); return /[.!?]$/.test(text) ? text : `${text}.`; };
 
 /** A figure of a finding, fetched when it comes into view. */
-function figureOf(one, { model, id, signal }) {
+function figureOf(one, { model, id, signal, drawn }) {
   if (!one.figure) return null;
+  const key = `${id} ${one.kind}`;
+  const text = JSON.stringify(one.figure);
+  if (drawn.get(key)?.text === text) return drawn.get(key).place;
   const place = h("div", { class: "place" });
+  drawn.set(key, { text, place });
   const seen = new IntersectionObserver(async (entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
     try { place.replaceChildren(chart(await get(`/v1/models/${model.id}/figures/${one.kind}?job=${id}`, signal), { height: 260 }).element); } catch (error) {
       if (!signal.aborted) place.replaceChildren(trouble(error));
     }
-  });
+  }, { rootMargin: "600px" });
   seen.observe(place);
   return place;
 }
@@ -141,9 +146,9 @@ function verification(tried) {
   const rows = [["against the original", tried.against_original], ["against random changes", tried.against_random]];
   const most = Math.max(...rows.flatMap(([, d]) => d.interval.map(Math.abs)), 1e-12) * 1.1;
   const px = (v) => 150 + (v / most) * 140;
-  const svg = s("svg", { class: "differences", viewBox: "0 0 300 76", role: "img", "aria-label": rows.map(([text, d]) => `${text}: ${number(d.difference)}, from ${number(d.interval[0])} to ${number(d.interval[1])}`).join("; ") },
-    s("line", { class: "zero", x1: 150, x2: 150, y1: 4, y2: 72 }),
-    rows.map(([, d], at) => [s("line", { class: "whisker", x1: px(d.interval[0]), x2: px(d.interval[1]), y1: 20 + at * 36, y2: 20 + at * 36 }), s("circle", { class: "point", cx: px(d.difference), cy: 20 + at * 36, r: 5 })]));
+  const svg = s("svg", { class: "differences", viewBox: "0 0 300 74", role: "img", "aria-label": rows.map(([text, d]) => `${text}: ${number(d.difference)}, from ${number(d.interval[0])} to ${number(d.interval[1])}`).join("; ") },
+    s("line", { class: "zero", x1: 150, x2: 150, y1: 2, y2: 72 }),
+    rows.map(([text, d], at) => [s("text", { class: "said", x: 4, y: 14 + at * 36 }, text), s("line", { class: "whisker", x1: px(d.interval[0]), x2: px(d.interval[1]), y1: 26 + at * 36, y2: 26 + at * 36 }), s("circle", { class: "point", cx: px(d.difference), cy: 26 + at * 36, r: 5 })]));
   return h("div", { class: `tried ${tone}` }, h("h3", {}, "Was it tried? ", badge(said, tone)),
     h("p", {}, `${capital(name)} (${tried.lower_is_better ? "lower" : "higher"} is better): ${number(tried.original)} originally, ${number(tried.remedy)} with the remedy, ${number(tried.random_change)} with random changes of equal cost; means of ${tried.seeds.length} seeds on ${number(tried.records)} test records.`),
     svg,

@@ -1,6 +1,6 @@
 // Models: the list, and the card of one.
 
-import { h, add, number, percent, interval, moment, short, words, capital, bytes } from "./dom.js";
+import { h, add, number, percent, interval, moment, short, words, capital, bytes, metricName } from "./dom.js";
 import { get, put, patch, remove } from "./api.js";
 import { head, badge, card, facts, table, warnings, link, empty, doing, button, field, confirm, trouble } from "./parts.js";
 import { chart, confusion } from "./chart.js";
@@ -57,14 +57,12 @@ export async function page({ into, signal, args: [reference] }) {
     tabs(id, "Card"),
     summary(found, report, part),
     warnings(found.warnings),
-    matrix && card("What is taken for what", matrix),
+    (matrix || report?.per_class) && h("div", { class: found.labels.length > 5 ? "stack" : "grid2 sections" }, matrix && card("What is taken for what", matrix), report?.per_class && byLabel(found, report, part)),
     (reliability || risk) && card("Can its confidence be trusted?", h("p", { class: "soft" },
       cal.test_after ? `On the test records the stated confidence is off by ${percent(cal.test_before.ece)} on average before calibration, and by ${percent(cal.test_after.ece)} after it.` : "It has no calibrator; the confidence is the network's own."),
     h("div", { class: "grid2" }, reliability, risk)),
     cal.intervals?.length > 0 && card("Intervals", table("Intervals at 90 %", ["Target", "Half width", "Test records within"], cal.intervals.map((one) => [one.target, number(one.half_width), percent(one.test_coverage)]))),
     metricsOf(found),
-    report?.per_class && card("Label by label", table(`Labels on the ${part} records`, ["Label", "Precision", "Recall", "Recall, 95 % interval", "F1", `Records (${part})`, "Records (training)"],
-      report.per_class.map((one) => [one.label, percent(one.precision), percent(one.recall), one.recall_interval ? `${percent(one.recall_interval[0], 0)} to ${percent(one.recall_interval[1], 0)}` : "", number(one.f1), one.support, found.labels.find((label) => label.label === one.label)?.train_records ?? 0]))),
     meant(found),
     found.unavailable.length > 0 && card("What could not be computed", h("ul", {}, found.unavailable.map((one) => h("li", {}, h("strong", {}, `${capital(words(one.statistic))}: `), one.reason, one.need ? ` It takes ${number(one.need)} records.` : "")))),
     aliases(model),
@@ -103,11 +101,15 @@ function summary(found, report, part) {
 const metricsOf = (found) => {
   const parts = ["test", "validation", "train"].filter((part) => found.metrics[part]);
   const names = ["records", "accuracy", "macro_f1", "micro_f1", "log_loss", "brier", "ece", "mse", "rmse", "mae", "r2"].filter((name) => parts.some((part) => found.metrics[part][name] != null));
-  return parts.length > 0 && card("Metrics", table("Metrics by part", ["Metric", ...parts], names.map((name) => [capital(words(name)), ...parts.map((part) => {
+  return parts.length > 0 && card("Metrics", table("Metrics by part", ["Metric", ...parts], names.map((name) => [metricName(name), ...parts.map((part) => {
     const of = found.metrics[part];
     return h("span", {}, number(of[name]), of[`${name}_interval`] && h("span", { class: "soft small" }, ` (${interval(of[`${name}_interval`])})`));
   })])));
 };
+
+const byLabel = (found, report, part) => card("Label by label", table(`Labels on the ${part} records`, ["Label", "Precision", "Recall", "Interval", "F1", "Records"],
+  report.per_class.map((one) => [one.label, percent(one.precision, 0), percent(one.recall, 0), one.recall_interval ? `${percent(one.recall_interval[0], 0)} to ${percent(one.recall_interval[1], 0)}` : "", number(one.f1), one.support])),
+h("p", { class: "soft small" }, `Of the ${part} records; the interval is that of the recall, at 95 %.`));
 
 /** The records that it is meant for. */
 function meant(found) {

@@ -1,6 +1,6 @@
 // A run: what it did, live while it trains; its spec, its difference from another run, its environment.
 
-import { h, add, number, percent, interval, moment, short, words, capital, duration } from "./dom.js";
+import { h, add, number, percent, interval, moment, short, words, capital, duration, metricName } from "./dom.js";
 import { get, post, follow } from "./api.js";
 import { head, badge, progress, card, facts, table, trouble, warnings, link, doing, select, flat, shown, again } from "./parts.js";
 import { chart } from "./chart.js";
@@ -58,7 +58,7 @@ export async function page({ into, signal, args: [id] }) {
     const parts = ["test", "validation", "train"].filter((part) => run.metrics?.[part]);
     const kept = parts.length === 0 ? [] : [card("How well it does", h("p", { class: "soft" }, "Test records are those that nothing was fitted to or chosen by."),
       table("Metrics by part", ["Metric", ...parts], METRICS.filter((name) => parts.some((part) => run.metrics[part][name] != null)).map((name) => [
-        capital(words(name)), ...parts.map((part) => {
+        metricName(name), ...parts.map((part) => {
           const of = run.metrics[part];
           return h("span", {}, number(of[name]), of[`${name}_interval`] && h("span", { class: "soft small" }, ` (${interval(of[`${name}_interval`])})`));
         })])))];

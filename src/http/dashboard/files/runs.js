@@ -1,6 +1,6 @@
 // Runs in a list, and beside one another.
 
-import { h, add, number, percent, interval, moment, short, words, capital } from "./dom.js";
+import { h, add, number, percent, interval, moment, short, words, capital, metricName } from "./dom.js";
 import { get } from "./api.js";
 import { head, badge, card, table, link, empty, doing, shown } from "./parts.js";
 import { chart } from "./chart.js";
@@ -65,10 +65,10 @@ export async function compare({ into, signal, query }) {
       table("Paired differences", ["Run", "Metric", "Difference", "95 % interval", "p-value", ""], found.paired.map((one) => {
         const better = one.lower_is_better ? one.difference < 0 : one.difference > 0;
         const p = one.p_value_adjusted ?? one.p_value;
-        return [`${of[one.run]} against ${of[one.baseline]}`, words(one.metric), number(one.difference), interval(one.interval), number(p),
+        return [`${of[one.run]} against ${of[one.baseline]}`, metricName(one.metric), number(one.difference), interval(one.interval), number(p),
           p != null && p < 0.05 ? badge(better ? "better" : "worse", better ? "good" : "bad") : badge("not told apart", "mute")];
       }), { stacked: true })),
     ...parts.map((part) => card(`Metrics, ${part} records`, table(`Metrics on the ${part} records`, ["Metric", ...names],
-      found.metrics.filter((row) => row.part === part).map((row) => [`${words(row.metric)} ${row.lower_is_better ? "↓" : "↑"}`, ...row.values.map(value)])))),
+      found.metrics.filter((row) => row.part === part).map((row) => [`${metricName(row.metric)} ${row.lower_is_better ? "↓" : "↑"}`, ...row.values.map(value)])))),
     found.unavailable.length > 0 && card("What could not be told", h("ul", {}, found.unavailable.map((one) => h("li", {}, capital(one.reason))))));
 }

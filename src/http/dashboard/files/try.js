@@ -55,7 +55,7 @@ function textInput(model) {
   const column = model.spec.task.text;
   const area = h("textarea", { rows: "5", maxlength: "100000", required: true, placeholder: "Type or paste a text" });
   return {
-    element: field(`Text (${column})`, area, "Ctrl+Enter scores it."),
+    element: field(column === "text" ? "Text" : `Text (${column})`, area, "Ctrl+Enter scores it."),
     body: async () => (area.value.trim() ? { texts: [area.value] } : null),
     text: () => area.value,
   };
@@ -161,7 +161,7 @@ function coverage(item) {
 }
 
 function axes(item, alarm) {
-  const rows = Object.entries(item.ood.axes).map(([name, one]) => [capital(words(name)), FINDS[one.finds] ?? words(one.finds ?? ""), h("span", { class: "num" }, number(one.p_value), " ", bar(one.p_value, one.p_value != null && one.p_value <= alarm ? "bad" : ""))]);
+  const rows = Object.entries(item.ood.axes).map(([name, one]) => [capital(words(name)), FINDS[one.finds] ?? words(one.finds ?? ""), h("span", { class: "value" }, h("span", { class: "num" }, number(one.p_value)), bar(one.p_value, one.p_value != null && one.p_value <= alarm ? "bad" : ""))]);
   return card("Does it come from where the model was trained?",
     h("p", {}, h("strong", {}, `p = ${number(item.ood.p_value)}. `), item.ood.p_value <= alarm
       ? `Of records like those of the training at most ${percent(item.ood.p_value)} look as foreign as this one.` : "Records like those of the training look as foreign as this one often enough."),
