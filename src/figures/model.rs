@@ -30,7 +30,9 @@ pub fn figure(name: &str, card: &Card) -> Option<PlotlyFigure> {
 fn confusion_of(metrics: &PartMetrics) -> Option<(&'static str, &ConfusionReport)> {
     let parts = [("test", &metrics.test), ("validation", &metrics.validation)];
     parts.into_iter().find_map(|(part, report)| match report {
-        Some(MetricsReport::Classification(report)) => Some((part, report.confusion_matrix.as_ref()?)),
+        Some(MetricsReport::Classification(report)) => {
+            Some((part, report.confusion_matrix.as_ref()?))
+        }
         _ => None,
     })
 }

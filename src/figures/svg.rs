@@ -139,7 +139,14 @@ fn curves(out: &mut String, figure: &PlotlyFigure) {
         axis(&layout.yaxis, points().map(|[_, y]| y).collect::<Vec<_>>().into_iter(), 6),
     );
     let (Some(x), Some(y)) = axes else {
-        return text(out, [SIZE[0] / 2.0, SIZE[1] / 2.0], "middle", SOFT, 15, "Nothing to show yet");
+        return text(
+            out,
+            [SIZE[0] / 2.0, SIZE[1] / 2.0],
+            "middle",
+            SOFT,
+            15,
+            "Nothing to show yet",
+        );
     };
     let plot = Plot { left: 70.0, right: SIZE[0] - 24.0, top: 66.0, bottom: SIZE[1] - 88.0 };
     grid(out, plot, &x, Some(&y));
@@ -199,7 +206,9 @@ fn scatter_trace(
     }
     if trace.mode.contains("markers") {
         for [x, y] in points.iter().flatten() {
-            out.push_str(&format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{color}\"/>\n"));
+            out.push_str(&format!(
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{color}\"/>\n"
+            ));
         }
     }
 }

@@ -34,8 +34,10 @@ fn trials(table: &SweepTable) -> PlotlyFigure {
         return plot;
     }
     let field = |(field, range): (&String, &Range)| {
-        let values: Vec<&Value> =
-            trials.iter().map(|trial| trial.parameters.get(field).unwrap_or(&Value::Null)).collect();
+        let values: Vec<&Value> = trials
+            .iter()
+            .map(|trial| trial.parameters.get(field).unwrap_or(&Value::Null))
+            .collect();
         dimension(field, range, &values)
     };
     let mut dimensions: Vec<PlotDimension> = table.sweep.space.iter().map(field).collect();
@@ -73,7 +75,8 @@ fn dimension(field: &str, range: &Range, values: &[&Value]) -> PlotDimension {
         }
         Some(values) => PlotDimension { label, values, ..PlotDimension::default() },
         None => {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text =
+                |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let different: BTreeSet<String> = values.iter().map(|value| text(value)).collect();
             let ticktext: Vec<String> = different.into_iter().collect();
             let place = |value: &&Value| {

@@ -29,7 +29,8 @@ async fn runs_and_models_are_drawn() {
     let histories = server.get(&format!("{}/metrics?name=train.loss", &run[..run.len() - 8])).await;
     let points = histories["metrics"][0]["points"].as_array().unwrap();
     let loss = server.get(&format!("{run}/loss")).await;
-    let batches = loss["data"].as_array().unwrap().iter().find(|t| t["name"] == "training, each batch");
+    let batches =
+        loss["data"].as_array().unwrap().iter().find(|t| t["name"] == "training, each batch");
     let batches = batches.unwrap()["y"].as_array().unwrap();
     let recorded: Vec<&Value> = points.iter().map(|point| &point["value"]).collect();
     assert_eq!(batches.iter().collect::<Vec<_>>(), recorded, "the curve is not the history");
@@ -41,11 +42,12 @@ async fn runs_and_models_are_drawn() {
     let of = async |name: &str| server.get(&format!("/v1/models/sentiment/figures/{name}")).await;
     let confusion = of("confusion").await;
     let rows = &card["metrics"]["test"]["confusion_matrix"]["rows"];
-    let drawn: Vec<Vec<u64>> = serde_json::from_value::<Vec<Vec<f64>>>(confusion["data"][0]["z"].clone())
-        .unwrap()
-        .iter()
-        .map(|row| row.iter().map(|count| *count as u64).collect())
-        .collect();
+    let drawn: Vec<Vec<u64>> =
+        serde_json::from_value::<Vec<Vec<f64>>>(confusion["data"][0]["z"].clone())
+            .unwrap()
+            .iter()
+            .map(|row| row.iter().map(|count| *count as u64).collect())
+            .collect();
     assert_eq!(&json!(drawn), rows);
     let reliability = of("reliability").await;
     let bins = card["calibration"]["reliability"]["before"]["bins"].as_array().unwrap();
@@ -129,7 +131,8 @@ async fn the_dashboard_is_served_with_a_strict_policy_and_checked_again() {
     assert_eq!(page.status, 200);
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
     let policy = page.headers["content-security-policy"].to_str().unwrap();
-    for rule in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
+    for rule in
+        ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
     {
         assert!(policy.contains(rule), "{policy}");
     }

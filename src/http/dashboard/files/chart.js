@@ -369,7 +369,7 @@ function asTable(figure) {
   }
   const all = rows.length;
   if (all > TABLE_ROWS) rows = Array.from({ length: TABLE_ROWS }, (_, i) => rows[Math.round((i * (all - 1)) / (TABLE_ROWS - 1))]);
-  return h("div", { class: "scroll tall", role: "region", tabindex: "0", "aria-label": `${figure.layout.title.text} as a table` },
+  return h("div", { class: "scroll tall", role: "group", tabindex: "0", "aria-label": `${figure.layout.title.text} as a table` },
     h("table", {}, h("caption", {}, figure.layout.title.text), h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, c)))),
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map((c, at) => (at ? h("td", { class: "num" }, c) : h("th", { scope: "row" }, c))))))),
     all > rows.length && h("p", { class: "soft small" }, `${rows.length} of ${all} rows, evenly chosen.`));
@@ -386,7 +386,7 @@ export function confusion(figure) {
   const most = Math.max(1, ...trace.z.flat());
   const cell = (r) => (n, c) => h("td", { class: r === c ? "cell right" : n ? "cell wrong" : "cell", vars: { "--share": n / most } }, String(n));
   return h("figure", { class: "chart" }, h("figcaption", {}, figure.layout.title.text),
-    h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": figure.layout.title.text },
+    h("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": figure.layout.title.text },
       h("table", { class: "matrix" }, h("caption", {}, "A row for each true label, a column for each predicted one"),
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "true ↓ predicted →"), trace.x.map((label) => h("th", { scope: "col" }, label)))),
         h("tbody", {}, trace.z.map((row, r) => h("tr", {}, h("th", { scope: "row" }, trace.y[r]), row.map(cell(r))))))));

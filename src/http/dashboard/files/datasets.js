@@ -104,5 +104,5 @@ function samplesOf(set, first, signal) {
     page(found.next_cursor);
   })] : []));
   page(first.next_cursor);
-  return [h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Records" }, h("table", { class: "records" }, h("caption", {}, "Records"), h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Row"), columns.map((name) => h("th", { scope: "col" }, name)))), body)), more];
+  return [h("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": "Records" }, h("table", { class: "records" }, h("caption", {}, "Records"), h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Row"), columns.map((name) => h("th", { scope: "col" }, name)))), body)), more];
 }

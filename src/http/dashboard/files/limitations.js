@@ -34,12 +34,12 @@ export async function page({ into, signal, query, args: [reference] }) {
         h("p", { class: "soft" }, "It trains variations of the model, and tries what might help. The report below grows meanwhile."), h("div", { class: "actions" }, endings(job, refresh))),
       job.error && trouble({ message: job.error.detail, ...job.error }),
     ].filter(Boolean));
-    let found;
-    try { found = await get(`/v1/models/${model.id}/limitations?job=${id}`, signal); } catch (error) {
-      if (error.status !== 404) throw error;
+    // A diagnosis that has told its phase has concluded something before.
+    if (!job.phase && !["succeeded", "stopped"].includes(job.status)) {
       report.replaceChildren(h("p", { class: "soft nothing" }, over ? "It came to no conclusion." : "No conclusion yet."));
       return;
     }
+    const found = await get(`/v1/models/${model.id}/limitations?job=${id}`, signal);
     const text = JSON.stringify(found);
     if (text !== last) { last = text; draw(found); }
   }
@@ -152,7 +152,7 @@ function verification(tried) {
   return h("div", { class: `tried ${tone}` }, h("h3", {}, "Was it tried? ", badge(said, tone)),
     h("p", {}, `${capital(name)} (${tried.lower_is_better ? "lower" : "higher"} is better): ${number(tried.original)} originally, ${number(tried.remedy)} with the remedy, ${number(tried.random_change)} with random changes of equal cost; means of ${tried.seeds.length} seeds on ${number(tried.records)} test records.`),
     svg,
-    table("Differences", ["", "Difference", "95 % interval", "p-value, corrected"], rows.map(([text, d]) => [capital(text), number(d.difference), interval(d.interval), number(d.p_value_adjusted)]), { stacked: true }));
+    table("Differences", ["Comparison", "Difference", "95 % interval", "p-value, corrected"], rows.map(([text, d]) => [capital(text), number(d.difference), interval(d.interval), number(d.p_value_adjusted)]), { stacked: true }));
 }
 
 function absence(one, context) {

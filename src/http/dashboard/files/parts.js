@@ -43,7 +43,7 @@ export function table(label, columns, rows, { stacked = false } = {}) {
   const body = h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell))));
   const made = h("table", { class: stacked ? "stacked" : null }, h("caption", {}, label),
     h("thead", {}, h("tr", {}, columns.map((name, at) => h("th", { scope: "col", class: typeof rows[0]?.[at] === "number" ? "num" : null }, name)))), body);
-  return stacked ? made : h("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, made);
+  return stacked ? made : h("div", { class: "scroll", role: "group", "aria-label": label, tabindex: "0" }, made);
 }
 
 /** How far a job is, and how long it takes. */

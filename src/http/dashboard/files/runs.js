@@ -56,13 +56,13 @@ export async function compare({ into, signal, query }) {
   const parts = [...new Set(found.metrics.map((row) => row.part))];
   add(into,
     head(`${found.runs.length} runs compared`, { trail: [["Runs", "#/runs"]], about: "The first is the baseline. Intervals are at 95 %." }),
-    card("The runs", table("The runs", ["Run", "", "Status", "Model", "Seed", "Epochs", "Seconds"], found.runs.map((run, at) => [
+    card("The runs", table("The runs", ["Run", "Id", "Status", "Model", "Seed", "Epochs", "Seconds"], found.runs.map((run, at) => [
       names[at], link(short(run.run), `#/runs/${run.run}`), badge(run.status), run.model ? link(short(run.model), `#/models/${run.model}`) : "–", number(run.seed), number(run.epochs), number(run.seconds)]), { stacked: true })),
     card("Curves", h("div", { class: "grid2" }, curves("Loss on the validation records", "validation"), curves("Loss on the training records", "training, mean of an epoch"))),
     card("What differs", found.differences.length === 0 ? h("p", {}, "Nothing: the specs are the same.")
       : table("What differs", ["Setting", ...names], found.differences.map((one) => [one.field, ...one.values.map((v) => (typeof v === "number" ? number(v) : shown(v)))]))),
     found.paired.length > 0 && card("On the same test records", h("p", { class: "soft" }, "Each run against the baseline, record by record: which differences are more than chance."),
-      table("Paired differences", ["Run", "Metric", "Difference", "95 % interval", "p-value", ""], found.paired.map((one) => {
+      table("Paired differences", ["Run", "Metric", "Difference", "95 % interval", "p-value", "Verdict"], found.paired.map((one) => {
         const better = one.lower_is_better ? one.difference < 0 : one.difference > 0;
         const p = one.p_value_adjusted ?? one.p_value;
         return [`${of[one.run]} against ${of[one.baseline]}`, metricName(one.metric), number(one.difference), interval(one.interval), number(p),
