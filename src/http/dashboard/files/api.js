@@ -76,34 +76,62 @@ export function upload(file, told) {
   });
 }
 
-/** Follows the events of a job until it ends or `signal` aborts; goes on after a broken connection. */
+const names = new Map();
+
+/** The name of a dataset, which never changes; empty where it is gone. */
+export function datasetName(id, signal) {
+  if (!names.has(id)) {
+    const asked = get(`/v1/datasets/${id}`, signal).then((set) => set.name, (error) => { if (error.status !== 404) names.delete(id); return ""; });
+    names.set(id, asked);
+  }
+  return names.get(id);
+}
+
+/**
+ * Follows the events of a job until it ends or `signal` aborts; goes on after a broken connection. While the
+ * page is hidden it lets the connection go: a browser has few of them for all of its tabs.
+ */
 export async function follow(job, heard, signal) {
   let last = null;
   while (!signal.aborted) {
+    const leave = new AbortController();
+    const stop = () => leave.abort();
+    const hide = () => { if (document.hidden) stop(); };
+    signal.addEventListener("abort", stop);
+    document.addEventListener("visibilitychange", hide);
     try {
-      const answer = await fetch(`/v1/jobs/${job}/events`, { signal, headers: headers(last ? { "last-event-id": last } : {}) });
-      if (!answer.ok) throw await problem(answer);
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      let rest = "";
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) break;
-        const blocks = (rest + value).split("\n\n");
-        rest = blocks.pop();
-        for (const block of blocks) {
-          const event = { data: "" };
-          for (const line of block.split("\n")) {
-            const at = line.indexOf(":");
-            if (at > 0) event[line.slice(0, at)] = line.slice(at + 1).trimStart();
-          }
-          if (event.id) last = event.id;
-          if (event.event) heard(event.event, JSON.parse(event.data));
-        }
-      }
+      if (document.hidden) throw new DOMException("hidden", "AbortError");
+      await read(job, heard, last, (id) => { last = id; }, leave.signal);
       return;
     } catch (error) {
       if (signal.aborted || (error instanceof Problem && error.status)) return;
-      await new Promise((wake) => setTimeout(wake, 2000));
+      await new Promise((wake) => setTimeout(wake, 1000));
+    } finally {
+      signal.removeEventListener("abort", stop);
+      document.removeEventListener("visibilitychange", hide);
+    }
+  }
+}
+
+/** Reads a stream of events (server-sent events) to its end. */
+async function read(job, heard, last, reached, signal) {
+  const answer = await fetch(`/v1/jobs/${job}/events`, { signal, headers: headers(last ? { "last-event-id": last } : {}) });
+  if (!answer.ok) throw await problem(answer);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const event = { data: "" };
+      for (const line of block.split("\n")) {
+        const at = line.indexOf(":");
+        if (at > 0) event[line.slice(0, at)] = line.slice(at + 1).trimStart();
+      }
+      if (event.id) reached(event.id);
+      if (event.event) heard(event.event, JSON.parse(event.data));
     }
   }
 }

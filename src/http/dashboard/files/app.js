@@ -65,7 +65,7 @@ function signIn() {
   const form = h("form", { class: "card narrow", onsubmit: async (event) => {
     event.preventDefault();
     setKey(input.value.trim());
-    try { await get("/v1/jobs?limit=1"); document.body.classList.add("keyed"); show(); } catch (error) {
+    try { await get("/v1/jobs?limit=1"); out(); show(); } catch (error) {
       if (error.status !== 401) form.append(trouble(error));
     }
   } },
@@ -76,6 +76,13 @@ function signIn() {
   input.focus();
 }
 
+/** A button that forgets the key, where there is one. */
+function out() {
+  if (!hasKey() || document.getElementById("out")) return;
+  document.querySelector(".bar nav").append(h("button", { type: "button", id: "out", class: "small", onclick: () => { setKey(null); location.reload(); } }, "Sign out"));
+}
+
+out();
 onLocked(signIn);
 window.addEventListener("hashchange", show);
 show();

@@ -269,13 +269,21 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
 
 function frame(box, x, y, px, py) {
   const g = s("g", { class: "grid" });
-  for (const v of y.ticks) g.append(s("line", { x1: box.left, x2: box.right, y1: py(v), y2: py(v) }), s("text", { x: box.left - 8, y: py(v) + 4, "text-anchor": "end" }, number(round(v))));
-  for (const v of x.ticks) g.append(s("line", { class: "tick", x1: px(v), x2: px(v), y1: box.bottom, y2: box.bottom + 5 }), s("text", { x: px(v), y: box.bottom + 20, "text-anchor": x.place(v) > 0.97 ? "end" : "middle" }, number(round(v))));
+  for (const v of y.ticks) g.append(s("line", { x1: box.left, x2: box.right, y1: py(v), y2: py(v) }), s("text", { x: box.left - 8, y: py(v) + 4, "text-anchor": "end" }, tickText(y.ticks, v)));
+  for (const v of x.ticks) g.append(s("line", { class: "tick", x1: px(v), x2: px(v), y1: box.bottom, y2: box.bottom + 5 }), s("text", { x: px(v), y: box.bottom + 20, "text-anchor": x.place(v) > 0.97 ? "end" : "middle" }, tickText(x.ticks, v)));
   g.append(s("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
   return g;
 }
 
 const round = (v) => Number(v.toPrecision(10));
+
+/** What stands at a tick: the digits that tell it from its neighbours. */
+function tickText(marks, v) {
+  const step = Math.abs(marks[1] - marks[0]);
+  const even = marks.length > 1 && Math.abs(marks[marks.length - 1] - marks[0] - step * (marks.length - 1)) < step * 1e-6;
+  if (!even || step >= 1 || step < 1e-6 || Math.abs(v) >= 1e5) return number(round(v));
+  return v.toFixed(Math.ceil(-Math.log10(step) - 1e-9)).replace(/^-0?\.?0*$|^0\.0*$/, "0").replace("-", "−");
+}
 
 function bars(figure, width) {
   const [trace] = figure.data;

@@ -1,7 +1,7 @@
 // The list of jobs, as it is now.
 
 import { h, moment, words, short, capital } from "./dom.js";
-import { get, act, follow } from "./api.js";
+import { get, act, follow, datasetName } from "./api.js";
 import { head, badge, progress, doing, select, link, empty, confirm, again } from "./parts.js";
 
 const STATUSES = ["queued", "running", "cancelling", "succeeded", "stopped", "cancelled", "failed"];
@@ -84,14 +84,11 @@ export async function list({ into, signal, query }) {
   async function refresh() {
     const page = await get(path(), signal);
     if (extra.length === 0) next = page.next_cursor;
-    const unknown = [...new Set([...page.items, ...extra].map((job) => job.dataset))].some((id) => !names.has(id));
-    if (unknown) {
-      const sets = await get("/v1/datasets?limit=200", signal);
-      for (const one of sets.items) names.set(one.id, one.name);
-      for (const job of page.items) if (!names.has(job.dataset)) names.set(job.dataset, "");
-    }
     const first = new Set(page.items.map((job) => job.id));
-    draw([...page.items, ...extra.filter((job) => !first.has(job.id))]);
+    const jobs = [...page.items, ...extra.filter((job) => !first.has(job.id))];
+    draw(jobs);
+    const unnamed = [...new Set(jobs.map((job) => job.dataset))].filter((id) => !names.has(id));
+    Promise.all(unnamed.map(async (id) => names.set(id, await datasetName(id, signal)))).then(() => { if (unnamed.length > 0 && !signal.aborted) draw(jobs); });
     more.replaceChildren(...(next ? [doing("Show older jobs", async () => {
       const older = await get(path(next), signal);
       extra.push(...older.items);

@@ -77,7 +77,7 @@ export async function page({ into, signal, args: [id] }) {
       if (mine !== asked && charts[name]) return;
       if (charts[name]) charts[name].update(figure);
       else {
-        charts[name] = chart(figure, { tools: name !== "learning_rate", height: name === "loss" || range ? 320 : 240 });
+        charts[name] = chart(figure, { tools: true, height: name === "loss" || range ? 320 : 240 });
         (places[name] ?? places.loss).replaceChildren(charts[name].element);
       }
     }));

@@ -1,7 +1,7 @@
 // Runs in a list, and beside one another.
 
 import { h, add, number, percent, interval, moment, short, words, capital, metricName } from "./dom.js";
-import { get } from "./api.js";
+import { get, datasetName } from "./api.js";
 import { head, badge, card, table, link, empty, doing, shown } from "./parts.js";
 import { chart } from "./chart.js";
 
@@ -19,12 +19,16 @@ export async function list({ into, signal }) {
   const items = h("ul", { class: "items", "aria-label": "Runs, newest first" });
   const compare = h("button", { type: "button", class: "primary", disabled: true, onclick: () => { location.hash = `#/compare?ids=${[...chosen].join(",")}`; } }, "Compare");
   const more = h("div", { class: "actions" });
-  const named = new Map((await get("/v1/datasets?limit=200", signal)).items.map((one) => [one.id, one.name]));
   const told = () => { compare.disabled = chosen.size < 2; compare.textContent = chosen.size > 1 ? `Compare ${chosen.size} runs` : "Compare"; };
+  const on = (dataset) => {
+    const shown = h("span", { class: "soft" }, ` on ${short(dataset)}`);
+    datasetName(dataset, signal).then((name) => { if (name) shown.textContent = ` on ${name}`; });
+    return shown;
+  };
   const row = (run) => h("li", { class: "item" },
     h("label", { class: "tick" }, h("input", { type: "checkbox", "aria-label": `Choose ${short(run.id)}`, onchange: (e) => { if (e.target.checked) chosen.add(run.id); else chosen.delete(run.id); told(); } })),
     h("div", { class: "what" },
-      h("a", { class: "title", href: `#/runs/${run.id}` }, run.spec.model_name ?? short(run.id), h("span", { class: "soft" }, ` on ${named.get(run.dataset ?? run.spec.dataset) ?? short(run.spec.dataset)}`)),
+      h("a", { class: "title", href: `#/runs/${run.id}` }, run.spec.model_name ?? short(run.id), on(run.spec.dataset)),
       h("div", { class: "soft small" }, `${words(run.spec.network.type)}, ${words(run.spec.optimizer.type)} ${number(run.spec.optimizer.learning_rate)}, seed ${run.spec.training.seed}`, run.trial ? `, trial ${run.trial}` : "", " · ", moment(run.created_at))),
     h("div", { class: "state" }, badge(run.status), h("span", {}, result(run))));
   const load = async (cursor) => {
