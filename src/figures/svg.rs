@@ -18,7 +18,7 @@ const LINE: &str = "#d6d7d2";
 /// Labels of a matrix up to which each is written out.
 const LABELLED: usize = 30;
 /// Letters of a label that is not cut.
-const LETTERS: usize = 22;
+const LETTERS: usize = 26;
 
 /// Where things are drawn: left, right, top and bottom edge, in pixels.
 #[derive(Debug, Clone, Copy)]

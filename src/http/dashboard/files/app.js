@@ -23,7 +23,6 @@ const main = document.getElementById("main");
 let leaving = new AbortController();
 
 async function show() {
-  if (location.hash === "#main") { main.focus(); return; }
   const [path, query] = (location.hash.replace(/^#\/?/, "") || "jobs").split("?");
   leaving.abort();
   leaving = new AbortController();
@@ -84,5 +83,7 @@ function out() {
 
 out();
 onLocked(signIn);
+// The part after `#` is the place, so the link to the content cannot be one.
+document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 window.addEventListener("hashchange", show);
 show();
