@@ -18,6 +18,7 @@ pub mod config;
 pub mod data;
 pub mod diagnose;
 pub mod eval;
+pub mod figures;
 pub mod http;
 pub mod id;
 pub mod image;

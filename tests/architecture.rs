@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["worker"],
     &["scorer"],
     &["store"],
+    &["figures"],
     &["job"],
     &["diagnose"],
     &["model"],

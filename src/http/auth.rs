@@ -11,13 +11,14 @@ use super::state::AppState;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 
-/// Paths that need no key: they tell nothing of what is stored.
+/// Paths that need no key: they tell nothing of what is stored. The dashboard asks for the key itself.
 const OPEN: &[&str] =
     &["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json", "/"];
 
 /// Whether a path needs no key.
 pub fn is_open(path: &str) -> bool {
-    OPEN.contains(&path) || path.starts_with("/docs") || path.starts_with("/problems")
+    let open = ["/docs", "/problems", "/assets/"];
+    OPEN.contains(&path) || open.iter().any(|start| path.starts_with(start))
 }
 
 /// Lets a request pass, or answers 401 or 403.

@@ -4,11 +4,13 @@ pub mod aliases;
 pub mod auth;
 pub mod catalog;
 pub mod compare;
+mod dashboard;
 pub mod datasets;
 mod document;
 pub mod evaluate;
 pub mod evaluations;
 pub mod extract;
+pub mod figures;
 pub mod follow;
 pub mod generate;
 pub mod health;
@@ -36,7 +38,7 @@ pub mod upload;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use tower::ServiceBuilder;
@@ -110,6 +112,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::stop))
         .routes(routes!(sweeps::sweep))
+        .routes(routes!(figures::of_sweep))
         .routes(routes!(evaluations::evaluation))
         .routes(routes!(evaluations::results))
         .routes(routes!(catalog::catalog))
@@ -117,11 +120,13 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::get))
         .routes(routes!(compare::compare))
         .routes(routes!(runs::metrics))
+        .routes(routes!(figures::of_run))
         .routes(routes!(resume::resume))
         .routes(routes!(models::list, models::import))
         .routes(routes!(models::get, models::rename, models::delete))
         .routes(routes!(models::card))
         .routes(routes!(models::download))
+        .routes(routes!(figures::of_model))
         .routes(routes!(score::score))
         .routes(routes!(evaluate::evaluate))
         .routes(routes!(limitations::limitations))
@@ -160,7 +165,8 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
     router
         .merge(docs)
-        .route("/", get(|| async { Redirect::temporary("/docs/") }))
+        .route("/", get(dashboard::page))
+        .route("/assets/{name}", get(dashboard::asset))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(layers)

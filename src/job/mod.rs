@@ -137,8 +137,8 @@ pub struct Job {
     #[schema(required = false)]
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run: String,
-    /// The model it made; there when a training succeeded or stopped. Of an evaluation, the model that
-    /// it evaluates.
+    /// The model it made; there when a training succeeded or stopped. Of an evaluation or a
+    /// diagnosis, the model that it looks at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Jobs that come before it; there while it is queued.

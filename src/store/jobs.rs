@@ -12,10 +12,11 @@ use crate::job::{EndRequest, Job, JobStatus};
 use crate::model::spec::{TrainSpec, Warning};
 use crate::problem::Problem;
 
-/// A job's columns, and its place in the queue.
+/// A job's columns, its place in the queue, and the model that it diagnoses.
 const SELECT: &str = "SELECT jobs.*, CASE status WHEN 'queued' THEN
     (SELECT COUNT(*) FROM jobs before WHERE before.status = 'queued' AND before.seq < jobs.seq)
-    END AS queue_position FROM jobs ";
+    END AS queue_position, CASE kind WHEN 'diagnose' THEN
+    (SELECT reports.model FROM reports WHERE reports.job = jobs.id) END AS diagnosed FROM jobs ";
 
 /// What a list of jobs is narrowed to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -293,7 +294,10 @@ fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         dataset: row.try_get("dataset")?,
         // A job without a run has its own id there.
         run: row.try_get::<Option<String>, _>("run")?.filter(|run| *run != id).unwrap_or_default(),
-        model: row.try_get("model")?,
+        model: match row.try_get("diagnosed")? {
+            None => row.try_get("model")?,
+            diagnosed => diagnosed,
+        },
         queue_position: row.try_get::<Option<i64>, _>("queue_position")?.map(i64::unsigned_abs),
         progress: row.try_get("progress")?,
         phase: row.try_get("phase")?,

@@ -85,6 +85,7 @@ impl Reader<'_> {
         let job = self.server.train(&request).await;
         self.ids.insert("jobs", job["id"].as_str().unwrap().to_owned());
         self.call("get", "/v1/jobs/{id}/sweep").await;
+        self.call("get", "/v1/jobs/{id}/figures/{name}").await;
     }
 
     /// Looks at an evaluation of the model that there is.
@@ -146,12 +147,14 @@ async fn every_operation_has_an_example_that_works() {
         reader.call("get", path).await;
     }
     reader.call("get", "/v1/runs/{id}/metrics").await;
+    reader.call("get", "/v1/runs/{id}/figures/{name}").await;
     reader.call("post", "/v1/runs/{id}/resume").await;
     reader.compare().await;
     reader.call("get", "/v1/models").await;
     reader.call("patch", "/v1/models/{model}").await;
     reader.call("get", "/v1/models/{model}").await;
     reader.call("get", "/v1/models/{model}/card").await;
+    reader.call("get", "/v1/models/{model}/figures/{name}").await;
     reader.call("post", "/v1/models/{model}/score").await;
     reader.call("post", "/v1/models/{model}/evaluate").await;
     for path in ["", "/health/live", "/health/ready", "/models/{model}", "/models/{model}/ready"] {

@@ -12,6 +12,7 @@ mod examples;
 mod explanations;
 mod extension;
 mod faults;
+mod figures;
 mod generators;
 mod guarantees;
 mod harness;

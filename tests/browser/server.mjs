@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
-/** Starts `binary serve`; resolves once it listens, with its base URL and a way to stop it. */
-export async function start(binary) {
+/** Starts `binary serve`; resolves once it listens, with its base URL and a way to stop it. `more`: its arguments. */
+export async function start(binary, more = []) {
   const folder = mkdtempSync(path.join(tmpdir(), "whereof-data-"));
-  const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0", "--data-dir", folder], {
+  const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0", "--data-dir", folder, ...more], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = once(child, "exit");

@@ -3,12 +3,12 @@
 
 mod chart;
 pub mod html;
-mod html_text;
+pub mod html_text;
 pub mod markdown;
 mod steps;
 mod tables;
-mod ticks;
-mod words;
+pub mod ticks;
+pub mod words;
 
 pub use words::path_part;
 

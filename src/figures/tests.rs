@@ -1,0 +1,111 @@
+use serde_json::json;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::diagnose::finding::Series;
+use crate::job::MetricPoint;
+
+fn points(values: &[f64]) -> Vec<MetricPoint> {
+    let point = |(i, value): (usize, &f64)| MetricPoint {
+        step: 10 * (i as u64 + 1),
+        epoch: i as u32 + 1,
+        value: *value,
+        time: Timestamp::from_millis(0),
+    };
+    values.iter().enumerate().map(point).collect()
+}
+
+#[test]
+fn a_figure_takes_the_metrics_that_belong_to_it() {
+    let recorded = ["epoch.train_loss", "train.loss", "validation.accuracy", "validation.log_loss"];
+    let names = |figure| -> Vec<&str> {
+        run::metrics_of(figure, &recorded).into_iter().map(|(name, _)| name).collect()
+    };
+    assert_eq!(names("loss"), ["epoch.train_loss", "train.loss", "validation.log_loss"]);
+    assert_eq!(names("metrics"), ["validation.accuracy", "validation.log_loss"]);
+    assert_eq!(names("learning_rate"), [""; 0]);
+}
+
+#[test]
+fn values_that_are_not_finite_are_gaps() {
+    let values = points(&[1.0, f64::NAN, f64::INFINITY, 0.5]);
+    let curve = ScatterTrace::curve("loss", values.iter().map(|p| (p.step as f64, p.value)));
+    assert_eq!(json!(curve)["y"], json!([1.0, null, null, 0.5]));
+    let mut figure = PlotlyFigure::new("Loss", "step", "loss");
+    figure.data.push(Trace::Scatter(curve));
+    let drawn = svg::svg(&figure);
+    // Neither piece of the curve has two points, so that there is no line, and no value is made up.
+    assert_eq!((drawn.matches("<polyline").count(), drawn.matches("<circle").count()), (0, 2));
+    assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
+}
+
+#[test]
+fn a_finding_keeps_its_logarithm_only_where_there_is_one() {
+    let figure = |low: f64| Figure {
+        title: "t".to_owned(),
+        x: "rate".to_owned(),
+        y: "loss".to_owned(),
+        log_x: true,
+        series: vec![Series { name: "s".to_owned(), points: vec![[low, 1.0], [1.0, 2.0]] }],
+    };
+    assert_eq!(PlotlyFigure::from(&figure(0.1)).layout.xaxis.kind, "log");
+    assert_eq!(PlotlyFigure::from(&figure(0.0)).layout.xaxis.kind, "linear");
+}
+
+/// Every kind of figure, drawn.
+fn one_of_each() -> Vec<PlotlyFigure> {
+    let mut marked = PlotlyFigure::new("Loss <of> \"it\"", "step", "loss & more");
+    let curve = ScatterTrace::curve("a<b", [(1.0, 2.0), (2.0, 1.0)]);
+    let bars = error_bars(&[2.0, 1.0], &[[1.5, 2.5], [0.5, 1.25]]);
+    assert_eq!((&bars.array, &bars.arrayminus), (&vec![0.5, 0.25], &vec![0.5, 0.5]));
+    marked.data.push(Trace::Scatter(ScatterTrace { error_y: Some(bars), ..curve }));
+    marked.mark(2.0, "best");
+    let mut matrix = PlotlyFigure::new("Confusion", "predicted", "true");
+    let labels = vec!["yes".to_owned(), "no".to_owned()];
+    matrix.data.push(Trace::Heatmap(HeatmapTrace {
+        x: labels.clone(),
+        y: labels.clone(),
+        z: vec![vec![3.0, 1.0], vec![0.0, 0.0]],
+        ..HeatmapTrace::default()
+    }));
+    let mut bars = PlotlyFigure::new("Importance", "share", "field");
+    bars.layout.xaxis.range = Some([0.0, 1.0]);
+    bars.data.push(Trace::Bar(BarTrace { x: vec![0.7, 0.1], y: labels, ..BarTrace::default() }));
+    let mut lines = PlotlyFigure::new("Trials", "field", "accuracy");
+    let dimension = |values: Vec<f64>| PlotDimension { values, ..PlotDimension::default() };
+    lines.data.push(Trace::Parcoords(ParcoordsTrace {
+        dimensions: vec![dimension(vec![1.0, 2.0]), dimension(vec![0.5, 0.9])],
+        line: LineColors { color: vec![0.5, 0.9], ..LineColors::default() },
+    }));
+    vec![marked, matrix, bars, lines, PlotlyFigure::new("Empty", "x", "y")]
+}
+
+#[test]
+fn every_kind_is_drawn_as_xml_of_its_own() {
+    let drawn: Vec<String> = one_of_each().iter().map(svg::svg).collect();
+    for svg in &drawn {
+        assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{svg}");
+        assert!(!svg.contains("NaN") && !svg.contains("script"), "{svg}");
+        // Every element that is opened is closed, at once or later.
+        let opened = svg.matches('<').count() - svg.matches("</").count();
+        assert_eq!(opened, svg.matches("/>").count() + svg.matches("</").count(), "{svg}");
+    }
+    assert!(drawn[0].contains("Loss &lt;of&gt; &quot;it&quot;") && drawn[0].contains("a&lt;b"));
+    assert!(drawn[0].contains(">best</text>"), "{}", drawn[0]);
+    assert_eq!(drawn[1].matches("<rect").count(), 1 + 4, "{}", drawn[1]);
+    assert_eq!(drawn[3].matches("<polyline").count(), 2, "{}", drawn[3]);
+    assert!(drawn[4].contains("Nothing to show yet"));
+}
+
+#[test]
+fn figures_are_what_plotly_reads() {
+    for figure in one_of_each() {
+        let text = json!(figure);
+        assert!(text["data"].is_array() && text["layout"]["title"]["text"].is_string());
+        for trace in text["data"].as_array().unwrap() {
+            let kind = trace["type"].as_str().unwrap();
+            assert!(["scatter", "bar", "heatmap", "parcoords"].contains(&kind), "{kind}");
+        }
+        assert_eq!(serde_json::from_value::<PlotlyFigure>(text).unwrap(), figure);
+    }
+}

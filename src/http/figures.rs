@@ -1,0 +1,177 @@
+//! Figures of runs, models and sweeps: as Plotly reads them, or drawn.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::limitations;
+use super::media::negotiate;
+use super::problem::Failure;
+use super::query::{Path, Query};
+use super::state::AppState;
+use crate::figures::svg::svg;
+use crate::figures::{PlotlyFigure, model, run, sweep};
+use crate::job::history::thin;
+use crate::job::sweep::table::table;
+use crate::problem::{FieldError, Problem, known_names};
+
+/// Points of a curve, where nothing else is asked for.
+const DEFAULT_POINTS: usize = 1_000;
+const SVG: &str = "image/svg+xml";
+
+/// Parameters of a figure of a run.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RunFigureQuery {
+    /// Points of a curve at most. Default: 1,000. Beyond that, each run of points keeps its first, last,
+    /// smallest and largest.
+    #[param(minimum = 1, maximum = 100_000, nullable = false)]
+    pub max_points: Option<usize>,
+}
+
+/// Parameters of a figure of a model.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ModelFigureQuery {
+    /// The job of the diagnosis, for the figure of a finding. Default: the newest of the model.
+    #[param(nullable = false)]
+    pub job: Option<String>,
+}
+
+/// Draw a run: a figure as Plotly reads it, or as SVG.
+///
+/// `loss`, `metrics`, `learning_rate` and `gradient_norm`, over steps; of a range test `range_test`. In
+/// Python: `plotly.io.from_json(response.text)`. With `Accept: image/svg+xml` it comes drawn.
+#[utoipa::path(get, path = "/v1/runs/{id}/figures/{name}", tag = "runs",
+    params(("id" = String, Path, description = "Id of the run"),
+           ("name" = String, Path, description = "Name of the figure", example = "loss"), RunFigureQuery),
+    responses((status = 200, description = "The figure",
+               content((PlotlyFigure = "application/json"), (String = "image/svg+xml"))),
+              (status = 404, description = "No such run or figure; the names are listed", body = Problem),
+              (status = 406, description = "`Accept` names none of the media types", body = Problem)))]
+pub async fn of_run(
+    State(state): State<AppState>,
+    Path((id, name)): Path<(String, String)>,
+    Query(query): Query<RunFigureQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let form = form(&headers)?;
+    let of = state.store.run(&id).await?;
+    let names = run::names(&of);
+    if !names.contains(&name.as_str()) {
+        return Err(unknown(&name, &names).into());
+    }
+    if let Some(report) = of.range_test.as_ref().filter(|_| name == run::RANGE_TEST) {
+        return Ok(answer(&run::range_test(report), form));
+    }
+    let recorded = state.store.metric_names(&id).await?;
+    let recorded: Vec<&str> = recorded.iter().map(|metric| metric.name.as_str()).collect();
+    let mut curves = Vec::new();
+    for (metric, called) in run::metrics_of(&name, &recorded) {
+        let points = state.store.metric_points(&id, metric, 0).await?;
+        let most = query.max_points.unwrap_or(DEFAULT_POINTS);
+        curves.push((called, thin(&points, most)));
+    }
+    Ok(answer(&run::history(&name, &of, &curves), form))
+}
+
+/// Draw a model: a figure as Plotly reads it, or as SVG.
+///
+/// `confusion`, `reliability` (before and after calibration) and `risk_coverage`, where the card has what
+/// they show, and the figure of each finding of its limitations, by the finding's kind.
+#[utoipa::path(get, path = "/v1/models/{model}/figures/{name}", tag = "models",
+    params(("model" = String, Path, description = "Id, name or name@alias", example = "sentiment"),
+           ("name" = String, Path, description = "Name of the figure", example = "reliability"),
+           ModelFigureQuery),
+    responses((status = 200, description = "The figure",
+               content((PlotlyFigure = "application/json"), (String = "image/svg+xml"))),
+              (status = 404, description = "No such model or figure; the names are listed", body = Problem),
+              (status = 406, description = "`Accept` names none of the media types", body = Problem)))]
+pub async fn of_model(
+    State(state): State<AppState>,
+    Path((reference, name)): Path<(String, String)>,
+    Query(query): Query<ModelFigureQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let form = form(&headers)?;
+    let id = state.store.resolve_model(&reference).await?;
+    let card = state.store.model_card(&id).await?;
+    if let Some(figure) = model::figure(&name, &card) {
+        return Ok(answer(&figure, form));
+    }
+    let found = limitations::report(&state, &id, query.job.as_deref()).await;
+    let findings = match found {
+        Ok((_, report)) => report.findings,
+        // Without a report there is no figure of one; a job that is asked for has to be there.
+        Err(failure) if failure.0.status == 404 && query.job.is_none() => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    let drawn = findings.iter().filter_map(|f| Some((f.kind.as_str(), f.figure.as_ref()?)));
+    let drawn: Vec<_> = drawn.collect();
+    if let Some((_, figure)) = drawn.iter().find(|(kind, _)| *kind == name) {
+        return Ok(answer(&PlotlyFigure::from(*figure), form));
+    }
+    let mut names = model::names(&card);
+    names.extend(drawn.iter().map(|(kind, _)| kind));
+    Err(unknown(&name, &names).into())
+}
+
+/// Draw a sweep: a figure as Plotly reads it, or as SVG.
+///
+/// `trials`, the settings as parallel coordinates up to their metric, and `importance`, how much of their
+/// order each field explains.
+#[utoipa::path(get, path = "/v1/jobs/{id}/figures/{name}", tag = "jobs",
+    params(("id" = String, Path, description = "Id of the job"),
+           ("name" = String, Path, description = "Name of the figure", example = "trials")),
+    responses((status = 200, description = "The figure, so far",
+               content((PlotlyFigure = "application/json"), (String = "image/svg+xml"))),
+              (status = 404, description = "No such job, it is no sweep, or no such figure; the names are listed", body = Problem),
+              (status = 406, description = "`Accept` names none of the media types", body = Problem)))]
+pub async fn of_sweep(
+    State(state): State<AppState>,
+    Path((id, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let form = form(&headers)?;
+    let job = state.store.job(&id).await?;
+    let spec = state.store.sweep(&id).await?;
+    let runs = state.store.trial_runs(&id).await?;
+    let named = name.clone();
+    let table = move || sweep::figure(&named, &table(&job, spec, &runs));
+    let figure = state.files.run(table).await?;
+    let figure = figure.ok_or_else(|| unknown(&name, &sweep::NAMES))?;
+    Ok(answer(&figure, form))
+}
+
+/// The media type that a request asks for.
+fn form(headers: &HeaderMap) -> Result<&'static str, Problem> {
+    negotiate(headers, &["application/json", SVG])
+}
+
+fn answer(figure: &PlotlyFigure, form: &str) -> Response {
+    let vary = (header::VARY, "accept");
+    if form != SVG {
+        return ([vary], Json(figure)).into_response();
+    }
+    let headers = [
+        vary,
+        (header::CONTENT_TYPE, SVG),
+        // Opened by itself, an SVG is a page: nothing in it may run or load.
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, svg(figure)).into_response()
+}
+
+fn unknown(name: &str, names: &[&str]) -> Problem {
+    let hint = match names {
+        [] => "it has no figures".to_owned(),
+        names => known_names(name, "there are", names),
+    };
+    let mut problem = Problem::not_found("figure", name);
+    problem.errors = vec![FieldError::new("name", "is no figure of this").hint(hint)];
+    problem
+}
