@@ -22,6 +22,7 @@ use crate::model::monitoring::Counts;
 use crate::model::score::ScoreItem;
 use crate::model::{Model, Weighed};
 use crate::problem::{Code, Problem};
+use crate::store::references::StoredModel;
 use crate::store::{Store, StoreError};
 
 /// Records below which threads cost more than they bring.
@@ -125,14 +126,19 @@ impl Scorer {
 
     /// The model of an id, loaded.
     pub async fn model(&self, id: &str) -> Result<Arc<Model>, ScorerError> {
-        let (key, bytes) = self.store.model_file(id).await?;
+        Ok(self.find(id).await?.1)
+    }
+
+    /// The model that a reference means: its id, and itself, loaded.
+    pub async fn find(&self, reference: &str) -> Result<(String, Arc<Model>), ScorerError> {
+        let StoredModel { id, key, bytes } = self.store.stored_model(reference).await?;
         // A poisoned lock holds a cache that is as good as before.
         let slot = self.cache.lock().unwrap_or_else(|e| e.into_inner()).slot(&key, bytes);
         let model = slot.get_or_try_init(|| async {
             let bytes = self.store.artifacts.get_hashed(&key).await?;
             self.parse(bytes).await.map(Arc::new)
         });
-        Ok(model.await?.clone())
+        Ok((id, model.await?.clone()))
     }
 
     /// Loads a model from bytes.

@@ -215,7 +215,8 @@ impl Store {
                 .bind(id)
                 .fetch_optional(self.db.read())
                 .await?;
-        let (key, bytes) = file.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })?;
+        let (key, bytes) =
+            file.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })?;
         Ok((key, bytes as u64))
     }
 
