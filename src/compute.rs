@@ -76,6 +76,13 @@ impl Pool {
         Ok(Self { pool: Arc::new(pool), places })
     }
 
+    /// Runs `work` on this very thread, if the pool has a place for it: for work of some microseconds,
+    /// which the way to another thread and back would double.
+    pub fn run_here<T>(&self, work: impl FnOnce() -> T) -> Result<T, ComputeError> {
+        let _place = self.places.try_acquire().map_err(|_| ComputeError::Busy)?;
+        caught(work)
+    }
+
     /// Runs `work` on a thread of the pool; it may use the pool's other threads through rayon.
     pub async fn run<T: Send + 'static>(
         &self,

@@ -183,8 +183,7 @@ pub(super) async fn answered(
         let message = format!("hold {bytes} bytes together; a request may hold {MAX_TEXTS_BYTES}");
         return Err(too_much(field, message, "send fewer texts at once").into());
     }
-    let id = state.store.resolve_model(reference).await?;
-    let model = state.scorer.model(&id).await?;
+    let (id, model) = state.scorer.find(reference).await?;
     batch.kind.check(model.as_ref())?;
     let labels = model.reader.output.label_names().len();
     let told = batch.values.len() * thresholds.top_labels.unwrap_or(labels).min(labels);

@@ -83,6 +83,15 @@ impl Gradient {
         }
     }
 
+    /// The gradient of a dense parameter of `length` numbers, to add to.
+    pub fn dense_mut(&mut self, parameter: usize, length: usize) -> &mut [f32] {
+        let sum = &mut self.dense[parameter];
+        if sum.is_empty() {
+            sum.resize(length, 0.0);
+        }
+        sum
+    }
+
     /// The rows of the table that it touches, and their gradient, row by row.
     pub fn table(&self) -> (&[u32], &[f32]) {
         (&self.rows, &self.table)
@@ -108,8 +117,9 @@ impl Gradient {
 
     /// Clips it; returns its Euclidean norm before that.
     pub fn clip(&mut self, spec: &GradientSpec) -> f64 {
-        let dense = self.dense.iter().map(|values| sum_of_squares(values));
-        let norm = dense.fold(sum_of_squares(&self.table), |sum, squares| sum + squares).sqrt();
+        let dense = self.dense.iter().map(|values| kernels::sum_of_squares(values));
+        let norm =
+            dense.fold(kernels::sum_of_squares(&self.table), |sum, squares| sum + squares).sqrt();
         // What is no number is not clipped, so that divergence shows.
         if let Some(most) = spec.clip_norm
             && norm > f64::from(most)
@@ -126,10 +136,6 @@ impl Gradient {
     fn values(&mut self) -> impl Iterator<Item = &mut f32> {
         self.table.iter_mut().chain(self.dense.iter_mut().flatten())
     }
-}
-
-fn sum_of_squares(values: &[f32]) -> f64 {
-    values.iter().map(|&value| f64::from(value) * f64::from(value)).sum()
 }
 
 #[cfg(test)]

@@ -210,6 +210,9 @@ pub struct Axis {
     pub finds: Familiarity,
 }
 
+/// Records below which threads cost more than they bring.
+const FEW: usize = 16;
+
 impl Model {
     /// Reads a record and ranks it among the calibration records.
     pub fn weigh(&self, encoded: Encoded) -> Weighed {
@@ -239,6 +242,9 @@ impl Model {
     pub fn answers(&self, weighed: Vec<Weighed>, criteria: &Criteria) -> Vec<ScoreItem> {
         let q_values = criteria.q_values(&weighed);
         let answer = |(weighed, q)| self.answer(weighed, criteria, q);
+        if weighed.len() < FEW {
+            return weighed.into_iter().zip(q_values).map(answer).collect();
+        }
         weighed.into_par_iter().zip(q_values).map(answer).collect()
     }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::data::Cell;
+use crate::learn::network::TextForm;
 use crate::model::Model;
 use crate::model::encoder::{Encoded, Encoder, Record, RecordError};
 use crate::model::explain::{Cost, MAX_REQUEST_PARTS, MAX_REQUEST_TOKENS};
@@ -14,6 +15,9 @@ use crate::text::tokenizer;
 
 /// Bytes of a text at most.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// Bytes of a text that is scored without a thread of its own.
+const SHORT_BYTES: usize = 1_000;
 
 /// What a request holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +92,13 @@ impl BatchKind {
 }
 
 impl Batch {
+    /// Whether it is scored in a few microseconds: one text of a few sentences, pooled.
+    pub(super) fn is_short(&self, model: &Model) -> bool {
+        let [value] = self.values.as_slice() else { return false };
+        matches!(model.reader.network.spec().text_form(), TextForm::Bag(_))
+            && self.kind.text_of(model, value).is_some_and(|text| text.len() <= SHORT_BYTES)
+    }
+
     /// Refuses contributions that would cost too much; `field` is what asks for them.
     pub(super) fn check_cost(&self, model: &Model, field: &str) -> Result<(), Problem> {
         let cost = |value: &Value| model.cost_of_contributions(self.kind.text_of(model, value));

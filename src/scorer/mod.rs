@@ -22,7 +22,11 @@ use crate::model::monitoring::Counts;
 use crate::model::score::ScoreItem;
 use crate::model::{Model, Weighed};
 use crate::problem::{Code, Problem};
+use crate::store::references::StoredModel;
 use crate::store::{Store, StoreError};
+
+/// Records below which threads cost more than they bring.
+const FEW: usize = 16;
 
 /// Why nothing was scored.
 #[derive(Debug, thiserror::Error)]
@@ -122,15 +126,19 @@ impl Scorer {
 
     /// The model of an id, loaded.
     pub async fn model(&self, id: &str) -> Result<Arc<Model>, ScorerError> {
-        let key = self.store.model_artifact(id).await?;
-        let bytes = self.store.model(id).await?.bytes;
+        Ok(self.find(id).await?.1)
+    }
+
+    /// The model that a reference means: its id, and itself, loaded.
+    pub async fn find(&self, reference: &str) -> Result<(String, Arc<Model>), ScorerError> {
+        let StoredModel { id, key, bytes } = self.store.stored_model(reference).await?;
         // A poisoned lock holds a cache that is as good as before.
         let slot = self.cache.lock().unwrap_or_else(|e| e.into_inner()).slot(&key, bytes);
         let model = slot.get_or_try_init(|| async {
             let bytes = self.store.artifacts.get_hashed(&key).await?;
             self.parse(bytes).await.map(Arc::new)
         });
-        Ok(model.await?.clone())
+        Ok((id, model.await?.clone()))
     }
 
     /// Loads a model from bytes.
@@ -152,6 +160,7 @@ impl Scorer {
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
         let monitor = self.monitor.clone();
         let counted = counted.filter(|_| monitor.window().is_some());
+        let at_once = explain.is_none() && batch.is_short(&model);
         let work = move || {
             if explain.is_some_and(|explain| explain.contributions) {
                 let checked = batch.check_cost(&model, "explain.contributions");
@@ -160,7 +169,7 @@ impl Scorer {
             let weigh = |(index, value): (usize, &serde_json::Value)| {
                 batch.kind.read(&model, index, value).map(|encoded| model.weigh(encoded))
             };
-            let weighed: Vec<Result<Weighed, Problem>> = if batch.values.len() < 16 {
+            let weighed: Vec<Result<Weighed, Problem>> = if batch.values.len() < FEW {
                 batch.values.iter().enumerate().map(weigh).collect()
             } else {
                 batch.values.par_iter().enumerate().map(weigh).collect()
@@ -198,7 +207,10 @@ impl Scorer {
             }
             Ok((items, criteria.unavailable(&model, count)))
         };
-        self.pool.run(work).await?
+        match at_once {
+            true => self.pool.run_here(work)?,
+            false => self.pool.run(work).await?,
+        }
     }
 
     /// Does work with a model, such as an evaluation, on the threads that score.

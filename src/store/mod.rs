@@ -19,6 +19,7 @@ pub mod models;
 pub mod monitoring;
 pub mod queue;
 mod reap;
+pub mod references;
 pub mod remedies;
 pub mod reports;
 pub mod runs;
@@ -35,6 +36,7 @@ use crate::id::Ids;
 pub use artifacts::Artifacts;
 pub use db::Database;
 pub use error::StoreError;
+use references::References;
 pub use signals::Signals;
 
 /// A position in a list, newest first: everything after `(time, id)`.
@@ -86,6 +88,8 @@ pub struct Store {
     /// Held while a file and the rows that name it change together: content is shared by its hash,
     /// so that one may be removed while the same is being stored again.
     files: Arc<tokio::sync::Mutex<()>>,
+    /// What references to models mean.
+    references: Arc<References>,
 }
 
 impl Store {
@@ -107,7 +111,10 @@ impl Store {
         let db = Database::open(&folder.join(DATABASE)).await?;
         let artifacts = Artifacts::local(folder)?;
         let ids = Arc::new(Ids::new(clock.clone()));
-        Ok(Self { db, artifacts, signals: Arc::default(), clock, ids, files: Arc::default() })
+        let log = folder.join(format!("{DATABASE}-wal"));
+        let references = Arc::new(References::new(log));
+        let (signals, files) = Default::default();
+        Ok(Self { db, artifacts, signals, clock, ids, files, references })
     }
 
     /// Whether the database answers.

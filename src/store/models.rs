@@ -208,6 +208,18 @@ impl Store {
         key.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })
     }
 
+    /// Key of a model's artifact, and its bytes.
+    pub async fn model_file(&self, id: &str) -> Result<(String, u64), StoreError> {
+        let file: Option<(String, i64)> =
+            sqlx::query_as("SELECT artifact, bytes FROM models WHERE id = $1")
+                .bind(id)
+                .fetch_optional(self.db.read())
+                .await?;
+        let (key, bytes) =
+            file.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })?;
+        Ok((key, bytes as u64))
+    }
+
     /// Models, newest first, of one name if asked for.
     pub async fn models(
         &self,

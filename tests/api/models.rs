@@ -75,6 +75,40 @@ async fn names_follow_the_newest_and_aliases_stay() {
     refused(&gone, 404, "not-found", "");
 }
 
+/// What a name means is kept while the database does not change, and no longer.
+#[tokio::test]
+async fn scores_follow_names_at_once() {
+    let server = Server::start().await;
+    let first = server.small_model("sentiment").await;
+    put_alias(&server, "sentiment@live", "sentiment").await;
+    let scored = async |reference: &str| {
+        let path = format!("/v1/models/{reference}/score");
+        let body = json!({"text": "I love it", "monitor": false});
+        let answer = server.post(&path, &body).await;
+        (answer.status.as_u16(), answer.value()["model"].clone())
+    };
+    // Long enough after the last change that what is looked up is kept.
+    let settled = || tokio::time::sleep(std::time::Duration::from_millis(60));
+    settled().await;
+    for reference in ["sentiment", "sentiment@live", "sentiment", "sentiment@live"] {
+        assert_eq!(scored(reference).await, (200, first["model"].clone()));
+    }
+    let second = server.small_model("sentiment").await;
+    assert_eq!(scored("sentiment").await, (200, second["model"].clone()));
+    assert_eq!(scored("sentiment@live").await, (200, first["model"].clone()));
+    settled().await;
+    for _ in 0..2 {
+        assert_eq!(scored("sentiment").await, (200, second["model"].clone()));
+    }
+    put_alias(&server, "sentiment@live", second["model"].as_str().unwrap()).await;
+    assert_eq!(scored("sentiment@live").await, (200, second["model"].clone()));
+    settled().await;
+    assert_eq!(scored(first["model"].as_str().unwrap()).await.0, 200);
+    let path = format!("/v1/models/{}", first["model"].as_str().unwrap());
+    assert_eq!(server.send(Method::DELETE, &path, &[], "").await.status, 204);
+    assert_eq!(scored(first["model"].as_str().unwrap()).await.0, 404);
+}
+
 async fn put_alias(server: &Server, alias: &str, model: &str) -> whereof::client::Answer {
     let kind = [("content-type", "application/json")];
     let path = format!("/v1/aliases/{alias}");

@@ -174,8 +174,7 @@ pub async fn model_ready(
     State(state): State<AppState>,
     Path(reference): Path<String>,
 ) -> Result<StatusCode, Refused> {
-    let id = state.store.resolve_model(&reference).await?;
-    state.scorer.model(&id).await?;
+    state.scorer.find(&reference).await?;
     Ok(StatusCode::OK)
 }
 
@@ -188,8 +187,7 @@ pub async fn model(
     State(state): State<AppState>,
     Path(reference): Path<String>,
 ) -> Result<Json<ModelMetadata>, Refused> {
-    let id = state.store.resolve_model(&reference).await?;
-    let model = state.scorer.model(&id).await?;
+    let (id, model) = state.scorer.find(&reference).await?;
     let platform = format!("whereof_{}", model.spec.task.name());
     let (inputs, outputs) = (inputs_of(&model), outputs_of(&model));
     Ok(Json(ModelMetadata { name: reference, versions: vec![id], platform, inputs, outputs }))
@@ -217,8 +215,7 @@ pub async fn infer(
     let body = body.map_err(body_problem)?;
     let (head, binary) = split(&headers, &body)?;
     let request: InferRequest = parse(head)?;
-    let id = state.store.resolve_model(&reference).await?;
-    let model = state.scorer.model(&id).await?;
+    let (id, model) = state.scorer.find(&reference).await?;
     let records = records(&request, binary, &model)?;
     let offered = outputs_of(&model);
     let wanted = request.outputs.as_deref().unwrap_or_default();

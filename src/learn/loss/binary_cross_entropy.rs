@@ -9,6 +9,17 @@ pub(super) struct BinaryCrossEntropy {
     pub wanted: Vec<f32>,
 }
 
+/// The loss of a logit, which becomes (σ(z) − y) · scale / entries.
+pub(super) fn entry(z: &mut f32, y: f32, entries: usize, scale: f32) -> f64 {
+    let loss = loss_of(*z, y);
+    *z = (1.0 / (1.0 + (-*z).exp()) - y) * (scale / entries as f32);
+    loss
+}
+
+fn loss_of(z: f32, y: f32) -> f64 {
+    f64::from(z.max(0.0) - z * y + (-z.abs()).exp().ln_1p())
+}
+
 impl CustomOp1 for BinaryCrossEntropy {
     fn name(&self) -> &'static str {
         "binary-cross-entropy"
@@ -20,7 +31,7 @@ impl CustomOp1 for BinaryCrossEntropy {
         let logits = contiguous(storage, layout)?;
         let mut sum = 0.0f64;
         for (&z, &y) in logits.iter().zip(&self.wanted) {
-            sum += f64::from(z.max(0.0) - z * y + (-z.abs()).exp().ln_1p());
+            sum += loss_of(z, y);
         }
         let mean = (sum / self.wanted.len() as f64) as f32;
         Ok((CpuStorage::F32(vec![mean]), Shape::from(())))

@@ -13,7 +13,7 @@ pub(super) struct OfNumbers {
 }
 
 /// The loss of an error and its derivative.
-fn entry(e: f64, loss: ErrorLoss) -> (f64, f64) {
+pub(super) fn entry(e: f64, loss: ErrorLoss) -> (f64, f64) {
     match loss {
         ErrorLoss::Squared => (e * e, 2.0 * e),
         // 0 at 0, which is as good as any slope there.

@@ -17,6 +17,7 @@ pub use spec::{
     Balanced, ClassWeights, CrossEntropySpec, ErrorLoss, HuberSpec, Loss, LossSpec, UnknownLabel,
 };
 
+use super::kernels;
 use super::rows::Targets;
 
 /// The mean loss of a batch: `logits` (batch × outputs) against the targets of `records`, as a
@@ -85,6 +86,74 @@ pub fn weighted_loss(
         }
         Targets::Values { .. } => candle_core::bail!("numbers are handled above"),
     }
+}
+
+/// [`mean_loss`] where each record may be mixed with another: `partners` has the other ones, and the
+/// weight in \[0, 1\] of the record itself.
+pub fn mixed_loss(
+    logits: &Tensor,
+    targets: &Targets,
+    records: &[usize],
+    loss: &Loss,
+    partners: Option<&(Vec<usize>, Vec<f32>)>,
+) -> candle_core::Result<Tensor> {
+    let Some((partners, own)) = partners else { return mean_loss(logits, targets, records, loss) };
+    let rest: Vec<f32> = own.iter().map(|weight| 1.0 - weight).collect();
+    let ours = weighted_loss(logits, targets, records, loss, Some(own))?;
+    let theirs = weighted_loss(logits, targets, partners, loss, Some(&rest))?;
+    ours + theirs
+}
+
+/// [`mean_loss`] of outputs (batch × outputs) that become its gradient times `scale`. `None`, with the
+/// outputs as they were, where there is no short way: for losses with weights, smoothing or focus.
+pub fn differentiate(
+    outputs: &mut [f32],
+    targets: &Targets,
+    records: &[usize],
+    loss: &Loss,
+    scale: f32,
+) -> Option<f32> {
+    let entries = outputs.len();
+    let per_record = entries / records.len();
+    let of_record = records.iter().zip(outputs.chunks_exact_mut(per_record));
+    let mut sum = 0.0;
+    let count = match targets {
+        Targets::Values { values, outputs } => {
+            let count = entries as f64;
+            for (&i, z) in of_record {
+                let weight = loss.records.as_ref().map_or(1.0, |factors| f64::from(factors[i]));
+                for (z, &y) in z.iter_mut().zip(&values[i * outputs..(i + 1) * outputs]) {
+                    let (cost, slope) = error::entry(f64::from(*z) - f64::from(y), loss.error);
+                    sum += weight * cost;
+                    *z = (slope * weight * f64::from(scale) / count) as f32;
+                }
+            }
+            entries
+        }
+        _ if *loss != Loss::default() => return None,
+        Targets::MultiClass { labels, .. } => {
+            let scale = scale / records.len() as f32;
+            for (&i, z) in of_record {
+                sum += f64::from(kernels::cross_entropy(z, labels[i] as usize, scale));
+            }
+            records.len()
+        }
+        Targets::Binary(labels) => {
+            for (&i, z) in of_record {
+                sum += binary_cross_entropy::entry(&mut z[0], labels[i] as f32, entries, scale);
+            }
+            entries
+        }
+        Targets::MultiLabel { indicators, labels } => {
+            for (&i, z) in of_record {
+                for (z, &y) in z.iter_mut().zip(&indicators[i * labels..(i + 1) * labels]) {
+                    sum += binary_cross_entropy::entry(z, y, entries, scale);
+                }
+            }
+            entries
+        }
+    };
+    Some((sum / count as f64) as f32)
 }
 
 /// Without weights, smoothing and focus.

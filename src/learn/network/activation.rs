@@ -69,6 +69,20 @@ impl Activation {
     }
 }
 
+impl Activation {
+    /// Multiplies `upstream` by the derivative at `sums`, whose values are `values`.
+    pub fn differentiate(self, sums: &[f32], values: &[f32], upstream: &mut [f32]) {
+        let each = upstream.iter_mut().zip(sums.iter().zip(values));
+        match self {
+            Self::Relu => each.for_each(|(g, (x, _))| *g *= f32::from(*x > 0.0)),
+            Self::LeakyRelu => each.for_each(|(g, (x, _))| *g *= if *x > 0.0 { 1.0 } else { LEAK }),
+            Self::Gelu => each.for_each(|(g, (x, _))| *g *= gelu_slope(*x)),
+            Self::Tanh => each.for_each(|(g, (_, y))| *g *= 1.0 - y * y),
+            Self::Sigmoid => each.for_each(|(g, (_, y))| *g *= y * (1.0 - y)),
+        }
+    }
+}
+
 /// [`Rectifier`] in operations that every device has.
 fn rectify(x: &Tensor, slope: f32) -> Result<Tensor> {
     let above = x.gt(0f32)?.to_dtype(x.dtype())?;
@@ -82,6 +96,13 @@ fn rectified(x: f32, slope: f32) -> f32 {
 fn gelu(x: f32) -> f32 {
     let root = (2.0 / std::f32::consts::PI).sqrt();
     0.5 * x * (1.0 + (root * x * (1.0 + 0.044715 * x * x)).tanh())
+}
+
+/// The derivative of [`gelu`].
+fn gelu_slope(x: f32) -> f32 {
+    let root = (2.0 / std::f32::consts::PI).sqrt();
+    let t = (root * x * (1.0 + 0.044715 * x * x)).tanh();
+    0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * root * (1.0 + 3.0 * 0.044715 * x * x)
 }
 
 /// x above 0, slope · x elsewhere.
@@ -138,6 +159,11 @@ mod tests {
             let y = activation.forward(&x).unwrap();
             let gradient = y.sum_all().unwrap().backward().unwrap();
             let gradient: Vec<f32> = gradient.get(&x).unwrap().to_vec1().unwrap();
+            let mut slopes = vec![1.0; values.len()];
+            activation.differentiate(&values, &y.to_vec1::<f32>().unwrap(), &mut slopes);
+            for (slope, gradient) in slopes.iter().zip(&gradient) {
+                assert!((slope - gradient).abs() < 1e-5, "{activation:?} {slope} {gradient}");
+            }
             let apply = |values: &[f32]| {
                 let mut values = values.to_vec();
                 activation.apply(&mut values);

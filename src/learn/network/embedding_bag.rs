@@ -55,6 +55,10 @@ impl Stem for EmbeddingBagSpec {
         matches!(input, InputShape::Bag { .. })
     }
 
+    fn is_plain(&self) -> bool {
+        true
+    }
+
     fn dense(&self) -> &DenseSpec {
         &self.dense
     }

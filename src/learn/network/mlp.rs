@@ -22,6 +22,10 @@ impl Stem for MlpSpec {
         matches!(input, InputShape::Vector { .. } | InputShape::Image { .. })
     }
 
+    fn is_plain(&self) -> bool {
+        true
+    }
+
     fn dense(&self) -> &DenseSpec {
         &self.dense
     }

@@ -129,6 +129,11 @@ pub(in crate::learn) trait Stem {
     fn accepts(&self, input: InputShape) -> bool;
     /// The layers after it.
     fn dense(&self) -> &DenseSpec;
+    /// Whether the vector is what was pooled, or the record as it is, so that the dense layers are all
+    /// there is.
+    fn is_plain(&self) -> bool {
+        false
+    }
     /// Filters of each block, if it has blocks.
     fn filters(&self) -> Vec<usize> {
         Vec::new()

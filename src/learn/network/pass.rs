@@ -26,11 +26,16 @@ impl Pass {
         if share <= 0.0 {
             return Ok(x.clone());
         }
-        let key = keyed(self.key ^ keyed(place as u64 ^ 0x6c61_7965_7273));
-        let threshold = (f64::from(share) * (1u64 << 32) as f64) as u64;
-        let scale = (1.0 / (1.0 - f64::from(share))) as f32;
-        let keep = |i: u64| keyed(key ^ i) >> 32 >= threshold;
-        let mask = (0..x.elem_count() as u64).map(|i| if keep(i) { scale } else { 0.0 }).collect();
+        let mask = mask(self.key, share, place, x.elem_count());
         x.mul(&Tensor::from_vec(mask, x.shape(), x.device())?)
     }
+}
+
+/// What dropout multiplies `count` values by, in the step of `key`.
+pub(in crate::learn) fn mask(key: u64, share: f32, place: usize, count: usize) -> Vec<f32> {
+    let key = keyed(key ^ keyed(place as u64 ^ 0x6c61_7965_7273));
+    let threshold = (f64::from(share) * (1u64 << 32) as f64) as u64;
+    let scale = (1.0 / (1.0 - f64::from(share))) as f32;
+    let keep = |i: u64| keyed(key ^ i) >> 32 >= threshold;
+    (0..count as u64).map(|i| if keep(i) { scale } else { 0.0 }).collect()
 }

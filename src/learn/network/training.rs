@@ -3,6 +3,8 @@
 //! The embedding table has no dense gradient. A step pools the rows that a batch uses into a leaf of
 //! candle's graph, and takes the leaf's gradient back to just those rows.
 
+mod fused;
+
 use candle_core::{
     CpuStorage, CudaStorage, Device, InplaceOp1, Layout as TensorLayout, Tensor, Var,
 };
@@ -15,7 +17,7 @@ use crate::learn::augment::{Augmentation, Augmented};
 use crate::learn::device::{DeviceName, on_host_in_place};
 use crate::learn::gradient::{Gradient, GradientSpec};
 use crate::learn::kernels;
-use crate::learn::loss::{Loss, mean_loss, weighted_loss};
+use crate::learn::loss::{Loss, mean_loss, mixed_loss};
 use crate::learn::optimizer::Optimizer;
 use crate::learn::regularize::NgramDropout;
 use crate::learn::rows::{Features, NO_ROW, SparseRow, SparseRows, Targets};
@@ -42,6 +44,7 @@ pub struct Network {
     gradient: Gradient,
     loss: Loss,
     batch: Batch,
+    room: fused::Room,
 }
 
 /// Room that every step uses again.
@@ -124,6 +127,7 @@ impl Network {
             gradient,
             loss: Loss::default(),
             batch: Batch::default(),
+            room: fused::Room::default(),
             layout,
             device: Device::Cpu,
         })
@@ -286,6 +290,20 @@ impl Network {
     /// The mean loss of a batch. Adds `share` of its gradient to the step's, if it is finite.
     fn differentiate(
         &mut self,
+        data: (&Features, &Targets),
+        records: &[usize],
+        share: f32,
+        noise: Noise<'_>,
+    ) -> Result<f32, LearnError> {
+        match self.needs_no_graph() {
+            true => self.differentiate_plain(data, records, share, noise),
+            false => self.differentiate_graph(data, records, share, noise),
+        }
+    }
+
+    /// The same by candle's graph, for any network.
+    fn differentiate_graph(
+        &mut self,
         (features, targets): (&Features, &Targets),
         records: &[usize],
         share: f32,
@@ -311,15 +329,7 @@ impl Network {
         let first = stem.slots(self.input).len();
         let outputs = stem.dense().forward(&self.values, first, vectors, &mut pass)?;
         let outputs = outputs.contiguous()?;
-        let loss = match &partners {
-            None => mean_loss(&outputs, targets, records, &self.loss)?,
-            Some((partners, own)) => {
-                let rest: Vec<f32> = own.iter().map(|weight| 1.0 - weight).collect();
-                let ours = weighted_loss(&outputs, targets, records, &self.loss, Some(own))?;
-                let theirs = weighted_loss(&outputs, targets, partners, &self.loss, Some(&rest))?;
-                (ours + theirs)?
-            }
-        };
+        let loss = mixed_loss(&outputs, targets, records, &self.loss, partners.as_ref())?;
         let value = loss.to_scalar::<f32>()?;
         if !value.is_finite() {
             return Ok(value);
@@ -332,20 +342,7 @@ impl Network {
         };
         if let Some(leaf) = leaf.as_ref().filter(|_| self.trains_table()) {
             let upstream = gradient(leaf, TABLE)?;
-            let dimension = self.layout.dimension();
-            let of_record = upstream.len() / records.len();
-            for (Kept { ids, weights, scale, places }, upstream) in
-                self.batch.kept.iter().zip(upstream.chunks_exact(of_record))
-            {
-                for (i, (&id, &weight)) in ids.iter().zip(weights).enumerate() {
-                    if self.held_rows.get(id as usize).is_some_and(|held| *held) {
-                        continue;
-                    }
-                    let start = places.get(i).map_or(0, |&place| place as usize * dimension);
-                    let upstream = &upstream[start..start + dimension];
-                    self.gradient.add_row(id, weight * scale * share, upstream);
-                }
-            }
+            self.scatter(&upstream, records.len(), share);
         }
         for (position, &slot) in self.trained.iter().enumerate() {
             let values = gradient(&self.values[slot], &self.layout.slots[slot].name)?;
@@ -355,6 +352,24 @@ impl Network {
             self.values[slot].set(&statistic)?;
         }
         Ok(value)
+    }
+
+    /// Adds `scale` times the gradient of what was pooled, or of the words, to that of the table's rows.
+    fn scatter(&mut self, upstream: &[f32], records: usize, scale_all: f32) {
+        let dimension = self.layout.dimension();
+        let of_record = upstream.len() / records;
+        for (Kept { ids, weights, scale, places }, upstream) in
+            self.batch.kept.iter().zip(upstream.chunks_exact(of_record))
+        {
+            for (i, (&id, &weight)) in ids.iter().zip(weights).enumerate() {
+                if self.held_rows.get(id as usize).is_some_and(|held| *held) {
+                    continue;
+                }
+                let start = places.get(i).map_or(0, |&place| place as usize * dimension);
+                let upstream = &upstream[start..start + dimension];
+                self.gradient.add_row(id, weight * scale * scale_all, upstream);
+            }
+        }
     }
 
     /// The leaf of the graph that stands for a batch's rows of the table.

@@ -173,6 +173,70 @@ fn gradients_agree_with_finite_differences() {
     }
 }
 
+/// Without a graph, plain layers have the gradient that the graph gives them, whatever the loss,
+/// dropout, shortcuts and what is held; for shares of a step too.
+#[test]
+fn plain_layers_have_the_gradient_of_the_graph() {
+    let mut compared = 0;
+    let residual =
+        DenseSpec { residual: true, dropout: 0.3, ..dense(&[6, 6, 4], Activation::Gelu) };
+    let more =
+        [(mlp(residual.clone()), VECTOR), (mlp(DenseSpec { dropout: 0.5, ..residual }), IMAGE)];
+    let losses = [
+        Loss::default(),
+        Loss { smoothing: 0.1, ..Loss::default() },
+        Loss { records: Some(vec![0.5, 2.0, 1.0]), ..Loss::default() },
+    ];
+    let wanted = [
+        targets(),
+        Targets::MultiLabel { indicators: (0..9).map(|i| (i % 2) as f32).collect(), labels: 3 },
+        Targets::Values { values: (0..9).map(|i| (i as f32).cos()).collect(), outputs: 3 },
+    ];
+    for (spec, input) in networks().into_iter().chain(more) {
+        if !Network::new(&spec, input, 3, 7).unwrap().needs_no_graph() {
+            continue;
+        }
+        for (loss, targets, held) in losses.iter().flat_map(|loss| {
+            wanted.iter().flat_map(move |targets| [false, true].map(|held| (loss, targets, held)))
+        }) {
+            let both = [true, false].map(|graph| {
+                let mut network = Network::thaw(&lively(&spec, input)).unwrap();
+                network = network.with_loss(loss.clone());
+                if held {
+                    let slots = (0..network.values.len()).map(|slot| slot == 0).collect();
+                    let table = network.layout.table.map_or(0, |(rows, _)| rows);
+                    network = network.hold(slots, (0..table).map(|row| row == 2).collect());
+                }
+                let ngrams = NgramDropout::new(0.3, 5, 0);
+                let noise =
+                    Noise { ngrams: &ngrams, augmentation: &Augmentation::default(), key: 9 };
+                let (features, mut values) = (features(input), Vec::new());
+                for (records, share) in [(&[0, 1][..], 0.75), (&[2], 0.25)] {
+                    let data = (&features, targets);
+                    let value = match graph {
+                        true => network.differentiate_graph(data, records, share, noise),
+                        false => network.differentiate(data, records, share, noise),
+                    };
+                    values.push(value.unwrap());
+                }
+                let (rows, table) = network.gradient.table();
+                values.extend(rows.iter().map(|row| *row as f32).chain(table.iter().copied()));
+                for position in 0..network.trained.len() {
+                    values.extend_from_slice(network.gradient.dense(position));
+                }
+                values
+            });
+            assert_eq!(both[0].len(), both[1].len(), "{spec:?}");
+            for (graph, plain) in both[0].iter().zip(&both[1]) {
+                let error = (graph - plain).abs() / (1.0 + graph.abs());
+                assert!(error < 1e-5, "{spec:?} {loss:?} {held}: {graph} {plain}");
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "{compared}");
+}
+
 /// Batch normalisation trains with the batch's own statistics and scores with running ones, which a
 /// batch of one record takes too; so a single record's loss is that of its score for every network.
 #[test]

@@ -1,0 +1,519 @@
+"""What is compared: one `Row` for each line of the table, in its order."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+from typing import Any, Callable
+
+CLASSIFY = {"type": "text_classification", "text": "text"}
+
+
+@dataclasses.dataclass
+class Compared:
+    """A number of both sides. Smaller is better, unless `more_is_better`."""
+
+    name: str
+    ours: str
+    peer: str
+    unit: str = "s"
+    more_is_better: bool = False
+
+
+TRAINING = Compared("training, wall", "seconds", "seconds")
+TRAINING_CPU = Compared("training, CPU", "cpu_seconds", "cpu_seconds")
+PROCESS = Compared("whole process, wall", "process_seconds", "process_seconds")
+PROCESS_CPU = Compared("whole process, CPU", "process_cpu_seconds", "process_cpu_seconds")
+EPOCH = Compared("an epoch, wall", "epoch_seconds", "epoch_seconds")
+EPOCH_CPU = Compared("an epoch, CPU", "epoch_cpu_seconds", "cpu_seconds")
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    title: str
+    sides: Callable[[Any], dict] = lambda bench: {}
+    compared: list = dataclasses.field(default_factory=list)
+    targets: dict = dataclasses.field(default_factory=dict)
+    alone: list = dataclasses.field(default_factory=list)
+    quality: list = dataclasses.field(default_factory=list)
+    settings: str = ""
+    unmeasured: str = ""
+    close: Callable[[], None] = lambda: None
+
+    @property
+    def target(self):
+        return ", ".join(f"≥ {value:g}" for value in self.targets.values())
+
+
+def splits(bench, folder, names, label):
+    """One CSV file with a column `split`, of files of parts."""
+    path = bench.scratch / f"{folder}.csv"
+    with open(path, "w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["text", label, "split"])
+        for part, name in names.items():
+            with open(name, newline="", encoding="utf-8") as file:
+                writer.writerows([row["text"], row[label], part] for row in csv.DictReader(file))
+    return path
+
+
+def clinc_files(bench):
+    return {part: bench.file(f"clinc150/{part}.csv") for part in ("train", "validation", "test")}
+
+
+def review_files(bench):
+    """The reviews' training records in two: every sixth validates. The test file stays."""
+    train = bench.file("reviews/general_train.csv")
+    with open(train, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    files = {"test": bench.file("reviews/general_test.csv")}
+    for part, of in (("train", [r for i, r in enumerate(rows) if i % 6]), ("validation", rows[::6])):
+        files[part] = str(bench.scratch / f"reviews_{part}.csv")
+        with open(files[part], "w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(of)
+    return {part: files[part] for part in ("train", "validation", "test")}
+
+
+def texts(files_of, folder, label, peers, request, threads, goal):
+    """Training to a validation accuracy, ours and peers'."""
+
+    def sides(bench):
+        files = files_of(bench)
+        table = splits(bench, folder, files, label)
+        wanted = {
+            **request,
+            "task": {**CLASSIFY, "label": label},
+            "split": {"column": "split", "validation": 0.0, "calibration": 0.0},
+            "training": {
+                **request.get("training", {}),
+                "early_stopping": None,
+                "keep_state": False,
+                "target": {"metric": "accuracy", "value": goal},
+            },
+        }
+        order = [files["train"], files["validation"], files["test"]]
+        work = {"ours": lambda: bench.ours("train", file=table, request=wanted, threads=threads)}
+        for name, (peer, settings) in peers.items():
+            bench.need({"sklearn": "sklearn"}.get(peer, peer))
+            options = {"label": label, "threads": threads, **settings}
+            work[name] = lambda peer=peer, options=options: bench.peer("text.py", peer, *order, options)
+        return work
+
+    return sides
+
+
+def fitted(optimizer, dimension, batch, epochs, **vectorizer):
+    """A text training in the shape of a request."""
+    return {
+        "vectorizer": {"character_ngrams": None, **vectorizer},
+        "network": {"type": "embedding_bag", "dimension": dimension},
+        "regularization": {"ngram_dropout": 0.0},
+        "optimizer": {"type": "adam", "learning_rate": optimizer},
+        "training": {"epochs": epochs, "batch_size": batch},
+        # The rest is measured after the training, and no part of it.
+        "detectors": ["msp"],
+        "keep_training_vectors": False,
+    }
+
+
+def sine_file(bench):
+    import math
+
+    path = bench.scratch / "sine.csv"
+    with open(path, "w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["x", "y"])
+        writer.writerows([10 * i / 99, math.sin(10 * i / 99)] for i in range(100))
+    return path
+
+
+def sine(hidden):
+    def sides(bench):
+        bench.need("torch")
+        path = sine_file(bench)
+        request = {
+            "task": {"type": "tabular_regression", "features": ["x"], "target": "y"},
+            "network": {"type": "mlp", "hidden": hidden, "activation": "relu"},
+            "optimizer": {"type": "adam", "learning_rate": 0.01},
+            "schedule": {"type": "constant"},
+            "training": {"epochs": 1000, "batch_size": 10, "early_stopping": None},
+            "split": {"train": 1.0},
+        }
+        options = {"file": str(path), "hidden": hidden, "threads": 1}
+        return {
+            "ours": lambda: bench.ours("train", file=path, request=request, threads=1),
+            "PyTorch": lambda: bench.peer("examples.py", "torch-sine", options),
+        }
+
+    return sides
+
+
+def sentences(bench):
+    bench.need("keras")
+    path = pathlib.Path(__file__).resolve().parents[2] / "demo/six_sentences.csv"
+    request = {
+        "task": {**CLASSIFY, "label": "sentiment"},
+        "vectorizer": {"word_ngrams": 1, "character_ngrams": None},
+        "network": {"type": "embedding_bag", "dimension": 8},
+        "optimizer": {"type": "adam", "learning_rate": 0.001},
+        "schedule": {"type": "constant"},
+        "regularization": {"ngram_dropout": 0.0},
+        "training": {"epochs": 100, "batch_size": 32, "early_stopping": None},
+        "split": {"train": 1.0},
+    }
+    options = {"file": str(path), "threads": 1}
+    return {
+        "ours": lambda: bench.ours("train", file=path, request=request, threads=1),
+        "Keras": lambda: bench.peer("examples.py", "keras-sentences", options),
+    }
+
+
+def classification_file(bench):
+    """A thousand records by scikit-learn's own generator; the last fifth is the test."""
+    bench.need("sklearn")
+    path = bench.scratch / "classification.csv"
+    code = (
+        "import csv, sys\nfrom sklearn.datasets import make_classification\n"
+        "x, y = make_classification(1000, 20, n_informative=15, n_redundant=5, random_state=42)\n"
+        "out = csv.writer(sys.stdout)\nout.writerow([*(f'x{i}' for i in range(20)), 'label', 'part'])\n"
+        "out.writerows([*row, label, 'test' if i >= 800 else 'train'] for i, (row, label) in enumerate(zip(x, y)))\n"
+        "print('{}', file=sys.stderr)"
+    )
+    import subprocess
+
+    path.write_bytes(subprocess.run([bench.python, "-c", code], check=True, capture_output=True).stdout)
+    return path
+
+
+def classification(hidden, epochs):
+    def sides(bench):
+        path = classification_file(bench)
+        request = {
+            "task": {
+                "type": "tabular_classification",
+                "features": [f"x{i}" for i in range(20)],
+                "label": "label",
+            },
+            "network": {"type": "mlp", "hidden": hidden, "activation": "relu"},
+            "optimizer": {"type": "adam", "learning_rate": 0.001},
+            "schedule": {"type": "constant"},
+            "regularization": {"l2": 0.0001},
+            "training": {"epochs": epochs, "batch_size": 200, "early_stopping": None},
+            "split": {"column": "part", "validation": 0.0, "calibration": 0.0},
+        }
+        # A tolerance of 0 keeps it at work for as many epochs as ours.
+        options = {"file": str(path), "hidden": hidden, "epochs": epochs, "tol": 0.0, "threads": 1}
+        return {
+            "ours": lambda: bench.ours("train", file=path, request=request, threads=1),
+            "scikit-learn": lambda: bench.peer("examples.py", "sklearn-classification", options),
+        }
+
+    return sides
+
+
+def mlp(inputs, hidden, classes, records, batch, epochs):
+    def sides(bench):
+        bench.need("torch")
+        generator = {
+            "type": "make_classification",
+            "samples": records,
+            "features": inputs,
+            "informative": min(inputs, 15),
+            "redundant": 0,
+            "classes": classes,
+            "seed": 1,
+        }
+        request = {
+            "task": {
+                "type": "tabular_classification",
+                "features": [f"x{i}" for i in range(inputs)],
+                "label": "label",
+            },
+            "network": {"type": "mlp", "hidden": hidden},
+            "optimizer": {"type": "adam", "learning_rate": 0.001},
+            "schedule": {"type": "constant"},
+            "training": {"epochs": epochs, "batch_size": batch, "early_stopping": None},
+            "split": {"train": 1.0},
+            "detectors": ["msp"],
+            "keep_training_vectors": False,
+        }
+        options = {
+            "records": records,
+            "inputs": inputs,
+            "classes": classes,
+            "hidden": hidden,
+            "batch": batch,
+            "epochs": epochs,
+            "threads": 1,
+        }
+
+        return {
+            "ours": lambda: by_epoch(bench.ours("train", generator=generator, request=request, threads=1)),
+            "scikit-learn": lambda: bench.peer("nets.py", "sklearn", "mlp", options),
+            "PyTorch": lambda: bench.peer("nets.py", "torch", "mlp", options),
+        }
+
+    return sides
+
+
+def images(network, peer_network, records, epochs, batch):
+    """Networks on images of shapes, with several labels each; the peer trains on noise of the same size."""
+
+    def sides(bench):
+        bench.need("torch")
+        generator = {"type": "shapes", "images": records, "size": 28, "seed": 1}
+        request = {
+            "task": {"type": "image_classification", "image": "image", "label": "labels", "multi_label": True},
+            "network": network,
+            "optimizer": {"type": "adam", "learning_rate": 0.001},
+            "schedule": {"type": "constant"},
+            "training": {"epochs": epochs, "batch_size": batch, "early_stopping": None, "keep_state": False},
+            "split": {"train": 1.0},
+            "detectors": ["msp"],
+            "keep_training_vectors": False,
+        }
+        options = {"records": records, "inputs": 784, "classes": 4, "batch": batch, "epochs": epochs, "threads": 1}
+        options |= {key: network[key] for key in ("hidden", "filters") if key in network}
+        work = {
+            "ours": lambda: by_epoch(bench.ours("train", generator=generator, request=request, threads=1)),
+            "PyTorch": lambda: bench.peer("nets.py", "torch", peer_network, options),
+        }
+        if peer_network == "mlp":
+            work["scikit-learn"] = lambda: bench.peer("nets.py", "sklearn", "mlp", options)
+        return work
+
+    return sides
+
+
+def by_epoch(result):
+    return {**result, "epoch_cpu_seconds": result["training_cpu_seconds"] / result["epochs"]}
+
+
+FASTTEXT = {"dim": 50, "epoch": 5, "lr": 1.0}
+
+
+def fasttext_model(bench):
+    bench.need("fasttext")
+    path = bench.scratch / "clinc.ftz"
+    if not path.exists():
+        files = clinc_files(bench)
+        options = {"label": "intent", "threads": 2, "save": str(path), **FASTTEXT}
+        bench.peer("text.py", "fasttext", files["train"], files["validation"], files["test"], options)
+    return path
+
+
+SERVED = {
+    "task": {**CLASSIFY, "label": "intent"},
+    "split": {"column": "split", "calibration": 0.2, "validation": 0.0},
+    "training": {"keep_state": False},
+}
+
+
+def our_artifact(bench):
+    """A model with every default, but for its split: CLINC150's own parts."""
+    path = bench.scratch / "clinc.model"
+    files = clinc_files(bench)
+    table = splits(bench, "clinc", files, "intent")
+    if not path.exists():
+        bench.ours("train", file=table, request=SERVED, threads=2, artifact=path)
+    return path
+
+
+def scoring(what):
+    def sides(bench):
+        model, artifact = fasttext_model(bench), our_artifact(bench)
+        test = bench.file("clinc150/test.csv")
+        return {
+            "ours": lambda: bench.ours("score", artifact=artifact, file=test, what=what),
+            "fastText, a call a text": lambda: bench.peer("predict.py", model, test, "one", 5),
+            "fastText, one call for all": lambda: bench.peer("predict.py", model, test, "all", 5),
+        }
+
+    return sides
+
+
+class Http:
+    """Servers that run as long as their row is measured: on core 0, and the load on core 1."""
+
+    def __init__(self, texts, peer):
+        self.texts, self.peer, self.processes = texts, peer, []
+
+    def bodies(self, bench, more):
+        with open(bench.file("clinc150/test.csv"), newline="", encoding="utf-8") as file:
+            rows = [row["text"] for row in csv.DictReader(file)]
+        path = bench.scratch / f"bodies-{self.texts}-{len(more)}.jsonl"
+        with open(path, "w", encoding="utf-8") as out:
+            for start in range(0, len(rows) - self.texts + 1, self.texts):
+                chunk = rows[start : start + self.texts]
+                body = {"text": chunk[0]} if self.texts == 1 else {"texts": chunk}
+                out.write(json.dumps({**body, **more}) + "\n")
+        return path
+
+    def sides(self, bench):
+        bench.need("fastapi")
+        # The answer that a client of a classifier wants; the peer gives as much.
+        ours, plain = self.bodies(bench, {"top_labels": 1}), self.bodies(bench, {})
+        files = clinc_files(bench)
+        folder = bench.scratch / f"served-{self.texts}"
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
+        process, port = bench.listening([bench.server, "serve", "--listen", "127.0.0.1:PORT", "--data-dir", folder], 0)
+        self.processes.append(process)
+        bench.trained(port, splits(bench, "clinc", files, "intent"), {**SERVED, "model_name": "intents"})
+        path = "/v1/models/intents/score"
+        first = json.loads(ours.read_text().splitlines()[0])
+        answer = bench.scratch / f"answer-{self.texts}.json"
+        answer.write_text(json.dumps(bench.ask(port, path, first), separators=(",", ":")))
+        constant = [bench.driver, "constant", "--address", "127.0.0.1:PORT", "--answer", answer]
+        model = fasttext_model(bench) if self.peer == "fasttext" else self.sklearn_model(bench)
+        here = pathlib.Path(__file__).resolve().parent
+        process, other = bench.listening([bench.python, here / "serve.py", self.peer, model, "PORT"], 0)
+        self.processes.append(process)
+        process, least = bench.listening(constant, 0)
+        self.processes.append(process)
+        name = {"fasttext": "FastAPI + fastText", "sklearn": "FastAPI + scikit-learn"}[self.peer]
+        return {
+            "ours": lambda: bench.load(port, path, ours, 1),
+            name: lambda: bench.load(other, "/score", plain, 1),
+            "axum, a constant": lambda: bench.load(least, "/score", ours, 1),
+        }
+
+    def sklearn_model(self, bench):
+        path = bench.scratch / "clinc.joblib"
+        if not path.exists():
+            files = clinc_files(bench)
+            options = {"label": "intent", "threads": 2, "save": str(path), "words": 2, "model": "svm", "C": 3}
+            bench.peer("text.py", "sklearn", files["train"], files["validation"], files["test"], options)
+        return path
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.processes.clear()
+
+
+def service(what, **options):
+    return lambda bench: {"ours": lambda: bench.ours("service", what=what, **options)}
+
+
+def many(bench):
+    return {
+        "ours": lambda: bench.ours("service", what="jobs", count=100),
+        "the trainings alone": lambda: bench.ours("service", what="trainings", count=100),
+    }
+
+
+def scaling(bench):
+    """Ten times the examples: our own smaller training is the peer."""
+
+    def size(samples):
+        generator = {"type": "make_classification", "samples": samples, "features": 20, "informative": 15, "redundant": 0, "seed": 1}
+        request = {
+            "task": {"type": "tabular_classification", "features": [f"x{i}" for i in range(20)], "label": "label"},
+            "network": {"type": "mlp", "hidden": [50, 50]},
+            "training": {"epochs": 5, "batch_size": 200, "early_stopping": None},
+        }
+        result = bench.ours("train", generator=generator, request=request, threads=1)
+        cpu = result["process_cpu_seconds"]
+        return {"per_record": cpu / samples * 1e6, "kilobytes": result["peak_kilobytes"]}
+
+    return {"ours": lambda: size(100_000), "a tenth of the records": lambda: size(10_000)}
+
+
+ONE, MANY = Http(1, "fasttext"), Http(64, "sklearn")
+RATE = Compared("requests", "requests_per_second", "requests_per_second", "1/s", True)
+P99 = Compared("p99", "p99_milliseconds", "p99_milliseconds", "ms")
+TEXT = Compared("a text, wall", "seconds", "seconds")
+TEXT_CPU = Compared("a text, CPU", "cpu_seconds", "cpu_seconds")
+REACHED = ["validation_accuracy", "test_accuracy", "epochs"]
+
+ROWS = [
+    Row("example-sentences", "Six sentences, embedding 8, 100 epochs", sentences,
+        [TRAINING, TRAINING_CPU, PROCESS, PROCESS_CPU],
+        {TRAINING.name: 20, TRAINING_CPU.name: 20, PROCESS.name: 50, PROCESS_CPU.name: 50},
+        settings="Adam 0.001; all six are one batch."),
+    Row("example-sine-linear", "Sine, linear 1-1, 1,000 epochs", sine([]),
+        [TRAINING, TRAINING_CPU, PROCESS, PROCESS_CPU],
+        {TRAINING.name: 10, TRAINING_CPU.name: 10, PROCESS.name: 20, PROCESS_CPU.name: 20},
+        quality=["mse", "last_loss"], settings="100 points, batches of 10, Adam 0.01."),
+    Row("example-sine-mlp", "Sine, 1-10-10-1, 1,000 epochs", sine([10, 10]),
+        [TRAINING, TRAINING_CPU, PROCESS, PROCESS_CPU],
+        {TRAINING.name: 10, TRAINING_CPU.name: 10, PROCESS.name: 20, PROCESS_CPU.name: 20},
+        quality=["mse", "last_loss"], settings="100 points, batches of 10, Adam 0.01, ReLU."),
+    Row("example-classification", "Classification, 10 units, 100 epochs", classification([10], 100),
+        [TRAINING, TRAINING_CPU, PROCESS, PROCESS_CPU],
+        {TRAINING.name: 3, TRAINING_CPU.name: 3, PROCESS.name: 10, PROCESS_CPU.name: 10},
+        quality=["accuracy", "test_accuracy", "epochs"],
+        settings="1,000 records of 20 features, 800 train; batches of 200, Adam 0.001, L2 0.0001."),
+    Row("clinc-fasttext", "CLINC150 to fastText's best validation accuracy, 0.904, 2 threads",
+        texts(clinc_files, "clinc", "intent", {"fastText": ("fasttext", FASTTEXT)},
+              fitted(0.02, 64, 32, 8, word_ngrams=1), 2, 0.904),
+        [TRAINING, TRAINING_CPU], {TRAINING.name: 2, TRAINING_CPU.name: 2}, quality=REACHED,
+        settings="fastText: words, dimension 50, 5 epochs, rate 1.0, the best on validation of seven settings "
+        "(dimension 50 or 100, with and without bigrams, 3 to 10 epochs). Ours: words, dimension 64, "
+        "Adam 0.02, batches of 32. Ours ends with the first epoch that reaches the accuracy; its time holds "
+        "tokenising, vocabulary and the measurement of validation after each epoch."),
+    Row("clinc-sklearn", "CLINC150 to the accuracy of TF-IDF + linear SVM on words, 0.909",
+        texts(clinc_files, "clinc", "intent",
+              {"scikit-learn": ("sklearn", {"words": 2, "model": "svm", "C": 3})},
+              fitted(0.02, 64, 32, 12, word_ngrams=2), 2, 0.909),
+        [TRAINING, TRAINING_CPU], {TRAINING.name: 5, TRAINING_CPU.name: 5}, quality=REACHED,
+        settings="scikit-learn: words 1-2, linear SVM, C = 3. Ours: words 1-2, Adam 0.02, batches of 32."),
+    Row("clinc-torch", "CLINC150 to the accuracy of a PyTorch embedding bag, 0.913, 1 thread",
+        texts(clinc_files, "clinc", "intent",
+              {"PyTorch": ("torch", {"dim": 100, "epochs": 8, "lr": 0.003, "batch": 32, "words": 1, "sparse": True})},
+              fitted(0.01, 64, 32, 12, word_ngrams=2), 1, 0.913),
+        [TRAINING, TRAINING_CPU], {TRAINING.name: 10, TRAINING_CPU.name: 10}, quality=REACHED,
+        settings="PyTorch: words, dimension 100, SparseAdam 0.003, batches of 32, 8 epochs, its fastest way to "
+        "this accuracy. Ours: words 1-2, Adam 0.01, batches of 32."),
+    Row("reviews-fasttext", "Reviews to fastText's best validation accuracy, 2 threads",
+        texts(review_files, "reviews", "sentiment",
+              {"fastText": ("fasttext", {"dim": 50, "epoch": 10, "lr": 0.3, "wordNgrams": 2, "bucket": 200000})},
+              fitted(0.005, 32, 32, 12, word_ngrams=2), 2, 0.855),
+        [TRAINING, TRAINING_CPU], {TRAINING.name: 1.5, TRAINING_CPU.name: 1.5}, quality=REACHED,
+        settings="Every sixth training record validates."),
+    Row("score-label", "Scoring in process, one thread, label only", scoring("label"), [TEXT, TEXT_CPU],
+        {TEXT.name: 2, TEXT_CPU.name: 2},
+        settings="4,500 test texts of CLINC150. Ours has every default (words and characters); fastText is given "
+        "words that are split already."),
+    Row("score-answer", "Scoring in process, every default axis", scoring("answer"), [TEXT, TEXT_CPU],
+        {TEXT.name: 0.5, TEXT_CPU.name: 0.5}, settings="As above; fastText gives the label only."),
+    Row("http-one", "HTTP, one text a request, 16 connections, server on one core", ONE.sides, [RATE, P99],
+        {("FastAPI + fastText", RATE.name): 10, ("FastAPI + fastText", P99.name): 5, ("axum, a constant", RATE.name): 0.6},
+        settings="Keep-alive; server on core 0, load on core 1. Ours answers with every default axis and the top "
+        "label (`top_labels` 1).", close=ONE.close),
+    Row("http-many", "HTTP, 64 texts a request, 16 connections, server on one core", MANY.sides, [RATE, P99],
+        {("FastAPI + scikit-learn", RATE.name): 20},
+        settings="As above; scikit-learn: TF-IDF of words 1-2, linear SVM.", close=MANY.close),
+    Row("mlp-small", "MLP 20-50-50-2, an epoch of 10,000", mlp(20, [50, 50], 2, 10_000, 200, 10), [EPOCH, EPOCH_CPU],
+        {("scikit-learn", EPOCH.name): 3, ("scikit-learn", EPOCH_CPU.name): 3,
+         ("PyTorch", EPOCH.name): 3, ("PyTorch", EPOCH_CPU.name): 3}, settings="Batches of 200, Adam, one thread."),
+    Row("mlp-large", "MLP 784-512-512-4, an epoch of 2,000",
+        images({"type": "mlp", "hidden": [512, 512]}, "mlp", 2_000, 3, 200), [EPOCH, EPOCH_CPU],
+        {("scikit-learn", EPOCH.name): 1, ("scikit-learn", EPOCH_CPU.name): 1,
+         ("PyTorch", EPOCH.name): 1, ("PyTorch", EPOCH_CPU.name): 1}, settings="Batches of 200, Adam, one thread."),
+    Row("cnn", "Image CNN 28×28, filters 16 and 32, an epoch of 1,024",
+        images({"type": "image_cnn", "filters": [16, 32], "kernel": 3, "pooling": "max", "global_pooling": "none"},
+               "cnn", 1_024, 2, 64), [EPOCH, EPOCH_CPU],
+        {EPOCH.name: 1, EPOCH_CPU.name: 1}, settings="Batches of 64, Adam, one thread, max pooling."),
+    Row("start", "Server start to first answer; idle memory", service("start"),
+        alone=[("start", "seconds", "s", 0.1), ("idle memory", "idle_megabytes", "MB", 60)],
+        settings="An empty data folder; memory a second after the first answer."),
+    Row("job", "Job overhead", service("job", count=20),
+        alone=[("POST to first step", "to_first_step_milliseconds", "ms", 20),
+               ("last step to succeeded", "from_last_step_milliseconds", "ms", 50)],
+        settings="200 records, 5 epochs; the medians of 20 jobs a round. What is fitted and measured after "
+        "training (calibration, detectors, report) is within the second number."),
+    Row("jobs", "100 tiny jobs on 2 workers", many, [Compared("all, wall", "seconds", "seconds"), PROCESS_CPU],
+        {"all, wall": 0.8}, settings="The same 100 trainings in one process, two at a time."),
+    Row("scaling", "Ten times the examples", scaling, [Compared("CPU a record", "per_record", "per_record", "µs")],
+        {"CPU a record": 10 / 11}, settings="20-50-50-2, 5 epochs, 10,000 and 100,000 records, whole process."),
+    Row("gpu", "MLP, CNN and embedding bag on a GPU", unmeasured="no GPU was at hand"),
+    Row("stored-runs", "Job submission and polling at 10 and at 100,000 stored runs", unmeasured="there is no driver for it yet"),
+    Row("vocabulary", "Cost by size of vocabulary", unmeasured="there is no driver for it yet"),
+]
