@@ -40,8 +40,10 @@ const RISE_POINTS: usize = 6;
 const CONFIDENCE: f64 = 0.99;
 /// Blocks that a trend is judged by.
 const BLOCKS: usize = 8;
-/// Points whose mean is where a course is now.
-const NOW: usize = 3;
+/// Points whose mean is where a course is, so that a single one is not.
+const FEW: usize = 3;
+/// How many times the noise from point to point a rise is at least.
+const NOISES: f64 = 4.0;
 /// Share of what was gained that a rising training loss must have lost, ...
 const LOST: f64 = 0.25;
 /// ... and of the first loss.
@@ -222,12 +224,11 @@ impl Setting {
             ));
         }
         let course = course?;
-        let (best, now) = course.rise(|point| Some(point.train))?;
-        let least = course.points[best].train;
+        let Rise { best, least, now, .. } = course.rise(|point| Some(point.train))?;
         let lost = (LOST * (first - least)).max(LOST_OF_FIRST * first);
         (now - least > lost).then(|| {
             format!(
-                "training is about to diverge: its loss has risen from {} in epoch {} to {} in epoch \
+                "training is about to diverge: its loss has risen from {} at epoch {} to {} by epoch \
                  {epoch}; {advice}",
                 short(least),
                 course.points[best].epoch,
@@ -267,27 +268,29 @@ impl Setting {
     }
 
     fn overfitting(&self, course: &Course) -> Option<String> {
-        let (best, now) = course.rise(|point| point.unexplained)?;
-        let least = course.points[best].unexplained?;
-        let after = &course.points[best + 1..];
-        let train = after[after.len() - NOW..].iter().map(|p| p.train).sum::<f64>() / NOW as f64;
-        let falls = train < course.points[best].train;
-        let up = now - least;
-        (falls && up > (RISE * least).max(RISE_OF_NAIVE)).then(|| {
+        let Rise { best, least, now, late } = course.rise(|point| point.unexplained)?;
+        let train = |points: &[Point]| {
+            points.iter().map(|point| point.train).sum::<f64>() / points.len() as f64
+        };
+        let last = course.points.len();
+        let before = train(&course.points[best..best + FEW]);
+        let later = train(&course.points[last - late..]);
+        let rises = now - least > (RISE * least).max(RISE_OF_NAIVE);
+        (rises && later < before).then(|| {
             let (what, unit) = match self.entropy {
                 Some(entropy) => ("log loss", entropy),
                 None => ("error (as a share of the variance)", 1.0),
             };
             format!(
-                "overfitting has begun: since epoch {} the validation {what} has risen from {} to {} in \
+                "overfitting has begun: since epoch {} the validation {what} has risen from {} to {} by \
                  epoch {}, while the training loss fell from {} to {}; set training.early_stopping, \
                  more dropout or weight decay, or add training records",
                 course.points[best].epoch,
                 short(unit * least),
                 short(unit * now),
-                course.points[course.points.len() - 1].epoch,
-                short(course.points[best].train),
-                short(train)
+                course.points[last - 1].epoch,
+                short(before),
+                short(later)
             )
         })
     }
@@ -439,19 +442,37 @@ impl Course {
         values.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// Where something is least, and where it is now, if it has risen since then: the points after
-    /// the least one, which is low by chance, rise among themselves.
-    fn rise(&self, of: impl Fn(&Point) -> Option<f64>) -> Option<(usize, f64)> {
+    /// How something has risen since it was least, if it has: the points after the least one, which
+    /// is low by chance, rise among themselves, and by more than their noise.
+    fn rise(&self, of: impl Fn(&Point) -> Option<f64>) -> Option<Rise> {
         let (best, _) = self.least(&of)?;
-        let after: Vec<f64> =
-            self.points[best + 1..].iter().map(&of).collect::<Option<Vec<f64>>>()?;
+        let course: Vec<f64> = self.points[best..].iter().map(&of).collect::<Option<_>>()?;
+        let after = &course[1..];
         if after.len() < RISE_POINTS {
             return None;
         }
-        let trend = theil_sen(&block_means(&after, BLOCKS), CONFIDENCE)?;
-        let now = after[after.len() - NOW..].iter().sum::<f64>() / NOW as f64;
-        (trend.direction() == TrendDirection::Rising).then_some((best, now))
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let late = FEW.max(after.len() / 2);
+        let (least, now) = (mean(&course[..FEW]), mean(&after[after.len() - late..]));
+        let steps: Vec<f64> = after.windows(2).map(|two| two[1] - two[0]).collect();
+        let usual = mean(&steps);
+        let squares: Vec<f64> = steps.iter().map(|step| (step - usual).powi(2)).collect();
+        let noise = mean(&squares).sqrt();
+        let trend = theil_sen(&block_means(after, BLOCKS), CONFIDENCE)?;
+        let rises = trend.direction() == TrendDirection::Rising && now - least > NOISES * noise;
+        rises.then_some(Rise { best, least, now, late })
     }
+}
+
+/// A rise of something.
+struct Rise {
+    /// The point where it was least.
+    best: usize,
+    /// Its mean over the first [`FEW`] points from there on, ...
+    least: f64,
+    /// ... and over so many of the last.
+    now: f64,
+    late: usize,
 }
 
 #[cfg(test)]

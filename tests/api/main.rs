@@ -18,6 +18,7 @@ mod images;
 mod jobs;
 mod kill;
 mod limitations;
+mod live_warnings;
 mod models;
 mod monitoring;
 mod operations;
