@@ -172,7 +172,7 @@ CREATE TABLE runs (
     checkpoint TEXT,
     checkpoint_step INTEGER,
     created_at INTEGER NOT NULL
-, range_test TEXT, continues TEXT, checkpoint_epoch INTEGER);
+, range_test TEXT, continues TEXT, checkpoint_epoch INTEGER, warnings TEXT);
 
 CREATE INDEX runs_by_job ON runs (job);
 

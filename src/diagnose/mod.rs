@@ -107,4 +107,6 @@ pub static ALL: &[&dyn Diagnosis] = &[
 ];
 
 #[cfg(test)]
+mod planted_tests;
+#[cfg(test)]
 pub mod tests;

@@ -38,6 +38,7 @@ fn run(id: &str, seed: u64, hidden: &[usize], accuracy: f64) -> Run {
         seconds: None,
         range_test: None,
         model: None,
+        warnings: Vec::new(),
         continues: None,
         checkpoint: None,
         created_at: Timestamp::from_millis(0),

@@ -76,6 +76,8 @@ pub enum Event {
     Step(StepReport),
     /// An epoch was done.
     Epoch(EpochReport, Option<Box<MetricsReport>>),
+    /// The training shows something that the user should know.
+    Warning(Warning),
     /// A state from which training can be resumed.
     Checkpoint {
         /// Epochs done.
@@ -197,6 +199,10 @@ impl FitMonitor for Listener<'_> {
 
     fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>) {
         self.reporter.report(Event::Epoch(*report, validation.cloned().map(Box::new)));
+    }
+
+    fn warning(&mut self, warning: &Warning) {
+        self.reporter.report(Event::Warning(warning.clone()));
     }
 
     fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays) {

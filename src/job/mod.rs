@@ -160,7 +160,8 @@ pub struct Job {
     pub attempt: u32,
     /// Times that a worker may take it up before it counts as failed.
     pub max_attempts: u32,
-    /// What the user should know.
+    /// What the user should know: of the request, and while a training runs what it shows, such as
+    /// `diverging`, `plateau`, `overfitting` or `dead_units`, each once.
     pub warnings: Vec<Warning>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -288,6 +289,10 @@ pub struct Run {
     /// The model it made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// What the user should know; grows while it trains. Of a setting of a sweep, there once it
+    /// ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// The run that it goes on from, whose history comes before its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<String>,

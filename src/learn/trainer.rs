@@ -108,6 +108,9 @@ pub struct EpochReport {
     pub step: u64,
     /// Mean loss over the epoch's steps, without penalties.
     pub train_loss: f64,
+    /// Loss before the first step, or of outputs of 0 where that is larger; as for
+    /// [`Limits::exploded`].
+    pub first_loss: f64,
     /// Seconds that the epoch's steps took.
     pub seconds: f64,
 }
@@ -266,8 +269,9 @@ pub fn train(
         }
         let seconds = of_epoch();
         let train_loss = progress.ended_epoch();
-        let report =
-            EpochReport { epoch: progress.epoch, step: progress.step, train_loss, seconds };
+        let first_loss = progress.first_loss.unwrap_or_default();
+        let (epoch, step) = (progress.epoch, progress.step);
+        let report = EpochReport { epoch, step, train_loss, first_loss, seconds };
         let measured = if spec.ema_decay.is_some() {
             monitor.epoch(&report, optimizer.freeze(&network)?.view())
         } else {

@@ -14,12 +14,14 @@ use super::init_from::TransferReport;
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
-use super::steering::Steering;
+use super::steering::{Look, Steering};
 use super::test_results::TestResults;
-use super::{Calibration, FitError, Model, Reading, calibrate, describe, leaks, transfer};
+use super::watch::{self, Watch};
+use super::{Calibration, FitError, Model, Reading, calibrate, describe, inspect, leaks, transfer};
 use crate::arrays::Arrays;
 use crate::clock::Clock;
 use crate::data::Cell;
+use crate::learn::LearnError;
 use crate::learn::gradient::GradientSpec;
 use crate::learn::loss::Loss;
 use crate::learn::rows::{Features, Source, Targets};
@@ -206,6 +208,23 @@ pub fn fit(
     } = prepare(spec, table, source, &mut warnings, monitor)?;
     let (start, transferred) = start.unzip();
     monitor.phase(Phase::Training);
+    // An earlier attempt told of what it saw; the state that it left knows.
+    warnings.retain(|warning| !watch::CODES.contains(&warning.code.as_str()));
+    let entropy = outcomes.entropy(&output, &parts.train);
+    let mut watch = Watch::new(spec, entropy);
+    if let Some(state) = resume {
+        watch = watch.restore(state).map_err(LearnError::from)?;
+        watch.told().iter().for_each(|warning| monitor.warning(warning));
+    }
+    let look = (!spec.network.dense().hidden.is_empty()).then(|| {
+        let few = parts.train.len().min(inspect::RECORDS);
+        let form = spec.network.text_form();
+        Look {
+            loss: loss.clone(),
+            features: features(&encoder, encoder.shape(form), form, &train[..few]),
+            targets: output.targets(&outcomes, &parts.train[..few]),
+        }
+    });
     let mut steering = Steering {
         monitor,
         output: &output,
@@ -214,6 +233,9 @@ pub fn fit(
         validation: &validation_rows,
         records: &parts.validation,
         outcomes: &outcomes,
+        watch,
+        entropy,
+        look,
     };
     let changed = ChangedTexts::new(spec, &encoder, &records, &parts.train);
     let training_rows = changed.as_ref().map_or(&rows as &dyn Source, |changed| changed);
@@ -225,18 +247,27 @@ pub fn fit(
         &mut steering,
         resume,
     )?;
+    let watch = steering.watch;
+    if let Some(last) = &mut outcome.last {
+        let (epochs, _) = trainer::position(last).map_err(LearnError::from)?;
+        watch.save(epochs as usize, last);
+    }
     drop((rows, validation_rows));
 
     monitor.phase(Phase::Evaluating);
     go_on(monitor)?;
-    if outcome.reason == EndReason::Diverged {
+    let diverged = outcome.reason == EndReason::Diverged;
+    let told = watch.told().iter().filter(|told| !diverged || told.code != watch::DIVERGED);
+    warnings.extend(told.cloned());
+    if diverged {
         let message = format!(
             "the loss or a parameter became infinite, undefined or many times what it began with \
-             by step {}; the parameters of epoch {} were kept",
+             by step {}; the parameters of epoch {} were kept; set a lower optimizer.learning_rate, or \
+             training.clip_norm to 1",
             outcome.steps,
             outcome.best_epoch.unwrap_or_default()
         );
-        warnings.push(Warning::new("diverged", message));
+        warnings.push(Warning::new(watch::DIVERGED, message));
     }
     let calibration = encoder.encode_all(&records, &parts.calibration)?;
     let test = encoder.encode_all(&records, &parts.test)?;

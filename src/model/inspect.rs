@@ -10,7 +10,7 @@ use crate::learn::inspect::{self, LayerReport};
 use crate::learn::network::Network;
 
 /// Training records that are looked at, at most.
-const RECORDS: usize = 256;
+pub const RECORDS: usize = 256;
 
 /// The layers before training and after it, from the input on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -37,6 +37,7 @@ pub mod test_results;
 pub mod training_records;
 mod transfer;
 mod uncovered;
+pub mod watch;
 
 use crate::eval::calibrator::Choice;
 use crate::eval::combination::{Combination, Combined};

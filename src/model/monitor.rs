@@ -1,5 +1,6 @@
 //! What is heard of a training while it runs.
 
+use super::spec::Warning;
 use crate::arrays::Arrays;
 use crate::learn::trainer::{EpochReport, Interrupt, StepReport};
 use crate::task::MetricsReport;
@@ -23,6 +24,8 @@ pub trait FitMonitor: Send {
     fn step(&mut self, report: &StepReport);
     /// An epoch was done, with the metrics of the validation split if there is one.
     fn epoch(&mut self, report: &EpochReport, validation: Option<&MetricsReport>);
+    /// The training shows something that the user should know; each kind once.
+    fn warning(&mut self, _warning: &Warning) {}
     /// A state from which training can be resumed.
     fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays);
     /// Whether a checkpoint is wanted after an epoch, however recent the last one is.

@@ -1,11 +1,15 @@
-//! What steers a training: the validation split, measured after each epoch.
+//! What steers a training: the validation split, measured after each epoch. What it shows on the way is
+//! told at once.
 
 use rayon::prelude::*;
 
 use super::monitor::FitMonitor;
+use super::watch::{EpochSigns, Watch};
 use crate::arrays::Arrays;
+use crate::learn::inspect::{self, LayerReport};
+use crate::learn::loss::Loss;
 use crate::learn::network::View;
-use crate::learn::rows::Features;
+use crate::learn::rows::{Features, Targets};
 use crate::learn::stopping::{StoppingMetric, Target};
 use crate::learn::trainer::{EpochReport, Interrupt, Measured, Monitor, StepReport};
 use crate::task::{
@@ -24,9 +28,41 @@ pub(super) struct Steering<'a> {
     /// Which records they are.
     pub records: &'a [usize],
     pub outcomes: &'a Outcomes,
+    pub watch: Watch,
+    /// Log loss of who always gives the labels' frequencies; `None` where numbers are predicted.
+    pub entropy: Option<f64>,
+    /// Some of the training records, to look into the layers by; `None` without hidden layers.
+    pub look: Option<Look>,
+}
+
+/// Training records that the layers are looked at by.
+pub(super) struct Look {
+    pub loss: Loss,
+    pub features: Features,
+    pub targets: Targets,
 }
 
 impl Steering<'_> {
+    /// What goes on in the layers after an epoch, where that is wanted.
+    fn layers(&self, epoch: usize, network: View<'_>) -> Option<Vec<LayerReport>> {
+        let look = self.look.as_ref()?;
+        if !self.watch.wants_layers(epoch, network.parameters()) {
+            return None;
+        }
+        let frozen = network.freeze(look.targets.outputs());
+        let looked = inspect::layers(&frozen, &look.loss, (&look.features, &look.targets));
+        // A training is worth more than a look into it.
+        looked.inspect_err(|error| tracing::warn!(%error, "the layers could not be looked at")).ok()
+    }
+
+    /// The validation loss as a share of that of who knows nothing.
+    fn unexplained(&self, metrics: &MetricsReport) -> Option<f64> {
+        match self.entropy {
+            Some(entropy) => Some(metrics.value(StoppingMetric::LogLoss)? / entropy),
+            None => Some(1.0 - metrics.value(StoppingMetric::R2)?),
+        }
+    }
+
     fn measure(&self, network: View<'_>) -> Option<MetricsReport> {
         let outputs = |i: usize| network.evaluate(self.validation.row(i)).1;
         match self.output {
@@ -56,11 +92,22 @@ impl Steering<'_> {
 impl Monitor for Steering<'_> {
     fn step(&mut self, report: &StepReport) {
         self.monitor.step(report);
+        let told = self.watch.step(report.epoch, report.step, f64::from(report.loss));
+        told.iter().for_each(|warning| self.monitor.warning(warning));
     }
 
     fn epoch(&mut self, epoch: &EpochReport, network: View<'_>) -> Option<Measured> {
         let metrics = self.measure(network);
         self.monitor.epoch(epoch, metrics.as_ref());
+        let layers = self.layers(epoch.epoch, network);
+        let told = self.watch.epoch(&EpochSigns {
+            epoch: epoch.epoch,
+            first_loss: epoch.first_loss,
+            train_loss: epoch.train_loss,
+            unexplained: metrics.as_ref().and_then(|metrics| self.unexplained(metrics)),
+            layers: layers.as_deref(),
+        });
+        told.iter().for_each(|warning| self.monitor.warning(warning));
         metrics.map(|metrics| {
             let value = metrics.value(self.metric);
             let reached = |target: Target| {
@@ -73,7 +120,8 @@ impl Monitor for Steering<'_> {
         })
     }
 
-    fn checkpoint(&mut self, epoch: usize, step: u64, state: Arrays) {
+    fn checkpoint(&mut self, epoch: usize, step: u64, mut state: Arrays) {
+        self.watch.save(epoch, &mut state);
         self.monitor.checkpoint(epoch, step, state);
     }
 

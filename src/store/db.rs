@@ -23,6 +23,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "monitoring", include_str!("../../migrations/0007_monitoring.sql")),
     (8, "evaluations", include_str!("../../migrations/0008_evaluations.sql")),
     (9, "reports", include_str!("../../migrations/0009_reports.sql")),
+    (10, "run_warnings", include_str!("../../migrations/0010_run_warnings.sql")),
 ];
 
 /// Files up to this size are checked whole when they are opened.

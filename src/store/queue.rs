@@ -48,6 +48,17 @@ pub struct Progress {
     pub eta_seconds: Option<f64>,
 }
 
+/// What was heard of an attempt since its progress was last recorded.
+#[derive(Debug, Default)]
+pub struct Told<'a> {
+    /// The epochs that were done, as their events tell.
+    pub epochs: &'a [serde_json::Value],
+    /// What was measured.
+    pub chunks: Vec<super::metrics::Chunk>,
+    /// All warnings of the job, if there are new ones.
+    pub warnings: Option<&'a [Warning]>,
+}
+
 /// How an attempt ended.
 pub enum Ending<'a> {
     /// With a model, whose file is stored.
@@ -195,9 +206,9 @@ impl Store {
         claimed: &Claimed,
         progress: &Progress,
         seconds: &Seconds,
-        epochs: &[serde_json::Value],
-        chunks: Vec<super::metrics::Chunk>,
+        told: Told<'_>,
     ) -> Result<(), StoreError> {
+        let Told { epochs, chunks, warnings } = told;
         let now = self.clock.now();
         let id = &claimed.job.id;
         let mut tx = self.db.begin().await?;
@@ -210,6 +221,14 @@ impl Store {
         super::metrics::append(&mut tx, &claimed.job.run, chunks).await?;
         for epoch in epochs {
             events::insert(&mut tx, id, EventKind::Epoch, epoch, now).await?;
+        }
+        if let Some(warnings) = warnings {
+            sqlx::query("UPDATE jobs SET warnings = $2 WHERE id = $1")
+                .bind(id)
+                .bind(to_json(&warnings)?)
+                .execute(&mut *tx)
+                .await?;
+            changed(&mut tx, id, now).await?;
         }
         events::insert(&mut tx, id, EventKind::Progress, progress, now).await?;
         tx.commit().await?;
@@ -459,7 +478,7 @@ pub(super) async fn record_run(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE runs SET metrics = $2, best_epoch = $3, epochs = $4, steps = $5, end_reason = $6,
-         seconds = $7, spec = $8 WHERE id = $1",
+         seconds = $7, spec = $8, warnings = $9 WHERE id = $1",
     )
     .bind(run)
     .bind(to_json(&card.metrics)?)
@@ -469,6 +488,7 @@ pub(super) async fn record_run(
     .bind(to_json(&card.end_reason)?)
     .bind(to_json(seconds)?)
     .bind(to_json(spec)?)
+    .bind(to_json(&card.warnings)?)
     .execute(&mut **tx)
     .await?;
     Ok(())

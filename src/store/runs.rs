@@ -15,6 +15,7 @@ use crate::model::test_results::TestResults;
 const SELECT: &str = "SELECT * FROM (SELECT runs.*, trials.number AS trial,
     CASE WHEN trials.run IS NULL THEN jobs.model
          ELSE (SELECT models.id FROM models WHERE models.run = runs.id LIMIT 1) END AS model,
+    CASE WHEN trials.run IS NULL THEN jobs.warnings ELSE runs.warnings END AS told,
     CASE WHEN trials.run IS NULL THEN jobs.status
          WHEN trials.status = 'finished' THEN 'succeeded'
          WHEN trials.status = 'pruned' THEN 'stopped'
@@ -128,6 +129,7 @@ fn run(row: &SqliteRow) -> Result<Run, StoreError> {
         range_test: json(row, "range_test", &id)?,
         seconds: json(row, "seconds", &id)?,
         model: row.try_get("model")?,
+        warnings: json(row, "told", &id)?.unwrap_or_default(),
         continues: row.try_get("continues")?,
         checkpoint: kept.map(|(epochs, steps)| Kept { epochs, steps }),
         created_at: Timestamp::from_millis(row.try_get("created_at")?),

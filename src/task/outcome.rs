@@ -165,6 +165,26 @@ impl Outcomes {
         }
     }
 
+    /// The log loss of who always gives the frequencies that the labels have among `records`: their
+    /// entropy; where a record may have several, the mean of each one's. `None` where numbers are
+    /// learnt, and where nothing is left to chance.
+    pub fn entropy(&self, output: &Output, records: &[usize]) -> Option<f64> {
+        let Output::Labels { labels, head } = output else { return None };
+        let mut counts = vec![0usize; labels.len()];
+        for &record in records {
+            self.labels_of(record).iter().for_each(|&label| counts[label as usize] += 1);
+        }
+        let of = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+        let shares = counts.iter().map(|count| *count as f64 / records.len().max(1) as f64);
+        let entropy = match head {
+            Head::Binary | Head::MultiClass => shares.map(of).sum(),
+            Head::MultiLabel => {
+                shares.map(|p| of(p) + of(1.0 - p)).sum::<f64>() / labels.len().max(1) as f64
+            }
+        };
+        Some(entropy).filter(|entropy: &f64| *entropy > 0.0)
+    }
+
     /// Numbers of a record; none where labels are learnt.
     pub fn values_of(&self, record: usize) -> &[f64] {
         match self {

@@ -1,4 +1,4 @@
-//! Writes what a training tells, in batches: metrics, progress, epochs, checkpoints.
+//! Writes what a training tells, in batches: metrics, progress, epochs, warnings, checkpoints.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use crate::job::{MetricPoint, Seconds};
 use crate::learn::stopping::StoppingMetric;
 use crate::learn::trainer::{EpochReport, StepReport};
 use crate::model::monitor::Phase;
+use crate::model::spec::Warning;
 use crate::store::metrics::Chunk;
-use crate::store::queue::{Claimed, Progress};
+use crate::store::queue::{Claimed, Progress, Told};
 use crate::store::{Store, StoreError};
 use crate::task::MetricsReport;
 
@@ -118,7 +119,9 @@ async fn flush(store: &Store, claimed: &Claimed, book: &mut Book) -> Result<(), 
     let epochs = std::mem::take(&mut book.epochs);
     book.changed = false;
     let seconds = book.seconds(store.clock.monotonic());
-    store.record_progress(claimed, &book.progress(), &seconds, &epochs, chunks).await
+    let warnings = std::mem::take(&mut book.warned).then_some(book.warnings.as_slice());
+    let told = Told { epochs: &epochs, chunks, warnings };
+    store.record_progress(claimed, &book.progress(), &seconds, told).await
 }
 
 /// Stores a checkpoint. One that cannot be stored is logged: training is worth more than the means
@@ -162,6 +165,10 @@ struct Book {
     steps: [(&'static str, Vec<MetricPoint>); 4],
     measured: Vec<(&'static str, Vec<MetricPoint>)>,
     epochs: Vec<serde_json::Value>,
+    /// Those of the job, and what the training told since.
+    warnings: Vec<Warning>,
+    /// Whether there are new ones.
+    warned: bool,
     points: usize,
     changed: bool,
 }
@@ -185,6 +192,8 @@ impl Book {
             ],
             measured: Vec::new(),
             epochs: Vec::new(),
+            warnings: claimed.job.warnings.clone(),
+            warned: false,
             points: 0,
             changed: false,
         }
@@ -200,7 +209,12 @@ impl Book {
             }
             Event::Step(step) => self.step(&step, at),
             Event::Epoch(epoch, validation) => self.epoch(&epoch, validation.as_deref(), at),
-            Event::Checkpoint { .. } => {}
+            // An attempt before this one may have told of it.
+            Event::Warning(warning) if self.warnings.iter().all(|w| w.code != warning.code) => {
+                self.warnings.push(warning);
+                self.warned = true;
+            }
+            Event::Warning(_) | Event::Checkpoint { .. } => {}
         }
     }
 

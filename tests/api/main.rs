@@ -21,6 +21,7 @@ mod inference;
 mod jobs;
 mod kill;
 mod limitations;
+mod live_warnings;
 mod models;
 mod monitoring;
 mod operations;

@@ -111,8 +111,10 @@ fn mahalanobis_distances_agree() {
         let distance = detector.score(&Sample { vector, ..Sample::default() });
         0.5 / n * distance * distance
     };
-    // Exact arithmetic on the same numbers lies up to 1.4e-6 beside the reference's 32 bits.
+    // Sums without any rounding, of the same numbers, lie up to 1.397e-6 beside the reference's 32
+    // bits, and beyond 1e-6 for 8 of the 250 records: no arithmetic but the reference's own comes
+    // closer.
     let scores: Vec<f64> = query.rows().map(score).collect();
-    let close = check(&file, "mahalanobis", |expected| 2e-6 * expected, &scores);
+    let close = check(&file, "mahalanobis", |expected| 1.4e-6 * expected, &scores);
     assert!(close > 0.95, "{close}");
 }

@@ -120,6 +120,17 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// A copy of its parameters, of a network with this many outputs.
+    pub fn freeze(&self, outputs: usize) -> Frozen {
+        let (table, values) = (self.table.to_vec(), self.values.to_vec());
+        Frozen::new(self.spec.clone(), self.input, outputs, table, values)
+    }
+
+    /// Numbers that it holds.
+    pub fn parameters(&self) -> usize {
+        self.table.len() + self.values.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Whether every parameter is a finite number.
     pub fn is_finite(&self) -> bool {
         self.table.iter().chain(self.values.iter().flatten()).all(|value| value.is_finite())

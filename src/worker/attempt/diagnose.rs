@@ -26,7 +26,7 @@ use crate::model::{FitError, Model};
 use crate::problem::{Code, Problem};
 use crate::store::Store;
 use crate::store::metrics::Chunk;
-use crate::store::queue::{Claimed, Progress};
+use crate::store::queue::{Claimed, Progress, Told};
 use crate::store::reports::EndedProbe;
 use crate::task::MetricsReport;
 
@@ -247,7 +247,7 @@ impl Diagnosis<'_> {
         let eta_seconds = (share > 0.0).then(|| seconds * (1.0 - share) / share);
         let progress = Progress { progress: share * 0.99, phase: "training", eta_seconds };
         let spent = Seconds { total: seconds, ..Seconds::default() };
-        let recorded = self.store.record_progress(self.claimed, &progress, &spent, &[], Vec::new());
+        let recorded = self.store.record_progress(self.claimed, &progress, &spent, Told::default());
         Ok(recorded.await?)
     }
 }

@@ -28,7 +28,7 @@ use crate::model::Model;
 use crate::model::fit::TrainingTable;
 use crate::problem::{Code, Problem};
 use crate::store::metrics::Chunk;
-use crate::store::queue::{Claimed, Progress};
+use crate::store::queue::{Claimed, Progress, Told};
 use crate::store::sweeps::TrialEnd;
 use crate::store::{Store, StoreError};
 
@@ -379,7 +379,7 @@ impl Sweep<'_> {
         let eta_seconds = (share > before).then(|| seconds * (1.0 - share) / (share - before));
         let progress = Progress { progress: share * 0.99, phase: "training", eta_seconds };
         let spent = Seconds { total: seconds, ..Seconds::default() };
-        let recorded = self.store.record_progress(self.claimed, &progress, &spent, &[], Vec::new());
+        let recorded = self.store.record_progress(self.claimed, &progress, &spent, Told::default());
         Ok(recorded.await?)
     }
 }

@@ -87,7 +87,8 @@ impl Notes {
 impl Reporter for TrialReporter {
     fn report(&mut self, event: Event) {
         match event {
-            Event::Phase(_) | Event::Step(_) => {}
+            // What a training shows on its way is in its card.
+            Event::Phase(_) | Event::Step(_) | Event::Warning(_) => {}
             Event::Epoch(report, validation) => {
                 self.epochs[self.position].store(report.epoch, Ordering::Relaxed);
                 self.notes.epoch(&report, validation.as_deref());
