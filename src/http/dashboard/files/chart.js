@@ -169,8 +169,10 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
     });
     svg.append(inner);
     for (const note of now.layout.annotations ?? []) {
-      if (!inView(note.x)) continue;
-      const place = px(note.x);
+      // On a logarithmic axis Plotly's notes stand at logarithms.
+      const at = logX ? 10 ** note.x : note.x;
+      if (!inView(at)) continue;
+      const place = px(at);
       svg.append(s("text", { class: "said", x: place, y: box.top - 8, "text-anchor": place > box.right - 50 ? "end" : "middle" }, note.text));
     }
     return [svg, ...reader(svg, box, { x, px, look, traces, smoothed, logX })];
