@@ -231,7 +231,7 @@ pub struct PlotShape {
 /// A text at a place of a figure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlotNote {
-    /// Where it is.
+    /// Where it is; on a logarithmic axis the logarithm to base 10, unlike that of a line.
     pub x: f64,
     /// How high, as a share of the figure's height.
     pub y: f64,
@@ -276,6 +276,7 @@ impl PlotlyFigure {
             line,
         });
         let text = text.to_owned();
+        let x = if self.layout.xaxis.kind == "log" { x.log10() } else { x };
         self.layout.annotations.push(PlotNote { x, y: 1.0, yref, text, showarrow: false });
     }
 }

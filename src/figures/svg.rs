@@ -156,7 +156,9 @@ fn curves(out: &mut String, figure: &PlotlyFigure) {
         line(out, [at, plot.top], [at, plot.bottom], SOFT, " stroke-dasharray=\"2 4\"");
     }
     for note in &layout.annotations {
-        text(out, [plot.x(x.place(note.x)), plot.top - 5.0], "middle", SOFT, 12, &note.text);
+        let log = layout.xaxis.kind == "log";
+        let at = if log { 10_f64.powf(note.x) } else { note.x };
+        text(out, [plot.x(x.place(at)), plot.top - 5.0], "middle", SOFT, 12, &note.text);
     }
     for (at, trace) in traces.iter().enumerate() {
         scatter_trace(out, trace, COLORS[at % COLORS.len()], &place);

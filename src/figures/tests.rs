@@ -97,6 +97,24 @@ fn every_kind_is_drawn_as_xml_of_its_own() {
     assert!(drawn[4].contains("Nothing to show yet"));
 }
 
+/// Plotly places lines on a logarithmic axis by their values, and notes by logarithms.
+#[test]
+fn a_mark_stands_at_one_place_on_a_logarithmic_axis() {
+    let mut figure = PlotlyFigure::new("Rates", "rate", "loss");
+    figure.layout.xaxis.kind = "log".to_owned();
+    figure.data.push(Trace::Scatter(ScatterTrace::curve("c", [(0.001, 1.0), (1.0, 2.0)])));
+    figure.mark(0.01, "here");
+    assert_eq!(figure.layout.shapes[0].x0, 0.01);
+    assert!((figure.layout.annotations[0].x + 2.0).abs() < 1e-12);
+    let drawn = svg::svg(&figure);
+    let place = |before: &str, attribute: &str| -> f64 {
+        let element = drawn.lines().find(|line| line.contains(before)).unwrap();
+        let value = element.split(&format!("{attribute}=\"")).nth(1).unwrap();
+        value.split('"').next().unwrap().parse().unwrap()
+    };
+    assert_eq!(place("stroke-dasharray=\"2 4\"", "x1"), place(">here<", " x"));
+}
+
 #[test]
 fn figures_are_what_plotly_reads() {
     for figure in one_of_each() {

@@ -169,8 +169,10 @@ export function chart(figure, { tools = false, height = 260, title = true } = {}
     });
     svg.append(inner);
     for (const note of now.layout.annotations ?? []) {
-      if (!inView(note.x)) continue;
-      const place = px(note.x);
+      // On a logarithmic axis Plotly's notes stand at logarithms.
+      const at = logX ? 10 ** note.x : note.x;
+      if (!inView(at)) continue;
+      const place = px(at);
       svg.append(s("text", { class: "said", x: place, y: box.top - 8, "text-anchor": place > box.right - 50 ? "end" : "middle" }, note.text));
     }
     return [svg, ...reader(svg, box, { x, px, look, traces, smoothed, logX })];
@@ -298,7 +300,7 @@ function bars(figure, width) {
   trace.x.forEach((v, i) => {
     const y = box.top + i * row + row / 2;
     svg.append(s("rect", { class: "bar-fill", x: box.left, y: y - 9, width: Math.max(1, px(v) - box.left), height: 18, rx: 3 }),
-      s("text", { class: "said", x: box.left - 10, y: y + 4, "text-anchor": "end" }, trace.y[i]));
+      s("text", { class: "said", x: box.left - 10, y: y + 4, "text-anchor": "end" }, width < 560 ? trace.y[i].split(".").pop().replaceAll("_", " ") : trace.y[i], s("title", {}, trace.y[i])));
     if (trace.error_x) svg.append(s("line", { class: "whisker", x1: px(v - trace.error_x.arrayminus[i]), x2: px(v + trace.error_x.array[i]), y1: y, y2: y }));
   });
   return [svg];
@@ -337,7 +339,7 @@ function parallel(figure, width, height) {
     const anchor = at === 0 ? "start" : at === axes.length - 1 ? "end" : "middle";
     const g = s("g", { class: "grid" }, s("line", { class: "axis", x1: px(at), x2: px(at), y1: box.top, y2: box.bottom }));
     const label = one.label.split(".").pop().replaceAll("_", " ");
-    g.append(s("text", { class: "said", x: at === 0 ? 4 : at === axes.length - 1 ? width - 4 : px(at), y: 20 + (at % 2) * 0, "text-anchor": anchor }, label, s("title", {}, one.label)));
+    g.append(s("text", { class: "said", x: at === 0 ? 4 : at === axes.length - 1 ? width - 4 : px(at), y: width < 560 ? 14 + (at % 2) * 16 : 24, "text-anchor": anchor }, label, s("title", {}, one.label)));
     const marks = one.tickvals?.length ? one.tickvals : axes[at]?.ticks ?? [];
     for (const v of marks) g.append(s("text", { x: px(at) - 7, y: py(at, v) + 4, "text-anchor": "end" }, text(one, v)));
     svg.append(g);

@@ -35,7 +35,7 @@ export function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   let text;
-  if (size !== 0 && (size < 1e-4 || size >= 1e9)) text = value.toExponential(2).replace("e+", "e");
+  if (size !== 0 && (size < 1e-4 || size >= 1e9)) text = value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e");
   else if (Number.isInteger(value) || size >= 1000) text = grouped.format(value);
   else text = plain.format(value);
   return text.replace("-", MINUS);
