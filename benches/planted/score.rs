@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use whereof::arrays::Arrays;
 use whereof::clock::{Clock, ManualClock};
 use whereof::diagnose::experiment::{self, Outcome};
-use whereof::diagnose::finding::{Finding, Verdict};
+use whereof::diagnose::finding::{Finding, FindingStatus, Verdict};
 use whereof::diagnose::investigation;
 use whereof::diagnose::probe::{Change, Probe, changed};
 use whereof::diagnose::random_change::random_change;
+use whereof::diagnose::report::LimitationsReport;
 use whereof::diagnose::request::{DiagnoseBudget, DiagnoseRequest};
 use whereof::diagnose::workbench::Workbench;
 use whereof::learn::trainer::{EpochReport, Interrupt, StepReport};
@@ -74,6 +75,8 @@ pub struct Scored {
     pub random: f64,
     /// Trainings that the diagnosis took, in units of the original.
     pub runs: f64,
+    /// What it found, in its own words, with severities, and what came of the remedies.
+    pub told: Vec<String>,
 }
 
 impl Scored {
@@ -83,8 +86,9 @@ impl Scored {
     }
 }
 
-/// Scores a case; `None` where its data is not at hand.
-pub fn score(case: &Case, budget: f64) -> Result<Option<Scored>, Failure> {
+/// Scores a case; `None` where its data is not at hand. `alone` leaves out what a diagnosis is compared
+/// with.
+pub fn score(case: &Case, budget: f64, alone: bool) -> Result<Option<Scored>, Failure> {
     let Some(sound) = case.sound()? else { return Ok(None) };
     let (setup, strength) = trainable(case, &sound)?;
     let clock = ManualClock::at(0);
@@ -126,7 +130,7 @@ pub fn score(case: &Case, budget: f64) -> Result<Option<Scored>, Failure> {
         true => Some(fresh(&sound, &Change::new(), clock.as_ref())? - original),
         false => None,
     };
-    let random = match case.faults.is_empty() {
+    let random = match alone || case.faults.is_empty() {
         true => original,
         false => {
             let change = best_random(&bench, case.seed, report.scope.spent.runs, clock.as_ref())?;
@@ -143,10 +147,35 @@ pub fn score(case: &Case, budget: f64) -> Result<Option<Scored>, Failure> {
         report: diagnosed,
         alarms,
         verified,
-        rules: by_rules(case, &setup, &bench, original, clock.as_ref())?,
+        rules: match alone {
+            true => Verdicts { quality: original, ..Verdicts::default() },
+            false => by_rules(case, &setup, &bench, original, clock.as_ref())?,
+        },
         random,
         runs: report.scope.spent.runs,
+        told: told(&report),
     }))
+}
+
+/// A report in lines: what was found with what came of its remedy, then what was not looked at.
+fn told(report: &LimitationsReport) -> Vec<String> {
+    let found = report.findings.iter().filter(|f| f.status != FindingStatus::Pending).map(|f| {
+        let verdict = f.verification.as_ref().map_or(String::new(), |v| {
+            let advice = f.remedy.as_ref().map_or("", |remedy| remedy.advice.as_str());
+            format!(
+                " [{:?} with {} seeds: {:.4} → {:.4}, p {:.3}, random {:.4}: {advice}]",
+                v.verdict,
+                v.seeds.len(),
+                v.original,
+                v.remedy,
+                v.against_original.p_value_adjusted,
+                v.random_change,
+            )
+        });
+        format!("{:?} {} {:.3}: {}{verdict}", f.status, f.kind, f.severity, f.statement)
+    });
+    let missing = report.scope.not_looked_at.iter().map(|what| format!("not looked at: {what}"));
+    found.chain(missing).collect()
 }
 
 /// The case with its fault as strong as it can be for a model to come out.

@@ -57,12 +57,14 @@ impl Suspect for LossUnsuited {
                 let sign = Measurement::new(name, ratio).threshold(TAILS);
                 if ratio.is_nan() || ratio >= TAILS {
                     let statement = format!(
-                        "The squared loss suits: no few records rule it (mean absolute over root                          mean squared error {ratio:.2}, 0.80 for normal errors)."
+                        "The squared loss suits: no few records rule it (mean absolute over root \
+                         mean squared error {ratio:.2}, 0.80 for normal errors)."
                     );
                     return Suspicion::unfounded(sign, TAILS, statement);
                 }
                 let cause = format!(
-                    "The squared loss is ruled by a few outliers (mean absolute over root mean                      squared error {ratio:.2}, 0.80 for normal errors)"
+                    "The squared loss is ruled by a few outliers (mean absolute over root mean \
+                     squared error {ratio:.2}, 0.80 for normal errors)"
                 );
                 try_instead(cause, sign, ("huber", json!({"type": "huber"})), usual::weight(0.5))
             }
