@@ -23,6 +23,7 @@ use whereof::task::MetricsReport;
 use super::Failure;
 use super::cases::Case;
 use super::data::Setup;
+use super::faults::Harm;
 use super::records::judged;
 use super::rules;
 
@@ -30,6 +31,8 @@ use super::rules;
 const FRESH: [u64; 5] = [9_001, 9_002, 9_003, 9_004, 9_005];
 /// Accuracy or R² that a setting must cost to be a limitation.
 pub const HARM: f64 = 0.02;
+/// Mean distance of confidence from accuracy that is one.
+pub const OFF: f64 = 0.05;
 /// Strengths that a fault is planted with, until a model comes out.
 const STRENGTHS: [f64; 6] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1];
 /// Findings about what the future may bring, which a sound training may have.
@@ -57,8 +60,10 @@ pub struct Scored {
     pub group: String,
     /// Whether nothing was planted.
     pub sound: bool,
-    /// What the fault costs, in accuracy or R²; `None` where that is not asked.
+    /// What the fault costs, in accuracy or R², or of confidence; `None` where that is not asked.
     pub harm: Option<f64>,
+    /// What it must cost to count.
+    pub least: f64,
     /// How strongly it could be planted, in (0, 1].
     pub strength: f64,
     /// Accuracy or R² of the original training.
@@ -82,7 +87,7 @@ pub struct Scored {
 impl Scored {
     /// Whether it counts: a setting that costs nothing is no limitation.
     pub fn counts(&self) -> bool {
-        self.harm.is_none_or(|harm| harm >= HARM)
+        self.harm.is_none_or(|harm| harm >= self.least)
     }
 }
 
@@ -126,14 +131,21 @@ pub fn score(case: &Case, budget: f64, alone: bool) -> Result<Option<Scored>, Fa
     let first = kinds.first().is_some_and(|kind| case.faults.iter().any(|f| names(f.kinds, kind)));
     let diagnosed = Verdicts { found: kinds, all, first, quality: quality.unwrap_or(original) };
 
-    let harm = match case.faults.iter().any(|fault| fault.must_harm) {
-        true => Some(fresh(&sound, &Change::new(), clock.as_ref())? - original),
-        false => None,
+    let asked = |harm: Harm| case.faults.iter().any(|fault| fault.harm == harm);
+    let harm = if asked(Harm::Quality) {
+        Some(fresh(&sound, &Change::new(), clock.as_ref())? - original)
+    } else if asked(Harm::Confidence) {
+        Some(miscalibration(&setup, clock.as_ref())?)
+    } else {
+        None
     };
     let random = match alone || case.faults.is_empty() {
         true => original,
         false => {
-            let change = best_random(&bench, case.seed, report.scope.spent.runs, clock.as_ref())?;
+            // As many epochs as the diagnosis took.
+            let spent = report.scope.spent;
+            let runs = spent.epochs as f64 / setup.spec.training.epochs.max(1) as f64;
+            let change = best_random(&bench, case.seed, runs.max(spent.runs), clock.as_ref())?;
             change.map_or(Ok(original), |change| fresh(&setup, &change, clock.as_ref()))?
         }
     };
@@ -142,6 +154,7 @@ pub fn score(case: &Case, budget: f64, alone: bool) -> Result<Option<Scored>, Fa
         group: case.group.clone(),
         sound: case.faults.is_empty(),
         harm,
+        least: if asked(Harm::Quality) { HARM } else { OFF },
         strength,
         original,
         report: diagnosed,
@@ -206,6 +219,20 @@ fn fresh(setup: &Setup, change: &Change, clock: &dyn Clock) -> Result<f64, Failu
     };
     let qualities: Vec<f64> = FRESH.into_par_iter().map(quality).collect();
     Ok(qualities.iter().sum::<f64>() / qualities.len() as f64)
+}
+
+/// How far stated confidence is from accuracy, on the judges' records, mean over the same seeds.
+fn miscalibration(setup: &Setup, clock: &dyn Clock) -> Result<f64, Failure> {
+    let table = judged(setup);
+    let off = |seed: u64| {
+        let mut spec = setup.spec.clone();
+        spec.training.seed = seed;
+        let reliability =
+            train(&spec, table.clone(), clock).ok()?.model.card.calibration.reliability?;
+        Some(reliability.after.unwrap_or(reliability.before).ece)
+    };
+    let off: Vec<f64> = FRESH.into_par_iter().filter_map(off).collect();
+    Ok(off.iter().sum::<f64>() / off.len().max(1) as f64)
 }
 
 /// Of as many random changes as the diagnosis took trainings, the one that does best on the validation

@@ -1,10 +1,12 @@
 //! Whether remedies help: each is trained with several seeds, and compared on the same test records with
 //! the original and with random changes of equal cost.
 
+use serde_json::Value;
+
 use super::experiment::Outcome;
 use super::finding::{Finding, FindingStatus, SeedDifference, Verdict, Verification};
 use super::known::Known;
-use super::probe::{Change, Probe};
+use super::probe::{Change, Probe, Selection};
 use super::random_change::random_change;
 use super::{Wanted, report};
 use crate::eval::paired::holm;
@@ -13,10 +15,13 @@ use crate::random::keyed;
 
 /// p-value below which a difference counts, after correction.
 const ALPHA: f64 = 0.05;
-/// Looks at a remedy: with the seeds asked for, and where that does not tell, with twice as many. A
-/// p-value counts this many times in each, so that both together keep the level: a fifth of it is spent
-/// on the first look, the rest on the second (alpha spending; Bonferroni).
-const LOOKS: [f64; 2] = [5.0, 1.25];
+/// Looks at a remedy: with the seeds asked for, and where that does not tell, with twice as many of the
+/// remedy and the original. A p-value counts this many times in each, so that both together keep the
+/// level (Bonferroni).
+pub const LOOKS: [f64; 2] = [2.0, 2.0];
+
+/// The field of the columns that a model reads.
+const FEATURES: &str = "task.features";
 
 /// The trainings of a remedy that is tried, with a number of seeds.
 struct Trial<'a> {
@@ -51,7 +56,33 @@ pub fn candidates(findings: &[Finding], most: usize) -> Vec<usize> {
 /// Whether training again cannot tell if a change helps: other columns or another split are other
 /// measurements, and a calibrator changes no answer.
 fn untold(path: &str) -> bool {
-    ["task.", "split.", "calibrator"].iter().any(|start| path.starts_with(start))
+    let start = |start: &&str| path.starts_with(*start);
+    path != FEATURES && ["task.", "split.", "calibrator"].iter().any(|name| start(&name))
+}
+
+/// What a remedy is judged on. One that leaves out columns is judged as if these were not known yet when
+/// a prediction is wanted, which is why it leaves them out.
+fn judged_on(known: &Known<'_>, remedy: &Change) -> Selection {
+    let Some(left) = remedy.get(FEATURES).and_then(Value::as_array) else { return Selection::All };
+    let names = known.bench.table.inputs.iter().map(|column| &column.name);
+    let gone = names.filter(|name| !left.iter().any(|left| left == *name));
+    Selection::Lacking { columns: gone.cloned().collect() }
+}
+
+/// A training of an arm.
+fn trained(records: &Selection, change: &Change, seed: u64) -> Probe {
+    Probe::original(seed).changed(change).on(records.clone())
+}
+
+/// What came of an arm, if all of it ran.
+fn arm<'a>(
+    known: &Known<'a>,
+    records: &Selection,
+    seeds: usize,
+    change: impl Fn(u64) -> Change,
+) -> Option<Vec<(u64, &'a Outcome)>> {
+    let of = |seed: u64| Some((seed, known.of(&trained(records, &change(seed), seed))?));
+    known.seeds(seeds).into_iter().map(of).collect()
 }
 
 /// The random change that a seed's training of a remedy is compared with.
@@ -62,14 +93,15 @@ fn random_of(known: &Known<'_>, remedy: &Change, seed: u64) -> Change {
 
 /// The trainings that a look at a remedy with so many seeds still takes.
 pub fn wants(known: &Known<'_>, remedy: &Change, seeds: usize) -> Vec<Wanted> {
+    let records = judged_on(known, remedy);
     let mut wanted = Vec::new();
-    for seed in known.seeds(seeds) {
-        let probes = [
-            Probe::original(seed),
-            Probe::original(seed).changed(remedy),
-            Probe::original(seed).changed(&random_of(known, remedy, seed)),
-        ];
-        let missing = probes.into_iter().filter(|probe| known.of(probe).is_none());
+    for (at, seed) in known.seeds(seeds).into_iter().enumerate() {
+        let mut changes = vec![Change::new(), remedy.clone()];
+        if at < known.request.seeds {
+            changes.push(random_of(known, remedy, seed));
+        }
+        let probes = changes.iter().map(|change| trained(&records, change, seed));
+        let missing = probes.filter(|probe| known.of(probe).is_none());
         wanted.extend(missing.map(|probe| Wanted::new(probe, 1.0)));
     }
     wanted
@@ -88,9 +120,11 @@ pub fn verify(
         let Some(remedy) = &findings[at].remedy else { continue };
         let looks = (1..=LOOKS.len()).rev().map(|look| look * first);
         let trial = looks.into_iter().find_map(|seeds| {
-            let original = known.over_seeds(seeds, |_| Change::new())?;
-            let remedied = known.over_seeds(seeds, |_| remedy.change.clone())?;
-            let random = known.over_seeds(seeds, |seed| random_of(known, &remedy.change, seed))?;
+            let records = judged_on(known, &remedy.change);
+            let original = arm(known, &records, seeds, |_| Change::new())?;
+            let remedied = arm(known, &records, seeds, |_| remedy.change.clone())?;
+            let random =
+                arm(known, &records, first, |seed| random_of(known, &remedy.change, seed))?;
             Some((seeds, original, remedied, random))
         });
         let Some((seeds, original, remedy, random)) = trial else { continue };
@@ -177,7 +211,11 @@ fn verification(
         against_original: told(&against_original, p_original),
         against_random: told(&against_random, p_random),
         remedies_tried,
-        random_changes: seeds.iter().map(|seed| random_of(known, change, *seed)).collect(),
+        random_changes: random.iter().map(|(seed, _)| random_of(known, change, *seed)).collect(),
+        lacking: match judged_on(known, change) {
+            Selection::Lacking { columns } => columns,
+            _ => Vec::new(),
+        },
         runs: remedy.iter().map(|(_, outcome)| outcome.run.clone()).collect(),
         seeds,
     }

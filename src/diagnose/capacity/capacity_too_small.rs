@@ -128,9 +128,8 @@ impl Suspect for TooSmall {
             ),
         };
         let mut case = Case::new(cause, sign)
-            .likely(if small < 0.0 { 0.6 } else { 0.2 }, usual::weight(2.0 * small))
-            .trying(with, remedy)
-            .over_seeds();
+            .likely(if small < 0.0 { 0.9 } else { 0.2 }, usual::weight(2.0 * small))
+            .trying(with, remedy);
         case.by_training = true;
         Suspicion::Case(case)
     }

@@ -66,7 +66,8 @@ fn a_model_of_few_records_has_too_little_data() {
     spec.training.epochs = 60;
     let (found, trainings) = finding("too_little_data", &spec, wide(6000));
     check(&found, FindingStatus::Found);
-    assert_eq!(trainings, 5);
+    // Four sizes, and two more seeds of all records and three of half of them, at as many steps.
+    assert_eq!(trainings, 9);
     assert!(found.statement.contains("twice the 120 training records"), "{}", found.statement);
     let twice = &found.evidence[0];
     assert!(twice.value > Some(0.1) && twice.interval.is_some(), "{twice:?}");
