@@ -105,12 +105,12 @@ pub static FAULTS: &[Fault] = &[
         ..SETTING
     },
     Fault {
-        name: "256-256 units without early stopping",
+        name: "128-128 units without early stopping",
         kinds: &["capacity_too_large", "memorizes"],
         bases: &[Base::Overlap, Base::Wine],
-        records: 500,
+        records: 300,
         plant: |setup, _, _| {
-            set(setup, "network.hidden", json!([256, 256]))?;
+            set(setup, "network.hidden", json!([128, 128]))?;
             set(setup, "training.early_stopping", Value::Null)?;
             set(setup, "training.epochs", 60)
         },

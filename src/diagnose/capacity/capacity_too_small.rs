@@ -65,6 +65,11 @@ impl Suspect for TooSmall {
             };
             return Suspicion::unfounded(sign, SHOWN, statement);
         }
+        if signs::few_epochs(known) {
+            let statement =
+                "Whether the network is large enough does not show after hardly any steps.";
+            return Suspicion::unfounded(sign, SHOWN, statement);
+        }
         let now = hidden(known);
         let next = larger(&now);
         let network = json!(next);

@@ -3,10 +3,13 @@
 
 use serde_json::json;
 
+use crate::diagnose::capacity::capacity_too_large::TooLarge;
 use crate::diagnose::experiment::Outcome;
 use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
 use crate::diagnose::probe::{Change, Probe, Selection};
+use crate::diagnose::signs::Errors;
+use crate::diagnose::suspect::Suspect;
 use crate::diagnose::{Diagnosis, Wanted};
 use crate::eval::learning_curve::{
     CurveForecast, CurvePoint, FORECAST_FACTORS, LearningCurve, NoLearningCurve, fit_learning_curve,
@@ -22,6 +25,9 @@ const SHARES: [f64; 3] = [0.125, 0.25, 0.5];
 const MATTERS: f64 = 0.1;
 /// Share of all records, or of the variance, that it must be as well: below, nobody sees it.
 const SEEN: f64 = 0.02;
+/// What the training error must lie below the validation error, where no smaller or more regularised
+/// network does better, for the records to be what is lacking.
+const GAP: f64 = 0.1;
 /// Seeds that decide whether the second half of the records has brought something.
 const SEEDS: usize = 3;
 /// Standard errors by which the last doubling must have done better.
@@ -86,6 +92,15 @@ fn brought(known: &Known<'_>) -> Option<Result<SeedComparison, NoSeedComparison>
     let half: Vec<(u64, &Outcome)> = half.collect::<Option<_>>()?;
     let all = known.over_seeds(SEEDS, |_| Change::new())?;
     Some(known.compare(&half, &all))
+}
+
+/// Training and validation error where they are far apart and nothing but records would bring them
+/// together: a smaller and a more regularised network were tried and do no better.
+fn overfits(known: &Known<'_>) -> Option<Errors> {
+    let errors = Errors::of(known, known.original()?)?;
+    let far = errors.apart() && errors.gap() >= 0.5 && errors.validation - errors.train >= GAP;
+    let tried = TooLarge.conclude(known)?.status == FindingStatus::NotFound;
+    (far && tried && TooLarge.possible(known)).then_some(errors)
 }
 
 /// Why there is no curve, in words.
@@ -183,6 +198,36 @@ impl TooLittleData {
     }
 }
 
+impl TooLittleData {
+    /// A finding, unless training and validation error say otherwise.
+    fn or_overfits(&self, known: &Known<'_>, finding: Finding) -> Finding {
+        let Some(errors) = overfits(known) else { return finding };
+        let records = known.bench.parts.train.len();
+        let statement = format!(
+            "The model has too few records to learn from: its error is {:.1} % on the {records} records \
+             that trained it and {:.1} % on the validation records, and neither a smaller nor a more \
+             regularised network does better.",
+            100.0 * errors.train,
+            100.0 * errors.validation
+        );
+        let gap =
+            Measurement::new("validation less training error", errors.validation - errors.train);
+        let found = Finding { status: FindingStatus::Found, statement, ..finding };
+        // With n records the gap is about as 1/√n: four times as many halve it.
+        found
+            .measured(gap.threshold(GAP))
+            .severity(errors.gap() / 2.0)
+            .remedy(Remedy::data(advice(records), Vec::new()))
+    }
+}
+
+/// What to do about it.
+fn advice(records: usize) -> String {
+    format!(
+        "add about {records} labelled records of the same kind to the training split, and train again"
+    )
+}
+
 impl Diagnosis for TooLittleData {
     fn kind(&self) -> &'static str {
         "too_little_data"
@@ -232,7 +277,8 @@ impl Diagnosis for TooLittleData {
             Err(why) => {
                 let statement = format!("Not measured: {}: {why}.", self.about());
                 let status = FindingStatus::NotMeasured;
-                return Some(Finding::new(self.kind(), self.area(), status, statement));
+                let finding = Finding::new(self.kind(), self.area(), status, statement);
+                return Some(self.or_overfits(known, finding));
             }
         };
         let records = curve.fitted.largest;
@@ -247,7 +293,8 @@ impl Diagnosis for TooLittleData {
                  training records would take away about {:.0} % of the errors.",
                 100.0 * share.max(0.0)
             );
-            return Some(self.measured(FindingStatus::NotFound, statement, &curve));
+            let finding = self.measured(FindingStatus::NotFound, statement, &curve);
+            return Some(self.or_overfits(known, finding));
         }
         let brought = match brought(known)? {
             Ok(brought) => brought,
@@ -273,7 +320,7 @@ impl Diagnosis for TooLittleData {
                  do about as well when they are trained for as many steps."
             );
             let finding = self.measured(FindingStatus::NotFound, statement, &curve);
-            return Some(finding.measured(evidence));
+            return Some(self.or_overfits(known, finding.measured(evidence)));
         }
         let statement = format!(
             "The model has too few records to learn from: the second half of them took away {:.0} % of its \
@@ -285,12 +332,12 @@ impl Diagnosis for TooLittleData {
             100.0 * high.min(1.0)
         );
         let (four_times, _) = Curve::taken(now, later.get(1)?);
-        let advice = format!(
-            "add about {records} labelled records of the same kind to the training split, and train \
-             again"
-        );
         let finding = self.measured(FindingStatus::Found, statement, &curve).measured(evidence);
         let next = 1.0 - (1.0 - taken).powi(2);
-        Some(finding.severity(four_times.max(next)).remedy(Remedy::data(advice, Vec::new())))
+        Some(
+            finding
+                .severity(four_times.max(next))
+                .remedy(Remedy::data(advice(records), Vec::new())),
+        )
     }
 }
