@@ -300,7 +300,12 @@ fn validation(outcome: &Outcome) -> Option<f64> {
     outcome.trained.as_ref()?.card.metrics.validation.as_ref()?.quality()
 }
 
-fn train(spec: &TrainSpec, table: TrainingTable, clock: &dyn Clock) -> Result<Fitted, Failure> {
+fn train(spec: &TrainSpec, mut table: TrainingTable, clock: &dyn Clock) -> Result<Fitted, Failure> {
+    // A change may leave out columns.
+    let columns = spec.task.input_columns();
+    if !columns.is_empty() {
+        table.inputs.retain(|column| columns.contains(&column.name.as_str()));
+    }
     Ok(fit(spec, (table, None), Vec::new(), clock, &mut Unheard, None)?)
 }
 

@@ -166,7 +166,7 @@ pub struct Verification {
     pub against_original: SeedDifference,
     /// The remedy against the random changes.
     pub against_random: SeedDifference,
-    /// Remedies that were tried in this report, for which the p-values are corrected (Holm 1979).
+    /// Remedies that were tried in this report.
     pub remedies_tried: usize,
     /// The random changes: what each seed's training set instead.
     #[schema(value_type = Vec<BTreeMap<String, Object>>)]
@@ -188,8 +188,8 @@ pub struct SeedDifference {
     pub interval: [f64; 2],
     /// Two-sided p-value of "no difference".
     pub p_value: f64,
-    /// The same, corrected for the remedies tried (Holm 1979) and for a second look with more seeds:
-    /// times 2 in each.
+    /// The same, corrected for the remedies that may be tried (fallback procedure, Wiens 2003: four
+    /// fifths of the level for the first) and for a second look with more seeds: times 2 in each.
     pub p_value_adjusted: f64,
 }
 

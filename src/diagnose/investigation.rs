@@ -23,6 +23,8 @@ use crate::task::MetricsReport;
 
 /// Share of the budget that looking for limitations may take; the rest is for trying remedies.
 const LOOKING: f64 = 0.55;
+/// The same while nothing is found whose remedy could be tried.
+const UNFOUND: f64 = 0.75;
 /// Severity of a finding whose remedy comes before all that may be found beside it: where one cause
 /// makes most of the errors, what else is wrong shows when it is gone.
 const DECISIVE: f64 = 0.5;
@@ -220,10 +222,15 @@ fn price(known: &Known<'_>, wanted: &[Wanted], running: &[Probe]) -> f64 {
 fn looking_until(known: &Known<'_>, findings: &[Finding], spent: f64, running: &[Probe]) -> f64 {
     let runs = known.request.budget.runs;
     let usual = runs * LOOKING;
-    let Some(first) = verify::candidates(findings, known.request.remedies.min(1)).pop() else {
-        return usual;
-    };
-    let Some(remedy) = &findings[first].remedy else { return usual };
+    let candidate = verify::candidates(findings, known.request.remedies.min(1)).pop();
+    let remedy = candidate.and_then(|at| Some((at, findings[at].remedy.as_ref()?)));
+    // What confirms a finding over seeds serves to try its remedy too.
+    let Some((first, remedy)) = remedy else { return runs * UNFOUND };
+    let mut tried = findings.to_vec();
+    let open = verify::verify(known, &mut tried, &[first]);
+    if tried[first].verification.is_some() && open.is_empty() {
+        return runs;
+    }
     let looks = verify::wants(known, &remedy.change, verify::LOOKS.len() * known.request.seeds);
     let left = runs - price(known, &looks, running);
     if findings[first].severity >= DECISIVE { left.max(spent) } else { usual.max(left) }

@@ -14,6 +14,8 @@ use crate::task::MetricsReport;
 /// Standard errors by which a single training must do better to count as better.
 const STANDARD_ERRORS: f64 = 2.0;
 
+/// Standard errors from which on more seeds may tell.
+const PROMISING: f64 = 0.7;
 /// Share of the errors that a change must take away for records to be judged with it.
 const MENDS: f64 = 0.5;
 
@@ -51,6 +53,11 @@ impl Gain {
     /// Whether the change does better by more than chance explains.
     pub fn helps(&self) -> bool {
         self.original - self.changed > STANDARD_ERRORS * self.standard_error
+    }
+
+    /// Whether it does better by so much that more seeds may show it.
+    pub fn leans(&self) -> bool {
+        self.original - self.changed > PROMISING * self.standard_error
     }
 
     /// Whether it does worse by more than chance explains.

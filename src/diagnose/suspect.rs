@@ -17,10 +17,12 @@ const MATTERS_OF_VARIANCE: f64 = 0.01;
 const SEEDS: usize = 3;
 /// Share of the errors that is more than such luck.
 const DECIDES: f64 = 0.5;
-/// Worth of the trainings that confirm what one training promises, at least.
-const CONFIRMS: f64 = 0.3;
-/// Standard errors from which on it is promising.
-const PROMISING: f64 = 0.7;
+/// Seeds that decide where these do not tell.
+const MORE_SEEDS: usize = 6;
+/// Worth of the trainings that confirm what one training promises, at least, ...
+const CONFIRMS: f64 = 0.5;
+/// ... and of those that decide where some did not tell.
+const UNCLEAR: f64 = 0.1;
 /// Points of a curve in a figure at most.
 const POINTS: usize = 200;
 
@@ -153,18 +155,21 @@ impl Case {
         }
         let best = gains.into_iter().min_by(|a, b| a.1.changed.total_cmp(&b.1.changed));
         let Some((trial, single)) = best else { return Judgement::Blind };
-        let promising = single.share() >= MATTERS
-            && single.original - single.changed > PROMISING * single.standard_error;
+        let promising = single.share() >= MATTERS && single.leans();
         let decided = single.helps() && single.share() >= DECIDES;
         if !promising || decided {
             return Judgement::Tried { trial, gain: single, seeds: 1 };
         }
-        match gain(trial, SEEDS) {
-            Some(gain) => Judgement::Tried { trial, gain, seeds: SEEDS },
+        let unclear = |gain: &Gain| !gain.helps() && gain.share() >= MATTERS && gain.leans();
+        let more = gain(trial, SEEDS).is_some_and(|gain| unclear(&gain));
+        let seeds = if more { MORE_SEEDS } else { SEEDS };
+        match gain(trial, seeds) {
+            Some(gain) => Judgement::Tried { trial, gain, seeds },
             None => {
-                let worth = self.worth.max(CONFIRMS);
+                // More of what did not tell comes last.
+                let worth = if more { UNCLEAR } else { self.worth.max(CONFIRMS) };
                 let both = known
-                    .seeds(SEEDS)
+                    .seeds(seeds)
                     .into_iter()
                     .flat_map(|seed| [Probe::original(seed), Self::probe(known, trial, seed)]);
                 Judgement::Needs(both.map(|probe| Wanted::new(probe, worth)).collect())
