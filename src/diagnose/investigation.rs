@@ -29,7 +29,7 @@ const UNFOUND: f64 = 0.75;
 /// makes most of the errors, what else is wrong shows when it is gone.
 const DECISIVE: f64 = 0.5;
 /// Share of the most useful probe's worth below which others wait for what it tells.
-const WAITS: f64 = 0.4;
+const WAITS: f64 = 0.5;
 
 /// A probe that ran.
 #[derive(Debug, Clone)]

@@ -20,6 +20,8 @@ pub struct TooSmall;
 const SHOWN: f64 = 0.5;
 /// Units of a layer that are usual.
 const UNITS: [f64; 2] = [32.0, 1024.0];
+/// Powers of ten below what is usual from which on a layer has hardly any units.
+const HARDLY_ANY: f64 = -1.0;
 /// Epochs without improvement, after which a larger network stops.
 const PATIENCE: usize = 10;
 
@@ -72,6 +74,10 @@ impl Suspect for TooSmall {
         }
         let now = hidden(known);
         let next = larger(&now);
+        let width = now.iter().copied().max().unwrap_or(0) as f64;
+        let small = usual::decades_outside(width.max(1.0), UNITS);
+        // A network of hardly any units does better with more of them in the same epochs.
+        let early = early && small > HARDLY_ANY;
         let network = json!(next);
         let mut fields: Vec<(&'static str, Value)> = vec![("network.hidden", network)];
         let mut with = widths(&next);
@@ -115,8 +121,6 @@ impl Suspect for TooSmall {
             );
             return Suspicion::unfounded(Measurement::new(name, beyond), MATTERS, statement);
         }
-        let width = now.iter().copied().max().unwrap_or(0) as f64;
-        let small = usual::decades_outside(width.max(1.0), UNITS);
         let cause = format!(
             "The network is too small: with {} it makes {:.1} % mistakes even on the records that \
              trained it",

@@ -106,16 +106,6 @@ fn folds<'a>(known: &Known<'a>, change: &Change) -> Option<Vec<&'a Outcome>> {
     (0..FOLDS).map(|fold| known.of(&probe(known, change, fold))).collect()
 }
 
-/// What the models that judge are trained with: as the model itself where that can judge, otherwise with
-/// the change that mends it.
-fn course(known: &Known<'_>) -> Change {
-    let own = Change::new();
-    match folds(known, &own).map(|outcomes| judge(known, &outcomes)) {
-        Some(Ok(_)) => own,
-        _ => known.mended(),
-    }
-}
-
 /// Whether the model itself is too weak to judge, and nothing that mends it is known.
 fn is_weak(known: &Known<'_>) -> bool {
     let error = known.original().and_then(|original| known.validation_error(original));
@@ -203,7 +193,8 @@ impl Diagnosis for LabelNoise {
         if most_errors(known).is_some_and(|most| most < MATTERS) {
             return Vec::new();
         }
-        let change = course(known);
+        // A poor model judges poorly: what takes away most of its errors comes first.
+        let change = known.mended();
         if change.is_empty() && is_weak(known) && folds(known, &change).is_none() {
             return Vec::new();
         }
@@ -223,7 +214,7 @@ impl Diagnosis for LabelNoise {
                     .smallest_effect(most),
             );
         }
-        let change = course(known);
+        let change = known.mended();
         let Some(outcomes) = folds(known, &change) else {
             let weak = "the model itself is wrong on too many records to judge labels";
             return is_weak(known).then(|| self.unknown(weak));
