@@ -17,7 +17,7 @@ const STANDARD_ERRORS: f64 = 2.0;
 /// Standard errors from which on more seeds may tell.
 const PROMISING: f64 = 0.7;
 /// Share of the errors that a change must take away for records to be judged with it.
-const MENDS: f64 = 0.5;
+const MENDS: f64 = 1.0 / 3.0;
 
 /// What is known so far.
 #[derive(Clone, Copy)]
@@ -291,7 +291,7 @@ impl<'a> Known<'a> {
     }
 
     /// The change that a training needs before its records can be judged by it: of those that take away
-    /// at least half of the errors, the best one; nothing where none does. Once records are judged by a
+    /// at least a third of the errors, the best one; nothing where none does. Once records are judged by a
     /// change it stays.
     pub fn mended(&self) -> Change {
         let probes = || self.outcomes.keys().filter_map(|key| serde_json::from_str(key).ok());

@@ -23,8 +23,6 @@ const SURE: f64 = 1.0 / 3.0;
 const MATTERS: f64 = 0.02;
 /// Share of the disagreement with all records that must be with the surest: hard records are not sure.
 const EVEN: f64 = 0.45;
-/// Share of the disagreement with the surest third that must be with its surer half.
-const RESTS: f64 = 0.6;
 /// Errors, as a share of those of always naming the commonest label, above which a model cannot judge.
 const WEAK: f64 = 0.6;
 /// Confidence above which a 32-bit probability no longer ranks.
@@ -228,9 +226,6 @@ impl Diagnosis for LabelNoise {
         let estimate: Option<Estimate> = confident_learning(&judged.probabilities, &judged.given);
         let disagreed = judged.count(sure);
         let floor = judged.share(sure);
-        // Disagreement with hard records falls to nothing where models are surest; with wrong labels it
-        // comes to rest.
-        let rests = judged.share(judged.surest(SURE / 2.0)) >= RESTS * floor;
         let (low, high) = wilson(disagreed, sure.len() as u64);
         let runs: Vec<&String> = outcomes.iter().map(|outcome| &outcome.run).collect();
         let mut evidence = vec![
@@ -256,7 +251,7 @@ impl Diagnosis for LabelNoise {
         let with = |finding: Finding| {
             evidence.iter().cloned().fold(finding, Finding::measured).figure(figure(&judged))
         };
-        if low < MATTERS || (floor < EVEN * all && !rests) {
+        if low < MATTERS || floor < EVEN * all {
             let statement = format!(
                 "No sign of wrong labels: where models of other records are surest, they disagree with \
                  {:.1} % of the labels, and with {:.1} % of all. Hard records explain that.",

@@ -265,7 +265,7 @@ impl Diagnosis for TooLittleData {
     fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
         if !known.mended().is_empty() {
             let statement = format!(
-                "Not measured: {} (another setting takes away more than half of the errors; what more \
+                "Not measured: {} (another setting takes away more than a third of the errors; what more \
                  records would bring shows with it)",
                 self.about()
             );
