@@ -3,7 +3,8 @@
 //! nothing, and what are its verified remedies worth, on records and seeds that it never saw? Beside it
 //! stand AutoTrainer's symptom rules, and as many random changes as the diagnosis took trainings.
 //!
-//! `cargo bench --bench planted -- [--half development|final] [--only FAULT] [--cases N] [--runs R]`.
+//! `cargo bench --bench planted -- [--half development|final] [--only FAULT] [--cases N] [--runs R]
+//! [--alone] [--told]`.
 //! `FAULT` is a part of a fault's name, or `nothing` for the sound trainings; `R` is the budget of a
 //! diagnosis in trainings. A run of a whole half writes its tables into `PLANTED.md`. What needs
 //! `../shared/data` is left out where that is not there.
@@ -59,6 +60,12 @@ struct Arguments {
     /// Budget of a diagnosis, in trainings.
     #[arg(long, default_value_t = 20.0)]
     runs: f64,
+    /// Only the diagnosis: neither rules nor random changes beside it.
+    #[arg(long)]
+    alone: bool,
+    /// Tell what each report says.
+    #[arg(long)]
+    told: bool,
     /// Cargo says so.
     #[arg(long, hide = true)]
     bench: bool,
@@ -90,7 +97,7 @@ fn main() -> Result<(), Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build()?;
     let scored: Vec<Result<Option<Scored>, Failure>> = pool.install(|| {
         // One by one, so that none waits for the cases of another thread's share.
-        chosen.par_iter().with_max_len(1).map(|case| one(case, arguments.runs)).collect()
+        chosen.par_iter().with_max_len(1).map(|case| one(case, &arguments)).collect()
     });
     let failed = scored.iter().filter(|scored| scored.is_err()).count();
     let absent = scored.iter().filter(|scored| matches!(scored, Ok(None))).count();
@@ -114,17 +121,21 @@ fn main() -> Result<(), Failure> {
     if failed > 0 {
         return Err(format!("{failed} cases could not be scored; see above").into());
     }
-    if arguments.only.is_none() && arguments.cases.is_none() {
+    if arguments.only.is_none() && arguments.cases.is_none() && !arguments.alone {
         write(arguments.half, &text)?;
     }
     Ok(())
 }
 
 /// Scores a case and tells of it.
-fn one(case: &Case, runs: f64) -> Result<Option<Scored>, Failure> {
-    let scored = score(case, runs);
+fn one(case: &Case, arguments: &Arguments) -> Result<Option<Scored>, Failure> {
+    let scored = score(case, arguments.runs, arguments.alone);
     match &scored {
-        Ok(Some(scored)) => println!("{}", table::line(scored)),
+        Ok(Some(scored)) => {
+            let told = scored.told.iter().filter(|_| arguments.told);
+            let told: String = told.map(|line| format!("\n    {line}")).collect();
+            println!("{}{told}", table::line(scored));
+        }
         Ok(None) => println!("absent   {}", case.name()),
         Err(error) => println!("FAILED   {}: {error}", case.name()),
     }

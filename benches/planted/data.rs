@@ -171,13 +171,13 @@ impl Base {
         let target = names.last();
         let (hidden, rate, epochs) = match self {
             Self::Clusters | Self::FourClasses => (vec![32, 32], 0.005, 30),
-            Self::Overlap => (vec![8], 0.005, 20),
+            Self::Overlap => (vec![16], 0.01, 30),
             Self::Blobs => (vec![16], 0.01, 30),
             Self::Circles | Self::Moons => (vec![16, 16], 0.01, 40),
             Self::Sine => (vec![32, 32], 0.01, 60),
             Self::Friedman => (vec![32, 32], 0.01, 50),
             Self::Texts | Self::TopicTexts => (vec![16], 0.01, 12),
-            Self::Wine | Self::Adult => (vec![16], 0.003, 20),
+            Self::Wine | Self::Adult => (vec![16], 0.01, 30),
         };
         let task = if self.is_text() {
             json!({"type": "text_classification", "text": "text", "label": target})

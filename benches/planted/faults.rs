@@ -25,11 +25,22 @@ pub struct Fault {
     pub bases: &'static [Base],
     /// Records of its problems.
     pub records: usize,
-    /// Whether it is a limitation only where it costs something: a setting that does no harm is none,
-    /// while flipped labels or a leak are there even where a network gets over them.
-    pub must_harm: bool,
+    /// What it must cost to be a limitation: a setting that does no harm is none, while flipped labels or a
+    /// leak are there even where a network gets over them.
+    pub harm: Harm,
     /// Plants it, at a strength in (0, 1], by a seed.
     pub plant: fn(&mut Setup, f64, u64) -> Result<(), Failure>,
+}
+
+/// What a fault must cost to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// Nothing.
+    Nothing,
+    /// Accuracy or R².
+    Quality,
+    /// Confidence that is what it says.
+    Confidence,
 }
 
 /// Records, unless a fault says otherwise.
@@ -45,11 +56,11 @@ const SETTING: Fault = Fault {
     symptoms: &[],
     bases: TABLES,
     records: RECORDS,
-    must_harm: true,
+    harm: Harm::Quality,
     plant: |_, _, _| Ok(()),
 };
 
-const DATA: Fault = Fault { must_harm: false, ..SETTING };
+const DATA: Fault = Fault { harm: Harm::Nothing, ..SETTING };
 
 /// Every fault.
 pub static FAULTS: &[Fault] = &[
@@ -97,11 +108,11 @@ pub static FAULTS: &[Fault] = &[
         name: "128-128 units without early stopping",
         kinds: &["capacity_too_large", "memorizes"],
         bases: &[Base::Overlap, Base::Wine],
-        records: 800,
+        records: 300,
         plant: |setup, _, _| {
             set(setup, "network.hidden", json!([128, 128]))?;
             set(setup, "training.early_stopping", Value::Null)?;
-            set(setup, "training.epochs", 40)
+            set(setup, "training.epochs", 60)
         },
         ..SETTING
     },
@@ -222,9 +233,10 @@ pub static FAULTS: &[Fault] = &[
         plant: |setup, _, _| {
             set(setup, "calibrator", "identity")?;
             set(setup, "training.early_stopping", Value::Null)?;
-            set(setup, "network.hidden", json!([24]))?;
+            set(setup, "network.hidden", json!([64, 64]))?;
             set(setup, "training.epochs", 60)
         },
+        harm: Harm::Confidence,
         ..DATA
     },
     Fault {
@@ -290,7 +302,7 @@ pub static FAULTS: &[Fault] = &[
         name: "dropout 0.95",
         kinds: &["dropout_too_high"],
         symptoms: &[OscillatingLoss, NotConverging],
-        plant: |setup, _, _| set(setup, "network.dropout", 0.95),
+        plant: |setup, strength, _| set(setup, "network.dropout", 0.5 + 0.45 * strength),
         ..SETTING
     },
 ];

@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use whereof::arrays::Arrays;
 use whereof::clock::{Clock, ManualClock};
 use whereof::diagnose::experiment::{self, Outcome};
-use whereof::diagnose::finding::{Finding, Verdict};
+use whereof::diagnose::finding::{Finding, FindingStatus, Verdict};
 use whereof::diagnose::investigation;
 use whereof::diagnose::probe::{Change, Probe, changed};
 use whereof::diagnose::random_change::random_change;
+use whereof::diagnose::report::LimitationsReport;
 use whereof::diagnose::request::{DiagnoseBudget, DiagnoseRequest};
 use whereof::diagnose::workbench::Workbench;
 use whereof::learn::trainer::{EpochReport, Interrupt, StepReport};
@@ -22,6 +23,7 @@ use whereof::task::MetricsReport;
 use super::Failure;
 use super::cases::Case;
 use super::data::Setup;
+use super::faults::Harm;
 use super::records::judged;
 use super::rules;
 
@@ -29,6 +31,8 @@ use super::rules;
 const FRESH: [u64; 5] = [9_001, 9_002, 9_003, 9_004, 9_005];
 /// Accuracy or R² that a setting must cost to be a limitation.
 pub const HARM: f64 = 0.02;
+/// Mean distance of confidence from accuracy that is one.
+pub const OFF: f64 = 0.05;
 /// Strengths that a fault is planted with, until a model comes out.
 const STRENGTHS: [f64; 6] = [1.0, 0.75, 0.5, 0.35, 0.2, 0.1];
 /// Findings about what the future may bring, which a sound training may have.
@@ -56,8 +60,10 @@ pub struct Scored {
     pub group: String,
     /// Whether nothing was planted.
     pub sound: bool,
-    /// What the fault costs, in accuracy or R²; `None` where that is not asked.
+    /// What the fault costs, in accuracy or R², or of confidence; `None` where that is not asked.
     pub harm: Option<f64>,
+    /// What it must cost to count.
+    pub least: f64,
     /// How strongly it could be planted, in (0, 1].
     pub strength: f64,
     /// Accuracy or R² of the original training.
@@ -74,17 +80,20 @@ pub struct Scored {
     pub random: f64,
     /// Trainings that the diagnosis took, in units of the original.
     pub runs: f64,
+    /// What it found, in its own words, with severities, and what came of the remedies.
+    pub told: Vec<String>,
 }
 
 impl Scored {
     /// Whether it counts: a setting that costs nothing is no limitation.
     pub fn counts(&self) -> bool {
-        self.harm.is_none_or(|harm| harm >= HARM)
+        self.harm.is_none_or(|harm| harm >= self.least)
     }
 }
 
-/// Scores a case; `None` where its data is not at hand.
-pub fn score(case: &Case, budget: f64) -> Result<Option<Scored>, Failure> {
+/// Scores a case; `None` where its data is not at hand. `alone` leaves out what a diagnosis is compared
+/// with.
+pub fn score(case: &Case, budget: f64, alone: bool) -> Result<Option<Scored>, Failure> {
     let Some(sound) = case.sound()? else { return Ok(None) };
     let (setup, strength) = trainable(case, &sound)?;
     let clock = ManualClock::at(0);
@@ -122,14 +131,21 @@ pub fn score(case: &Case, budget: f64) -> Result<Option<Scored>, Failure> {
     let first = kinds.first().is_some_and(|kind| case.faults.iter().any(|f| names(f.kinds, kind)));
     let diagnosed = Verdicts { found: kinds, all, first, quality: quality.unwrap_or(original) };
 
-    let harm = match case.faults.iter().any(|fault| fault.must_harm) {
-        true => Some(fresh(&sound, &Change::new(), clock.as_ref())? - original),
-        false => None,
+    let asked = |harm: Harm| case.faults.iter().any(|fault| fault.harm == harm);
+    let harm = if asked(Harm::Quality) {
+        Some(fresh(&sound, &Change::new(), clock.as_ref())? - original)
+    } else if asked(Harm::Confidence) {
+        Some(miscalibration(&setup, clock.as_ref())?)
+    } else {
+        None
     };
-    let random = match case.faults.is_empty() {
+    let random = match alone || case.faults.is_empty() {
         true => original,
         false => {
-            let change = best_random(&bench, case.seed, report.scope.spent.runs, clock.as_ref())?;
+            // As many epochs as the diagnosis took.
+            let spent = report.scope.spent;
+            let runs = spent.epochs as f64 / setup.spec.training.epochs.max(1) as f64;
+            let change = best_random(&bench, case.seed, runs.max(spent.runs), clock.as_ref())?;
             change.map_or(Ok(original), |change| fresh(&setup, &change, clock.as_ref()))?
         }
     };
@@ -138,15 +154,41 @@ pub fn score(case: &Case, budget: f64) -> Result<Option<Scored>, Failure> {
         group: case.group.clone(),
         sound: case.faults.is_empty(),
         harm,
+        least: if asked(Harm::Quality) { HARM } else { OFF },
         strength,
         original,
         report: diagnosed,
         alarms,
         verified,
-        rules: by_rules(case, &setup, &bench, original, clock.as_ref())?,
+        rules: match alone {
+            true => Verdicts { quality: original, ..Verdicts::default() },
+            false => by_rules(case, &setup, &bench, original, clock.as_ref())?,
+        },
         random,
         runs: report.scope.spent.runs,
+        told: told(&report),
     }))
+}
+
+/// A report in lines: what was found with what came of its remedy, then what was not looked at.
+fn told(report: &LimitationsReport) -> Vec<String> {
+    let found = report.findings.iter().filter(|f| f.status != FindingStatus::Pending).map(|f| {
+        let verdict = f.verification.as_ref().map_or(String::new(), |v| {
+            let advice = f.remedy.as_ref().map_or("", |remedy| remedy.advice.as_str());
+            format!(
+                " [{:?} with {} seeds: {:.4} → {:.4}, p {:.3}, random {:.4}: {advice}]",
+                v.verdict,
+                v.seeds.len(),
+                v.original,
+                v.remedy,
+                v.against_original.p_value_adjusted,
+                v.random_change,
+            )
+        });
+        format!("{:?} {} {:.3}: {}{verdict}", f.status, f.kind, f.severity, f.statement)
+    });
+    let missing = report.scope.not_looked_at.iter().map(|what| format!("not looked at: {what}"));
+    found.chain(missing).collect()
 }
 
 /// The case with its fault as strong as it can be for a model to come out.
@@ -177,6 +219,20 @@ fn fresh(setup: &Setup, change: &Change, clock: &dyn Clock) -> Result<f64, Failu
     };
     let qualities: Vec<f64> = FRESH.into_par_iter().map(quality).collect();
     Ok(qualities.iter().sum::<f64>() / qualities.len() as f64)
+}
+
+/// How far stated confidence is from accuracy, on the judges' records, mean over the same seeds.
+fn miscalibration(setup: &Setup, clock: &dyn Clock) -> Result<f64, Failure> {
+    let table = judged(setup);
+    let off = |seed: u64| {
+        let mut spec = setup.spec.clone();
+        spec.training.seed = seed;
+        let reliability =
+            train(&spec, table.clone(), clock).ok()?.model.card.calibration.reliability?;
+        Some(reliability.after.unwrap_or(reliability.before).ece)
+    };
+    let off: Vec<f64> = FRESH.into_par_iter().filter_map(off).collect();
+    Ok(off.iter().sum::<f64>() / off.len().max(1) as f64)
 }
 
 /// Of as many random changes as the diagnosis took trainings, the one that does best on the validation
@@ -244,7 +300,12 @@ fn validation(outcome: &Outcome) -> Option<f64> {
     outcome.trained.as_ref()?.card.metrics.validation.as_ref()?.quality()
 }
 
-fn train(spec: &TrainSpec, table: TrainingTable, clock: &dyn Clock) -> Result<Fitted, Failure> {
+fn train(spec: &TrainSpec, mut table: TrainingTable, clock: &dyn Clock) -> Result<Fitted, Failure> {
+    // A change may leave out columns.
+    let columns = spec.task.input_columns();
+    if !columns.is_empty() {
+        table.inputs.retain(|column| columns.contains(&column.name.as_str()));
+    }
     Ok(fit(spec, (table, None), Vec::new(), clock, &mut Unheard, None)?)
 }
 

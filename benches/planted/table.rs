@@ -5,7 +5,7 @@ use std::fmt::Write;
 use whereof::eval::bootstrap;
 use whereof::eval::interval::wilson;
 
-use super::score::{HARM, Scored, Verdicts};
+use super::score::{HARM, OFF, Scored, Verdicts};
 
 /// The figures of all cases.
 pub fn figures(scored: &[Scored]) -> String {
@@ -51,7 +51,7 @@ fn overall(out: &mut String, scored: &[Scored], faulty: &[&Scored], sound: &[&Sc
     writeln!(
         out,
         "{} cases: {} sound, {} with a fault, and {harmless} whose fault costs less than {HARM} of \
-         accuracy or R² and is no limitation: they do not count. {weak} faults were planted less \
+         accuracy or R² (a calibration: {OFF} of confidence) and is no limitation: they do not count. {weak} faults were planted less \
          strongly, so that a model came out.\n",
         scored.len(),
         sound.len(),

@@ -40,6 +40,9 @@ pub struct Outcome {
     /// The loss of each test record, as [`TestResults::losses`] has it, with its position in the
     /// dataset.
     pub losses: Vec<(u64, f64)>,
+    /// The same of each validation record, in their order.
+    #[serde(default)]
+    pub validated: Vec<f64>,
     /// For a fold: the network's own probability of each label, for each test record.
     pub probabilities: Vec<Vec<f32>>,
     /// For a training without a topic: whether each test record is flagged as outside at 0.05; empty
@@ -128,8 +131,9 @@ pub fn run(
         let fitted = fit(&spec, (table.clone(), source), Vec::new(), clock, &mut watch, None);
         let curve = watch.curve;
         match fitted {
-            Ok(Fitted { model, steps, test, .. }) => {
+            Ok(Fitted { model, steps, test, validation, .. }) => {
                 let layers = inspect::layers(&model, &table, source)?;
+                outcome.validated = validation.map(|v| v.losses()).unwrap_or_default();
                 if let Some(test) = &test {
                     let at = |record: &u64| rows[*record as usize] as u64;
                     outcome.losses = test.records.iter().map(at).zip(test.losses()).collect();
@@ -176,7 +180,10 @@ fn measure(
             let flags = p_values.map(|p| p.into_iter().map(|p| p <= 0.05).collect());
             outcome.flagged = flags.unwrap_or_default();
         }
-        Selection::All | Selection::Share { .. } | Selection::Shuffled => {}
+        Selection::All
+        | Selection::Share { .. }
+        | Selection::Shuffled
+        | Selection::Lacking { .. } => {}
     }
     Ok(())
 }

@@ -151,7 +151,8 @@ pub struct Verification {
     pub metric: String,
     /// Whether a smaller value is a better one.
     pub lower_is_better: bool,
-    /// Seeds that each was trained with: those asked for, or where these did not tell, twice as many.
+    /// Seeds that each was trained with: those asked for, or where these did not tell, twice as many of
+    /// the remedy and the original.
     pub seeds: Vec<u64>,
     /// Test records that each was measured on.
     pub records: usize,
@@ -165,13 +166,17 @@ pub struct Verification {
     pub against_original: SeedDifference,
     /// The remedy against the random changes.
     pub against_random: SeedDifference,
-    /// Remedies that were tried in this report, for which the p-values are corrected (Holm 1979).
+    /// Remedies that were tried in this report.
     pub remedies_tried: usize,
     /// The random changes: what each seed's training set instead.
     #[schema(value_type = Vec<BTreeMap<String, Object>>)]
     pub random_changes: Vec<BTreeMap<String, Value>>,
     /// Runs of the remedy.
     pub runs: Vec<String>,
+    /// Columns whose values were shuffled among the test records, as if they were not known yet when a
+    /// prediction is wanted: those that the remedy leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
 }
 
 /// A difference of means over seeds and test records.
@@ -183,8 +188,8 @@ pub struct SeedDifference {
     pub interval: [f64; 2],
     /// Two-sided p-value of "no difference".
     pub p_value: f64,
-    /// The same, corrected for the remedies tried (Holm 1979) and for a second look with more seeds:
-    /// times 5 in the first, times 1.25 in the second.
+    /// The same, corrected for the remedies that may be tried (fallback procedure, Wiens 2003: four
+    /// fifths of the level for the first) and for a second look with more seeds: times 2 in each.
     pub p_value_adjusted: f64,
 }
 

@@ -23,6 +23,13 @@ use crate::task::MetricsReport;
 
 /// Share of the budget that looking for limitations may take; the rest is for trying remedies.
 const LOOKING: f64 = 0.55;
+/// The same while nothing is found whose remedy could be tried.
+const UNFOUND: f64 = 0.75;
+/// Severity of a finding whose remedy comes before all that may be found beside it: where one cause
+/// makes most of the errors, what else is wrong shows when it is gone.
+const DECISIVE: f64 = 0.5;
+/// Share of the most useful probe's worth below which others wait for what it tells.
+const WAITS: f64 = 0.5;
 
 /// A probe that ran.
 #[derive(Debug, Clone)]
@@ -56,7 +63,8 @@ pub fn step(
         done.iter().map(|done| (done.probe.key(), done.outcome.clone())).collect();
     let known = Known { bench, request, outcomes: &outcomes };
     let spec = bench.spec();
-    let cost = |probe: &Probe| probe.cost(spec);
+    let unit = bench.unit();
+    let cost = |probe: &Probe| probe.cost(spec, unit);
     let spent: f64 = done.iter().map(|done| cost(&done.probe)).sum();
     let committed: f64 = spent + running.iter().map(cost).sum::<f64>();
     let mut not_looked_at: Vec<String> = over.map(str::to_owned).into_iter().collect();
@@ -82,7 +90,13 @@ pub fn step(
     wanted.retain(missing);
     let value = |wanted: &Wanted| wanted.worth / cost(&wanted.probe).max(0.01);
     wanted.sort_by(|a, b| value(b).total_cmp(&value(a)));
-    let mut next = within(&known, wanted, running, committed, request.budget.runs * LOOKING);
+    let limit = looking_until(&known, &findings, spent, running);
+    wanted.retain(|wanted| {
+        running.contains(&wanted.probe) || committed + cost(&wanted.probe) <= limit
+    });
+    let best = wanted.first().map_or(0.0, value);
+    wanted.retain(|wanted| value(wanted) >= WAITS * best);
+    let mut next = within(&known, wanted, running, committed, limit);
     let looking = !next.is_empty() || running.iter().any(|probe| known.of(probe).is_none());
 
     let mut chosen = Vec::new();
@@ -110,18 +124,20 @@ pub fn step(
     if over.is_some() {
         next.clear();
     } else if !looking {
-        // First looks at all remedies come before second looks at any.
-        let first = chosen.iter().map(|at| (*at, request.seeds));
-        let mut left = committed;
-        for (at, seeds) in first.chain(again) {
+        // One remedy after the other, with as many looks as it takes: that the first one helps is worth
+        // more than a look at each.
+        let looks = chosen.iter().flat_map(|at| {
+            let more = again.iter().find(|(of, _)| of == at).copied();
+            [Some((*at, request.seeds)), more].into_iter().flatten()
+        });
+        for (at, seeds) in looks {
             let Some(remedy) = &findings[at].remedy else { continue };
             let wants = verify::wants(&known, &remedy.change, seeds);
-            let price: f64 = wants
-                .iter()
-                .filter(|wanted| !running.contains(&wanted.probe))
-                .map(|wanted| cost(&wanted.probe))
-                .sum();
-            if left + price > request.budget.runs {
+            if wants.is_empty() {
+                continue;
+            }
+            let price = price(&known, &wants, running);
+            if committed + price > request.budget.runs {
                 let advice = &remedy.advice;
                 not_looked_at.push(match findings[at].verification {
                     None => format!("whether this helps: {advice} (the budget does not reach)"),
@@ -129,11 +145,8 @@ pub fn step(
                 });
                 continue;
             }
-            left += price;
-            let known_of = within(&known, wants, running, 0.0, f64::INFINITY);
-            next.extend(
-                known_of.into_iter().filter(|probe| !next.contains(probe)).collect::<Vec<_>>(),
-            );
+            next = within(&known, wants, running, 0.0, f64::INFINITY);
+            break;
         }
     }
     let ended = next.is_empty() && running.is_empty();
@@ -197,6 +210,33 @@ fn applicable<'a>(known: &'a Known<'_>) -> impl Iterator<Item = &'static dyn Dia
     ALL.iter().copied().filter(asked).filter(|diagnosis| diagnosis.applies(known))
 }
 
+/// What the missing ones of these probes cost, but for those under way, which count already.
+fn price(known: &Known<'_>, wanted: &[Wanted], running: &[Probe]) -> f64 {
+    let missing =
+        wanted.iter().filter(|w| known.of(&w.probe).is_none() && !running.contains(&w.probe));
+    missing.map(|w| w.probe.cost(known.bench.spec(), known.bench.unit())).sum()
+}
+
+/// Up to which cost limitations are looked for. What it takes to try the remedy of the most severe one is
+/// kept back; where that makes most of the errors, all that it may take.
+fn looking_until(known: &Known<'_>, findings: &[Finding], spent: f64, running: &[Probe]) -> f64 {
+    let runs = known.request.budget.runs;
+    let usual = runs * LOOKING;
+    let candidate =
+        verify::candidates(known.bench.spec(), findings, known.request.remedies.min(1)).pop();
+    let remedy = candidate.and_then(|at| Some((at, findings[at].remedy.as_ref()?)));
+    // What confirms a finding over seeds serves to try its remedy too.
+    let Some((first, remedy)) = remedy else { return runs * UNFOUND };
+    let mut tried = findings.to_vec();
+    let open = verify::verify(known, &mut tried, &[first]);
+    if tried[first].verification.is_some() && open.is_empty() {
+        return runs;
+    }
+    let looks = verify::wants(known, &remedy.change, verify::LOOKS.len() * known.request.seeds);
+    let left = runs - price(known, &looks, running);
+    if findings[first].severity >= DECISIVE { left.max(spent) } else { usual.max(left) }
+}
+
 /// The probes that are affordable and neither done nor under way, none twice.
 fn within(
     known: &Known<'_>,
@@ -207,7 +247,7 @@ fn within(
 ) -> Vec<Probe> {
     let mut chosen: Vec<Probe> = Vec::new();
     for Wanted { probe, .. } in wanted {
-        let cost = probe.cost(known.bench.spec());
+        let cost = probe.cost(known.bench.spec(), known.bench.unit());
         if running.contains(&probe) || chosen.contains(&probe) || known.of(&probe).is_some() {
             continue;
         }
@@ -229,6 +269,7 @@ fn scope(known: &Known<'_>, done: &[Done], runs: f64, not_looked_at: Vec<String>
         Selection::WithoutTopic { topic } => format!("without topic {topic}"),
         Selection::Fold { fold, of } => format!("without fold {fold} of {of}"),
         Selection::Shuffled => "shuffled labels".to_owned(),
+        Selection::Lacking { columns } => format!("all, tested without {}", columns.join(", ")),
     };
     let probes = done.iter().map(|Done { probe, outcome }| ProbeSummary {
         run: outcome.run.clone(),
@@ -237,7 +278,7 @@ fn scope(known: &Known<'_>, done: &[Done], runs: f64, not_looked_at: Vec<String>
         seed: probe.seed,
         validation_error: known.validation_error(outcome),
         failure: outcome.failure.as_ref().map(|problem| problem.detail.clone()),
-        cost: probe.cost(spec),
+        cost: probe.cost(spec, known.bench.unit()),
     });
     let card = &known.bench.model.card;
     let test = card.metrics.test.as_ref().and_then(|test| match test.classification() {

@@ -9,6 +9,8 @@ use crate::json;
 use crate::learn::range_test::RangeTestSpec;
 use crate::model::spec::TrainSpec;
 
+use super::usual::STEPS;
+
 /// Fields of the spec to set, by path.
 pub type Change = BTreeMap<String, Value>;
 
@@ -51,6 +53,12 @@ pub enum Selection {
     },
     /// The training records with their labels or numbers shuffled among them.
     Shuffled,
+    /// All, with the values of these columns shuffled among the test records: as if they were not known
+    /// yet when a prediction is wanted.
+    Lacking {
+        /// Names of the columns.
+        columns: Vec<String>,
+    },
 }
 
 impl Probe {
@@ -99,10 +107,14 @@ impl Probe {
     }
 
     /// What it costs, where the original training costs 1: its share of the records times its share
-    /// of the epochs, and of the network's width.
-    pub fn cost(&self, original: &TrainSpec) -> f64 {
+    /// of the epochs. An original of so few steps that hardly anything was learnt counts as if it had
+    /// more: [`unit`] says of how much of one it is.
+    pub fn cost(&self, original: &TrainSpec, unit: f64) -> f64 {
         let records = match &self.records {
-            Selection::All | Selection::Shuffled | Selection::WithoutTopic { .. } => 1.0,
+            Selection::All
+            | Selection::Shuffled
+            | Selection::WithoutTopic { .. }
+            | Selection::Lacking { .. } => 1.0,
             Selection::Share { share } => *share,
             Selection::Fold { of, .. } => 1.0 - 1.0 / (*of).max(1) as f64,
         };
@@ -111,8 +123,16 @@ impl Probe {
             return RANGE_TEST_COST;
         }
         let epochs = |spec: &TrainSpec| spec.training.epochs.max(1) as f64;
-        records * epochs(&spec) / epochs(original)
+        unit * records * epochs(&spec) / epochs(original)
     }
+}
+
+/// What a training of a spec on so many records counts, in (0, 1\]: 1, but for one of fewer steps than
+/// any network takes to learn ([`STEPS`]).
+pub fn unit(spec: &TrainSpec, records: usize) -> f64 {
+    let per_step = spec.training.batch_size.saturating_mul(spec.training.accumulate).max(1);
+    let steps = spec.training.epochs.max(1) * records.div_ceil(per_step).max(1);
+    (steps as f64 / STEPS).min(1.0)
 }
 
 /// A range test takes some hundreds of steps, about as many as a few epochs.

@@ -7,9 +7,14 @@ use super::probe::Change;
 use crate::model::spec::TrainSpec;
 use crate::random::{self, keyed};
 
+/// Fields that say how long a training goes on.
+const LENGTH: [&str; 4] =
+    ["training.epochs", "training.early_stopping", "training.max_steps", "training.max_seconds"];
+
 /// A random change of one or two settings, of those that leave the cost of an epoch about the same.
 /// Deterministic by its seed. `epochs` is set where the remedy that it is compared with changes them, so
-/// that both cost as much.
+/// that both cost as much; but where these are all of the remedy, a change with them would be the remedy
+/// and more, and it has the epochs of the original.
 pub fn random_change(spec: &TrainSpec, remedy: &Change, seed: u64) -> Change {
     let mut rng = random::stream(keyed(seed), "diagnose.random_change");
     let mut options = options(spec);
@@ -22,8 +27,9 @@ pub fn random_change(spec: &TrainSpec, remedy: &Change, seed: u64) -> Change {
             change.insert(path, value);
         }
     }
+    let longer = |path: &String| LENGTH.contains(&path.as_str());
     for path in ["training.epochs", "training.early_stopping"] {
-        if let Some(value) = remedy.get(path) {
+        if let Some(value) = remedy.get(path).filter(|_| !remedy.keys().all(longer)) {
             change.insert(path.to_owned(), value.clone());
         }
     }
@@ -92,8 +98,12 @@ mod tests {
 
     #[test]
     fn it_costs_as_much_as_the_remedy() {
-        let remedy = Change::from([("training.epochs".to_owned(), json!(400))]);
-        let change = random_change(&spec_of(&[]), &remedy, 3);
+        let epochs = ("training.epochs".to_owned(), json!(400));
+        let hidden = ("network.hidden".to_owned(), json!([50]));
+        let change = random_change(&spec_of(&[]), &Change::from([epochs.clone(), hidden]), 3);
         assert_eq!(change["training.epochs"], json!(400));
+        // Random changes with the remedy in them would say nothing of it.
+        let change = random_change(&spec_of(&[]), &Change::from([epochs]), 3);
+        assert!(!change.contains_key("training.epochs"), "{change:?}");
     }
 }

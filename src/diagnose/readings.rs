@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rayon::prelude::*;
 
 use super::cache::{Copies, Tested};
-use super::workbench::Workbench;
+use super::workbench::{Workbench, shuffle_among};
 use crate::eval::vocabulary_growth::{VocabularyGrowth, vocabulary_growth};
 use crate::model::FitError;
 use crate::model::coverage::RecordCoverage;
@@ -56,6 +56,49 @@ impl Workbench {
     /// texts, or too few.
     pub fn growth(&self) -> Option<VocabularyGrowth> {
         *self.readings.growth.get_or_init(|| growth(self))
+    }
+}
+
+/// What a model does on the validation records as they are, and with the values of some columns shuffled
+/// among them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reliance {
+    /// Share of wrong records, or squared error over the variance, as they are.
+    pub plain: f64,
+    /// The same with shuffled columns.
+    pub shuffled: f64,
+}
+
+impl Workbench {
+    /// How far the model relies on columns; `None` without validation records.
+    pub fn reliance(&self, columns: &[String]) -> Option<Reliance> {
+        let positions = &self.parts.validation;
+        let losses = |records: &Records| -> Option<Vec<f64>> {
+            let encoded = self.model.reader.encoder.encode_all(records, positions).ok()?;
+            let each = encoded.iter().zip(positions);
+            let read = |(encoded, record): (&Encoded, &usize)| {
+                loss(self, *record, &self.model.reader.evaluate(encoded).1)
+            };
+            Some(each.map(read).collect())
+        };
+        let mut inputs = self.table.inputs.clone();
+        for column in inputs.iter_mut().filter(|column| columns.contains(&column.name)) {
+            shuffle_among(&mut column.cells, positions);
+        }
+        let shuffled = losses(&Records::new(self.spec().task.input(), inputs))?;
+        let plain = losses(&self.records())?;
+        if positions.is_empty() {
+            return None;
+        }
+        let unit = match &self.output {
+            Output::Values { names, .. } if names.len() == 1 => {
+                let deviation = self.model.card.targets.first()?.standard_deviation;
+                deviation.powi(2).max(1e-12)
+            }
+            _ => 1.0,
+        };
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64 / unit;
+        Some(Reliance { plain: mean(&plain), shuffled: mean(&shuffled) })
     }
 }
 

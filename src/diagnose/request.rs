@@ -35,8 +35,8 @@ pub struct DiagnoseRequest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct DiagnoseBudget {
-    /// Trainings at most, in units of the model's own: one on half the records counts half. Default:
-    /// 20.
+    /// Trainings at most, in units of the model's own: one on half the records counts half. A model's own
+    /// training of fewer than 200 steps counts as so much less. Default: 20.
     #[schema(minimum = 1.0, maximum = 1000.0)]
     pub runs: Option<f64>,
     /// Epochs of all trainings together at most. Default: no limit.

@@ -13,10 +13,16 @@ pub const MATTERS: f64 = 0.1;
 /// Share of the variance that it must account for where numbers are predicted: below, what it would
 /// win is nothing that anybody sees.
 const MATTERS_OF_VARIANCE: f64 = 0.01;
-/// Seeds that decide where a single training is promising but does not tell.
+/// Seeds that decide where a single training is promising: one may be lucky, and the original unlucky.
 const SEEDS: usize = 3;
-/// Standard errors from which on it is promising.
-const PROMISING: f64 = 0.7;
+/// Share of the errors that is more than such luck.
+const DECIDES: f64 = 0.5;
+/// Seeds that decide where these do not tell.
+const MORE_SEEDS: usize = 6;
+/// Worth of the trainings that confirm what one training promises, at least, ...
+const CONFIRMS: f64 = 0.5;
+/// ... and of those that decide where some did not tell.
+const UNCLEAR: f64 = 0.1;
 /// Points of a curve in a figure at most.
 const POINTS: usize = 200;
 
@@ -69,8 +75,6 @@ pub struct Case {
     pub cause: String,
     /// What to try.
     pub trials: Vec<Trial>,
-    /// Whether more seeds decide where one is promising.
-    pub more_seeds: bool,
     /// Whether training records decide where there are no validation records. Only what shows in
     /// training already can be told by them.
     pub by_training: bool,
@@ -106,7 +110,6 @@ impl Case {
             sign,
             cause: cause.into(),
             trials: Vec::new(),
-            more_seeds: false,
             by_training: false,
         }
     }
@@ -120,12 +123,6 @@ impl Case {
     /// With something to try.
     pub fn trying(mut self, with: impl Into<String>, remedy: Remedy) -> Self {
         self.trials.push(Trial { with: with.into(), remedy });
-        self
-    }
-
-    /// With more seeds where one is promising.
-    pub fn over_seeds(mut self) -> Self {
-        self.more_seeds = true;
         self
     }
 
@@ -143,9 +140,12 @@ impl Case {
         }
         let seed = known.seed();
         let mut missing = vec![Wanted::new(known.original_probe(), 1.0)];
+        let gain = |trial: &Trial, seeds: usize| {
+            known.gain_over_seeds(seeds, &trial.remedy.change, self.by_training)
+        };
         let mut gains = Vec::new();
         for trial in &self.trials {
-            match gain(known, self, trial, 1) {
+            match gain(trial, 1) {
                 Some(gain) => gains.push((trial, gain)),
                 None => missing.push(Wanted::new(Self::probe(known, trial, seed), self.worth)),
             }
@@ -155,17 +155,21 @@ impl Case {
         }
         let best = gains.into_iter().min_by(|a, b| a.1.changed.total_cmp(&b.1.changed));
         let Some((trial, single)) = best else { return Judgement::Blind };
-        let promising = single.share() >= MATTERS
-            && single.original - single.changed > PROMISING * single.standard_error;
-        if !self.more_seeds || single.helps() || !promising {
+        let promising = single.share() >= MATTERS && single.leans();
+        let decided = single.helps() && single.share() >= DECIDES;
+        if !promising || decided {
             return Judgement::Tried { trial, gain: single, seeds: 1 };
         }
-        match gain(known, self, trial, SEEDS) {
-            Some(gain) => Judgement::Tried { trial, gain, seeds: SEEDS },
+        let unclear = |gain: &Gain| !gain.helps() && gain.share() >= MATTERS && gain.leans();
+        let more = gain(trial, SEEDS).is_some_and(|gain| unclear(&gain));
+        let seeds = if more { MORE_SEEDS } else { SEEDS };
+        match gain(trial, seeds) {
+            Some(gain) => Judgement::Tried { trial, gain, seeds },
             None => {
-                let worth = (self.worth * single.share()).clamp(0.05, 1.0);
+                // More of what did not tell comes last.
+                let worth = if more { UNCLEAR } else { self.worth.max(CONFIRMS) };
                 let both = known
-                    .seeds(SEEDS)
+                    .seeds(seeds)
                     .into_iter()
                     .flat_map(|seed| [Probe::original(seed), Self::probe(known, trial, seed)]);
                 Judgement::Needs(both.map(|probe| Wanted::new(probe, worth)).collect())
@@ -188,30 +192,7 @@ enum Judgement<'a> {
 /// What a model without errors would do.
 fn perfect(known: &Known<'_>, by_training: bool) -> Option<Gain> {
     let original = known.original()?;
-    known.gain_between(original, |_| Some(0.0), by_training)
-}
-
-/// What a trial does, as a mean over seeds: the error of the seeds adds to that of the records, which
-/// are the same for all and whose difficulty is shared by all trainings; half the standard error of
-/// independent records is left of it.
-fn gain(known: &Known<'_>, case: &Case, trial: &Trial, seeds: usize) -> Option<Gain> {
-    let of = |seed: u64| {
-        let original = known.of(&Probe::original(seed))?;
-        let changed = known.of(&Case::probe(known, trial, seed))?;
-        known.gain_between(original, |error| error(changed), case.by_training)
-    };
-    let gains: Vec<Gain> = known.seeds(seeds).into_iter().map(of).collect::<Option<_>>()?;
-    let [first, _, ..] = gains.as_slice() else { return gains.first().copied() };
-    let n = gains.len() as f64;
-    let mean = |of: &dyn Fn(&Gain) -> f64| gains.iter().map(of).sum::<f64>() / n;
-    let (original, changed) = (mean(&|gain| gain.original), mean(&|gain| gain.changed));
-    let spread = |of: &dyn Fn(&Gain) -> f64| {
-        let centre = mean(of);
-        gains.iter().map(|gain| (of(gain) - centre).powi(2)).sum::<f64>() / (n - 1.0) / n
-    };
-    let of_seeds = spread(&|gain| gain.original) + spread(&|gain| gain.changed);
-    let of_records = (first.standard_error / 2.0).powi(2);
-    Some(Gain { original, changed, standard_error: (of_seeds + of_records).sqrt() })
+    known.gain_between(original, None, by_training)
 }
 
 impl<S: Suspect> Diagnosis for S {

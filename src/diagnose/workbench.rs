@@ -14,7 +14,7 @@ use crate::random;
 use crate::task::{Outcomes, Output};
 
 use super::cache::Readings;
-use super::probe::Selection;
+use super::probe::{self, Selection};
 use super::topics;
 
 /// Name of the column that stands for the split in a probe's spec.
@@ -88,7 +88,7 @@ impl Workbench {
         let (mut train, mut test) = (train.clone(), test.clone());
         let mut shuffled = None;
         match selection {
-            Selection::All => {}
+            Selection::All | Selection::Lacking { .. } => {}
             Selection::Share { share } => train = self.share(*share),
             Selection::WithoutTopic { topic } => {
                 let without = self.of_topic(*topic);
@@ -129,7 +129,20 @@ impl Workbench {
                 }
             }
         }
-        self.table_of(&placed, &wanted_of)
+        let mut selected = self.table_of(&placed, &wanted_of);
+        if let Selection::Lacking { columns } = selection {
+            let places: Vec<usize> =
+                (0..placed.len()).filter(|at| placed[*at].1 == Split::Test).collect();
+            for column in selected.table.inputs.iter_mut().filter(|c| columns.contains(&c.name)) {
+                shuffle_among(&mut column.cells, &places);
+            }
+        }
+        selected
+    }
+
+    /// What trainings of this model count in units of a budget.
+    pub fn unit(&self) -> f64 {
+        probe::unit(self.spec(), self.parts.train.len())
     }
 
     fn table_of(&self, placed: &[(usize, Split)], wanted_of: &[usize]) -> Selected {
@@ -188,6 +201,16 @@ impl Workbench {
     }
 }
 
+/// Shuffles the values of some records among them, the same way every time.
+pub fn shuffle_among(cells: &mut [Cell], places: &[usize]) {
+    let mut values: Vec<Cell> = places.iter().map(|place| cells[*place].clone()).collect();
+    random::shuffle(&mut values, &mut random::stream(random::keyed(LACKING), "diagnose.lacking"));
+    for (place, value) in places.iter().zip(values) {
+        cells[*place] = value;
+    }
+}
+
+const LACKING: u64 = 0x6c61_636b_696e;
 const FOLDS: u64 = 0x0066_6f6c_6473;
 const SHARES: u64 = 0x7368_6172_6573;
 

@@ -53,6 +53,8 @@ pub struct Fitted {
     pub last: Option<Arrays>,
     /// What it gave for each test record, if there are any.
     pub test: Option<TestResults>,
+    /// The same for each validation record.
+    pub validation: Option<TestResults>,
 }
 
 /// Records that are ready to be learnt from.
@@ -287,8 +289,9 @@ pub fn fit(
     };
     let card = Card { transfer: transferred, ..card };
     let test = TestResults::of(&reader, &data);
+    let validation = TestResults::of_validation(&reader, &data);
     let model = Model { spec: spec.clone(), reader, calibration, card, trained_on };
-    Ok(Fitted { model, steps: outcome.steps, last: outcome.last.take(), test })
+    Ok(Fitted { model, steps: outcome.steps, last: outcome.last.take(), test, validation })
 }
 
 /// The records to leave out, unless there are too many.

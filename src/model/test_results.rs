@@ -65,13 +65,26 @@ enum Kind {
 impl TestResults {
     /// Reads the test records once more; `None` without any.
     pub(super) fn of(reader: &Reader, data: &Data<'_>) -> Option<Self> {
-        let records: Vec<u64> = data.parts.test.iter().map(|&i| i as u64).collect();
+        Self::of_part(reader, data, (&data.parts.test, &data.test))
+    }
+
+    /// The same of the validation records.
+    pub(super) fn of_validation(reader: &Reader, data: &Data<'_>) -> Option<Self> {
+        Self::of_part(reader, data, (&data.parts.validation, &data.validation))
+    }
+
+    fn of_part(
+        reader: &Reader,
+        data: &Data<'_>,
+        (positions, encoded): (&[usize], &[Encoded]),
+    ) -> Option<Self> {
+        let records: Vec<u64> = positions.iter().map(|&i| i as u64).collect();
         if records.is_empty() {
             return None;
         }
         let outputs = |encoded: &Encoded| reader.evaluate(encoded).1;
-        let labels_of = |i: usize| data.outcomes.labels_of(data.parts.test[i]);
-        let both = data.test.par_iter().enumerate();
+        let labels_of = |i: usize| data.outcomes.labels_of(positions[i]);
+        let both = encoded.par_iter().enumerate();
         let results = match &reader.output {
             Output::Labels { head: Head::MultiLabel, .. } => {
                 let counts = both.map(|(i, encoded)| {
@@ -102,7 +115,7 @@ impl TestResults {
             Output::Values { names, .. } => {
                 let predicted: Vec<Vec<f64>> =
                     both.map(|(_, encoded)| reader.values(&outputs(encoded))).collect();
-                let truth = data.parts.test.iter().flat_map(|&i| data.outcomes.values_of(i));
+                let truth = positions.iter().flat_map(|&i| data.outcomes.values_of(i));
                 Results::Values {
                     targets: names.clone(),
                     truth: truth.copied().collect(),

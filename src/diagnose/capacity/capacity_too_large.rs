@@ -72,10 +72,8 @@ impl Suspect for TooLarge {
         );
         let advice = format!("set network.hidden to {next:?}");
         let smaller = Remedy::change(advice, [("network.hidden", json!(next))]);
-        let mut case = Case::new(cause, sign)
-            .likely(0.4, usual::weight(many))
-            .trying(widths(&next), smaller)
-            .over_seeds();
+        let mut case =
+            Case::new(cause, sign).likely(0.4, usual::weight(many)).trying(widths(&next), smaller);
         if let Some((with, remedy)) = regularized(known) {
             case = case.trying(with, remedy);
         }

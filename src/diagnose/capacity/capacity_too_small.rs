@@ -20,6 +20,8 @@ pub struct TooSmall;
 const SHOWN: f64 = 0.5;
 /// Units of a layer that are usual.
 const UNITS: [f64; 2] = [32.0, 1024.0];
+/// Powers of ten below what is usual from which on a layer has hardly any units.
+const HARDLY_ANY: f64 = -1.0;
 /// Epochs without improvement, after which a larger network stops.
 const PATIENCE: usize = 10;
 
@@ -65,8 +67,17 @@ impl Suspect for TooSmall {
             };
             return Suspicion::unfounded(sign, SHOWN, statement);
         }
+        if signs::few_epochs(known) {
+            let statement =
+                "Whether the network is large enough does not show after hardly any steps.";
+            return Suspicion::unfounded(sign, SHOWN, statement);
+        }
         let now = hidden(known);
         let next = larger(&now);
+        let width = now.iter().copied().max().unwrap_or(0) as f64;
+        let small = usual::decades_outside(width.max(1.0), UNITS);
+        // A network of hardly any units does better with more of them in the same epochs.
+        let early = early && small > HARDLY_ANY;
         let network = json!(next);
         let mut fields: Vec<(&'static str, Value)> = vec![("network.hidden", network)];
         let mut with = widths(&next);
@@ -110,8 +121,6 @@ impl Suspect for TooSmall {
             );
             return Suspicion::unfounded(Measurement::new(name, beyond), MATTERS, statement);
         }
-        let width = now.iter().copied().max().unwrap_or(0) as f64;
-        let small = usual::decades_outside(width.max(1.0), UNITS);
         let cause = format!(
             "The network is too small: with {} it makes {:.1} % mistakes even on the records that \
              trained it",
@@ -128,9 +137,8 @@ impl Suspect for TooSmall {
             ),
         };
         let mut case = Case::new(cause, sign)
-            .likely(if small < 0.0 { 0.6 } else { 0.2 }, usual::weight(2.0 * small))
-            .trying(with, remedy)
-            .over_seeds();
+            .likely(if small < 0.0 { 0.9 } else { 0.2 }, usual::weight(2.0 * small))
+            .trying(with, remedy);
         case.by_training = true;
         Suspicion::Case(case)
     }

@@ -1,10 +1,11 @@
 //! Whether labels are wrong: models that were not trained on a record disagree with its label although
 //! they are sure of themselves. Of records that are hard, not mislabelled, they are not sure.
 
+use crate::diagnose::experiment::Outcome;
 use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
-use crate::diagnose::probe::{Probe, Selection};
-use crate::diagnose::{Diagnosis, Wanted};
+use crate::diagnose::probe::{Change, Probe, Selection};
+use crate::diagnose::{Diagnosis, Wanted, signs};
 use crate::eval::interval::wilson;
 use crate::eval::label_noise::{LabelNoise as Estimate, confident_learning};
 use crate::task::Head;
@@ -40,10 +41,9 @@ struct Judged {
 }
 
 impl Judged {
-    fn of(known: &Known<'_>) -> Option<Self> {
+    fn of(known: &Known<'_>, outcomes: &[&Outcome]) -> Option<Self> {
         let (mut records, mut probabilities) = (Vec::new(), Vec::new());
-        for fold in 0..FOLDS {
-            let outcome = known.of(&probe(known, fold))?;
+        for outcome in outcomes {
             records.extend(outcome.losses.iter().map(|(record, _)| *record as usize));
             let wide = |row: &Vec<f32>| row.iter().map(|p| f64::from(*p)).collect::<Vec<f64>>();
             probabilities.extend(outcome.probabilities.iter().map(wide));
@@ -69,6 +69,16 @@ impl Judged {
         places.iter().filter(|place| self.disagrees(**place)).count() as u64
     }
 
+    /// Disagreements among some places, as a share of them.
+    fn share(&self, places: &[usize]) -> f64 {
+        self.count(places) as f64 / places.len().max(1) as f64
+    }
+
+    /// The places of a share of the records, the surest.
+    fn surest(&self, share: f64) -> &[usize] {
+        &self.order[..(self.order.len() as f64 * share) as usize]
+    }
+
     /// Share of records that always naming the commonest label gets wrong.
     fn open(&self) -> f64 {
         let mut counts: Vec<usize> = Vec::new();
@@ -85,8 +95,39 @@ fn largest(row: &[f64]) -> f64 {
     row.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
-fn probe(known: &Known<'_>, fold: usize) -> Probe {
-    known.original_probe().on(Selection::Fold { fold, of: FOLDS })
+fn probe(known: &Known<'_>, change: &Change, fold: usize) -> Probe {
+    known.original_probe().changed(change).on(Selection::Fold { fold, of: FOLDS })
+}
+
+/// The trainings on parts of the records, with a change; `None` before all have run.
+fn folds<'a>(known: &Known<'a>, change: &Change) -> Option<Vec<&'a Outcome>> {
+    (0..FOLDS).map(|fold| known.of(&probe(known, change, fold))).collect()
+}
+
+/// Whether the model itself is too weak to judge, and nothing that mends it is known.
+fn is_weak(known: &Known<'_>) -> bool {
+    let error = known.original().and_then(|original| known.validation_error(original));
+    error.is_some_and(|error| error > WEAK * signs::baseline(known)) && known.mended().is_empty()
+}
+
+/// The predictions of the models that judge, or why they cannot.
+fn judge(known: &Known<'_>, outcomes: &[&Outcome]) -> Result<Judged, String> {
+    if outcomes.iter().any(|outcome| outcome.diverged()) {
+        return Err("a training on a part of the records failed or diverged".to_owned());
+    }
+    let judged = Judged::of(known, outcomes).ok_or("a training record has no label")?;
+    let all = judged.share(&judged.order);
+    if all > WEAK * judged.open() {
+        return Err(format!(
+            "models of the other records are wrong on {:.0} % themselves, too many to judge labels",
+            100.0 * all
+        ));
+    }
+    let full = FULL.into();
+    if judged.surest(SURE).last().is_some_and(|last| largest(&judged.probabilities[*last]) > full) {
+        return Err("the network is fully sure of too many records to rank them".to_owned());
+    }
+    Ok(judged)
 }
 
 /// The upper end of the test error's interval: no larger share of labels is wrong, since wrong labels are
@@ -150,7 +191,12 @@ impl Diagnosis for LabelNoise {
         if most_errors(known).is_some_and(|most| most < MATTERS) {
             return Vec::new();
         }
-        (0..FOLDS).map(|fold| Wanted::new(probe(known, fold), 0.2)).collect()
+        // A poor model judges poorly: what takes away most of its errors comes first.
+        let change = known.mended();
+        if change.is_empty() && is_weak(known) && folds(known, &change).is_none() {
+            return Vec::new();
+        }
+        (0..FOLDS).map(|fold| Wanted::new(probe(known, &change, fold), 0.25)).collect()
     }
 
     fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
@@ -166,31 +212,20 @@ impl Diagnosis for LabelNoise {
                     .smallest_effect(most),
             );
         }
-        let outcomes: Option<Vec<_>> =
-            (0..FOLDS).map(|fold| known.of(&probe(known, fold))).collect();
-        let outcomes = outcomes?;
-        if outcomes.iter().any(|outcome| outcome.diverged()) {
-            return Some(self.unknown("a training on a part of the records failed or diverged"));
-        }
-        let judged = Judged::of(known)?;
-        let n = judged.order.len();
-        let all = judged.count(&judged.order) as f64 / n.max(1) as f64;
-        if all > WEAK * judged.open() {
-            return Some(self.unknown(&format!(
-                "models of the other records are wrong on {:.0} % themselves, too many to judge labels",
-                100.0 * all
-            )));
-        }
-        let sure = &judged.order[..(n as f64 * SURE) as usize];
-        let full = FULL.into();
-        if sure.last().is_some_and(|last| largest(&judged.probabilities[*last]) > full) {
-            return Some(
-                self.unknown("the network is fully sure of too many records to rank them"),
-            );
-        }
+        let change = known.mended();
+        let Some(outcomes) = folds(known, &change) else {
+            let weak = "the model itself is wrong on too many records to judge labels";
+            return is_weak(known).then(|| self.unknown(weak));
+        };
+        let judged = match judge(known, &outcomes) {
+            Ok(judged) => judged,
+            Err(why) => return Some(self.unknown(&why)),
+        };
+        let all = judged.share(&judged.order);
+        let sure = judged.surest(SURE);
         let estimate: Option<Estimate> = confident_learning(&judged.probabilities, &judged.given);
         let disagreed = judged.count(sure);
-        let floor = disagreed as f64 / sure.len().max(1) as f64;
+        let floor = judged.share(sure);
         let (low, high) = wilson(disagreed, sure.len() as u64);
         let runs: Vec<&String> = outcomes.iter().map(|outcome| &outcome.run).collect();
         let mut evidence = vec![
@@ -229,9 +264,14 @@ impl Diagnosis for LabelNoise {
             );
         }
         let statement = format!(
-            "About {:.0} % of the labels look wrong: models of other records disagree with so many of \
+            "About {:.0} % of the labels look wrong: models of other records{} disagree with so many of \
              those that they are surest of.",
-            100.0 * floor
+            100.0 * floor,
+            if change.is_empty() {
+                ""
+            } else {
+                ", trained with the change that this model needs first,"
+            },
         );
         let advice = format!(
             "look at the labels of these {} rows, the most suspect first, and correct or remove what is \

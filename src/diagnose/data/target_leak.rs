@@ -12,6 +12,9 @@ use crate::task::Input;
 /// Columns that give the target away.
 pub struct TargetLeak;
 
+/// What shuffling a column must add to the error for the model to go by it.
+const RELIES: f64 = 0.1;
+
 /// The columns that alone tell a target, each once.
 fn leaking(known: &Known<'_>) -> Vec<String> {
     let mut columns: Vec<String> =
@@ -91,17 +94,17 @@ impl Diagnosis for TargetLeak {
         let columns = leaking(known);
         let names: Vec<String> = columns.iter().map(|name| format!("{name:?}")).collect();
         let names = names.join(", ");
-        let measured = Measurement::new(
+        let leak_share = Measurement::new(
             "share of the target that the column alone settles, of what is open without any",
             most,
         );
-        let measured = measured.threshold(LEAKAGE_THRESHOLD);
+        let leak_share = leak_share.threshold(LEAKAGE_THRESHOLD);
         let advice = format!(
             "leave {names} out of task.features, unless records to be scored will have it, and train \
              again"
         );
         let leak = |statement: String| {
-            finding(FindingStatus::Found, statement).severity(1.0).measured(measured.clone())
+            finding(FindingStatus::Found, statement).severity(1.0).measured(leak_share.clone())
         };
         let Some(probe) = without(known) else {
             let statement = format!("{names} gives the target away: alone it settles all of it.");
@@ -111,6 +114,15 @@ impl Diagnosis for TargetLeak {
         let honest = Measurement::new("validation error without it", gain.changed);
         let honest = honest.runs([&outcome.run]);
         let [with, changed] = [gain.original, gain.changed].map(|error| 100.0 * error);
+        let reliance = known.bench.reliance(&columns);
+        let relies = reliance.filter(|reliance| reliance.shuffled - reliance.plain >= RELIES);
+        let measured = |finding: Finding| match reliance {
+            Some(reliance) => finding.measured(honest.clone()).measured(Measurement::new(
+                "validation error of the model where its values are shuffled",
+                reliance.shuffled,
+            )),
+            None => finding.measured(honest.clone()),
+        };
         if gain.harms() || is_copy(known) {
             let statement = format!(
                 "{names} gives the target away: without it the model leaves {changed:.0} % of the \
@@ -118,7 +130,17 @@ impl Diagnosis for TargetLeak {
                  use if records to be scored lack it."
             );
             let change = [("task.features", json!(others(known)))];
-            return Some(leak(statement).measured(honest).remedy(Remedy::change(advice, change)));
+            return Some(measured(leak(statement)).remedy(Remedy::change(advice, change)));
+        }
+        if let Some(reliance) = relies {
+            let statement = format!(
+                "{names} alone tells the target, and the model goes by it: where its values are \
+                 shuffled, the error is {:.0} %, not {with:.1} %. Without it the other columns do about \
+                 as well ({changed:.1} %), also where records to be scored lack it.",
+                100.0 * reliance.shuffled.min(1.0)
+            );
+            let change = [("task.features", json!(others(known)))];
+            return Some(measured(leak(statement)).remedy(Remedy::change(advice, change)));
         }
         let statement = format!(
             "{names} alone tells the target, and so do the other columns: without it the model errs as \
@@ -126,8 +148,8 @@ impl Diagnosis for TargetLeak {
         );
         Some(
             finding(FindingStatus::NotFound, statement)
-                .measured(measured)
-                .measured(honest)
+                .measured(leak_share)
+                .measured(honest.clone())
                 .smallest_effect(gain.smallest()),
         )
     }

@@ -3,14 +3,18 @@
 
 use serde_json::json;
 
+use crate::diagnose::capacity::capacity_too_large::TooLarge;
 use crate::diagnose::experiment::Outcome;
 use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
-use crate::diagnose::probe::{Probe, Selection};
+use crate::diagnose::probe::{Change, Probe, Selection};
+use crate::diagnose::signs::Errors;
+use crate::diagnose::suspect::Suspect;
 use crate::diagnose::{Diagnosis, Wanted};
 use crate::eval::learning_curve::{
     CurveForecast, CurvePoint, FORECAST_FACTORS, LearningCurve, NoLearningCurve, fit_learning_curve,
 };
+use crate::eval::seeds::{NoSeedComparison, SeedComparison};
 
 /// Fewer records than the task takes.
 pub struct TooLittleData;
@@ -19,9 +23,13 @@ pub struct TooLittleData;
 const SHARES: [f64; 3] = [0.125, 0.25, 0.5];
 /// Share of the errors that twice the records must take away.
 const MATTERS: f64 = 0.1;
-/// Share of what the second half of the records is said to have brought that must remain where the first
-/// half is trained for as many steps as all of them were.
-const REMAINS: f64 = 0.5;
+/// Share of all records, or of the variance, that it must be as well: below, nobody sees it.
+const SEEN: f64 = 0.02;
+/// What the training error must lie below the validation error, where no smaller or more regularised
+/// network does better, for the records to be what is lacking.
+const GAP: f64 = 0.1;
+/// Seeds that decide whether the second half of the records has brought something.
+const SEEDS: usize = 3;
 /// Standard errors by which the last doubling must have done better.
 const STANDARD_ERRORS: f64 = 2.0;
 /// Training records below which parts of them are no training.
@@ -32,8 +40,9 @@ struct Curve<'a> {
     fitted: LearningCurve,
     points: Vec<CurvePoint>,
     outcomes: Vec<&'a Outcome>,
-    /// What the last doubling took away of the test error, and its standard error over the records.
-    last: Option<(f64, f64)>,
+    /// What the last doubling took away of the test error, its standard error over the records, and the
+    /// error before.
+    last: Option<(f64, f64, f64)>,
 }
 
 impl Curve<'_> {
@@ -49,13 +58,12 @@ impl Curve<'_> {
         (1.0 - later.error / now, [1.0 - high / now, 1.0 - low / now])
     }
 
-    /// Whether twice the records promise enough: by the curve's forecast, and by a last doubling that did
-    /// better by more than chance. The forecast's own interval is wide with a training of each size.
+    /// Whether twice the records promise something: the last doubling did better by more than chance, and
+    /// that matters. The forecast's own interval is wide with a training of each size.
     fn promises(&self) -> bool {
-        let falls = self.last.is_some_and(|(taken, error)| taken > STANDARD_ERRORS * error);
-        self.forecasts()
-            .and_then(|(now, later)| Some(Self::taken(now, later.first()?)))
-            .is_some_and(|(share, _)| share >= MATTERS && falls)
+        self.last.is_some_and(|(taken, error, half)| {
+            taken > STANDARD_ERRORS * error && taken >= MATTERS * half
+        })
     }
 }
 
@@ -64,9 +72,35 @@ fn probe(known: &Known<'_>, share: f64) -> Probe {
 }
 
 /// Half of the records, for as many steps as all of them take.
-fn as_many_steps(known: &Known<'_>) -> Probe {
-    let epochs = 2 * known.bench.spec().training.epochs;
-    probe(known, 0.5).with("training.epochs", json!(epochs))
+fn as_many_steps(known: &Known<'_>, seed: u64) -> Probe {
+    let training = &known.bench.spec().training;
+    let probe = Probe { seed, ..probe(known, 0.5) };
+    let probe = probe.with("training.epochs", json!(2 * training.epochs));
+    match &training.early_stopping {
+        Some(stopping) => {
+            probe.with("training.early_stopping.patience", json!(2 * stopping.patience))
+        }
+        None => probe,
+    }
+}
+
+/// What the second half of the records has brought at as many steps, over seeds: of test losses, all
+/// less half. `None` before the trainings have run.
+fn brought(known: &Known<'_>) -> Option<Result<SeedComparison, NoSeedComparison>> {
+    let seeds = known.seeds(SEEDS).into_iter();
+    let half = seeds.map(|seed| Some((seed, known.of(&as_many_steps(known, seed))?)));
+    let half: Vec<(u64, &Outcome)> = half.collect::<Option<_>>()?;
+    let all = known.over_seeds(SEEDS, |_| Change::new())?;
+    Some(known.compare(&half, &all))
+}
+
+/// Training and validation error where they are far apart and nothing but records would bring them
+/// together: a smaller and a more regularised network were tried and do no better.
+fn overfits(known: &Known<'_>) -> Option<Errors> {
+    let errors = Errors::of(known, known.original()?)?;
+    let far = errors.apart() && errors.gap() >= 0.5 && errors.validation - errors.train >= GAP;
+    let tried = TooLarge.conclude(known)?.status == FindingStatus::NotFound;
+    (far && tried && TooLarge.possible(known)).then_some(errors)
 }
 
 /// Why there is no curve, in words.
@@ -111,7 +145,7 @@ fn curve<'a>(known: &Known<'a>) -> Option<Result<Curve<'a>, String>> {
     let fitted = fit_learning_curve(&points, &factors, known.request.seed).map_err(refused);
     let last = points.len().checked_sub(2).map(|half| {
         let taken = points[half].error - points[half + 1].error;
-        (taken, own(half) * std::f64::consts::SQRT_2)
+        (taken, own(half) * std::f64::consts::SQRT_2, points[half].error)
     });
     Some(fitted.map(|fitted| Curve { fitted, points, outcomes, last }))
 }
@@ -164,6 +198,36 @@ impl TooLittleData {
     }
 }
 
+impl TooLittleData {
+    /// A finding, unless training and validation error say otherwise.
+    fn or_overfits(&self, known: &Known<'_>, finding: Finding) -> Finding {
+        let Some(errors) = overfits(known) else { return finding };
+        let records = known.bench.parts.train.len();
+        let statement = format!(
+            "The model has too few records to learn from: its error is {:.1} % on the {records} records \
+             that trained it and {:.1} % on the validation records, and neither a smaller nor a more \
+             regularised network does better.",
+            100.0 * errors.train,
+            100.0 * errors.validation
+        );
+        let gap =
+            Measurement::new("validation less training error", errors.validation - errors.train);
+        let found = Finding { status: FindingStatus::Found, statement, ..finding };
+        // With n records the gap is about as 1/√n: four times as many halve it.
+        found
+            .measured(gap.threshold(GAP))
+            .severity(errors.gap() / 2.0)
+            .remedy(Remedy::data(advice(records), Vec::new()))
+    }
+}
+
+/// What to do about it.
+fn advice(records: usize) -> String {
+    format!(
+        "add about {records} labelled records of the same kind to the training split, and train again"
+    )
+}
+
 impl Diagnosis for TooLittleData {
     fn kind(&self) -> &'static str {
         "too_little_data"
@@ -182,23 +246,39 @@ impl Diagnosis for TooLittleData {
     }
 
     fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
+        if !known.mended().is_empty() {
+            return Vec::new();
+        }
         let mut wanted = vec![Wanted::new(known.original_probe(), 1.0)];
         wanted.extend(SHARES.iter().map(|share| Wanted::new(probe(known, *share), 0.3)));
         if let Some(Ok(curve)) = curve(known)
             && curve.promises()
         {
-            wanted.push(Wanted::new(as_many_steps(known), 0.6));
+            for seed in known.seeds(SEEDS) {
+                wanted.push(Wanted::new(Probe::original(seed), 0.3));
+                wanted.push(Wanted::new(as_many_steps(known, seed), 0.3));
+            }
         }
         wanted
     }
 
     fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
+        if !known.mended().is_empty() {
+            let statement = format!(
+                "Not measured: {} (another setting takes away more than a third of the errors; what more \
+                 records would bring shows with it)",
+                self.about()
+            );
+            let status = FindingStatus::NotMeasured;
+            return Some(Finding::new(self.kind(), self.area(), status, statement));
+        }
         let curve = match curve(known)? {
             Ok(curve) => curve,
             Err(why) => {
                 let statement = format!("Not measured: {}: {why}.", self.about());
                 let status = FindingStatus::NotMeasured;
-                return Some(Finding::new(self.kind(), self.area(), status, statement));
+                let finding = Finding::new(self.kind(), self.area(), status, statement);
+                return Some(self.or_overfits(known, finding));
             }
         };
         let records = curve.fitted.largest;
@@ -213,42 +293,51 @@ impl Diagnosis for TooLittleData {
                  training records would take away about {:.0} % of the errors.",
                 100.0 * share.max(0.0)
             );
-            return Some(self.measured(FindingStatus::NotFound, statement, &curve));
+            let finding = self.measured(FindingStatus::NotFound, statement, &curve);
+            return Some(self.or_overfits(known, finding));
         }
-        let half = known.of(&as_many_steps(known))?;
-        let mean = |outcome: &Outcome| {
-            let losses = known.losses(outcome);
-            losses.iter().sum::<f64>() / losses.len().max(1) as f64
+        let brought = match brought(known)? {
+            Ok(brought) => brought,
+            Err(why) => {
+                let statement = format!("Not measured: {}: {why}.", self.about());
+                return Some(self.measured(FindingStatus::NotMeasured, statement, &curve));
+            }
         };
-        let said = curve.fitted.at(records as f64 / 2.0) - now;
-        let brought = mean(half) - mean(known.original()?);
-        let evidence = Measurement::new(
-            "test error of half of the records at as many steps, less that of all",
-            brought,
-        )
-        .threshold(REMAINS * said)
-        .runs([&half.run]);
-        if brought < REMAINS * said {
+        let all = known.over_seeds(SEEDS, |_| Change::new())?;
+        let losses: Vec<f64> = all.iter().flat_map(|(_, o)| known.losses(o)).collect();
+        let error = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+        let before = (error - brought.difference).max(1e-12);
+        let taken = -brought.difference / before;
+        let name = "share of the test error that the second half of the records took away, at as many steps";
+        let evidence = Measurement::new(name, taken)
+            .interval(Some([-brought.interval[1] / before, -brought.interval[0] / before]))
+            .threshold(MATTERS)
+            .runs(all.iter().map(|(_, outcome)| &outcome.run));
+        let seen = -brought.difference / known.unit_of_loss().max(1e-12) >= SEEN;
+        if brought.interval[1] >= 0.0 || taken < MATTERS || !seen {
             let statement = format!(
                 "More records are not what the model lacks: half of the {records} training records \
                  do about as well when they are trained for as many steps."
             );
             let finding = self.measured(FindingStatus::NotFound, statement, &curve);
-            return Some(finding.measured(evidence));
+            return Some(self.or_overfits(known, finding.measured(evidence)));
         }
         let statement = format!(
-            "The model has too few records to learn from: twice the {records} training records would \
-             take away about {:.0} % of its errors ({:.0} to {:.0} %).",
+            "The model has too few records to learn from: the second half of them took away {:.0} % of its \
+             errors, and twice the {records} training records would take away about {:.0} % ({:.0} to \
+             {:.0} %).",
+            100.0 * taken,
             100.0 * share,
             100.0 * low.max(0.0),
             100.0 * high.min(1.0)
         );
         let (four_times, _) = Curve::taken(now, later.get(1)?);
-        let advice = format!(
-            "add about {records} labelled records of the same kind to the training split, and train \
-             again"
-        );
         let finding = self.measured(FindingStatus::Found, statement, &curve).measured(evidence);
-        Some(finding.severity(four_times).remedy(Remedy::data(advice, Vec::new())))
+        let next = 1.0 - (1.0 - taken).powi(2);
+        Some(
+            finding
+                .severity(four_times.max(next))
+                .remedy(Remedy::data(advice(records), Vec::new())),
+        )
     }
 }

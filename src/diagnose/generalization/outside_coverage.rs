@@ -17,6 +17,8 @@ pub struct ErrorsOutsideCoverage;
 
 /// Share of the errors in excess from which on it matters. Hard records are always a little unusual.
 const MATTERS: f64 = 0.25;
+/// Standard errors of a 95 % interval.
+const NORMAL_95: f64 = 1.96;
 /// Share of the calibration records whose coverage counts as low.
 const LOW: f64 = 0.05;
 /// Records of a bin of the figure.
@@ -123,7 +125,9 @@ impl Diagnosis for ErrorsOutsideCoverage {
                 .figure(figure(tested))
         };
         let (of_errors, of_records) = (100.0 * errors, 100.0 * apart.share);
-        if apart.z > SURE && apart.excess >= MATTERS {
+        // The lower end of what the share may be by chance.
+        let least = apart.excess * (1.0 - NORMAL_95 / apart.z.max(NORMAL_95));
+        if apart.z > SURE && least >= MATTERS {
             let statement = format!(
                 "{of_errors:.0} % of the errors lie on the {of_records:.0} % of the test records of \
                  which the model knows little."
@@ -139,8 +143,9 @@ impl Diagnosis for ErrorsOutsideCoverage {
             "The errors do not lie on records that the model knows little of: {of_errors:.0} % of them \
              do, and {of_records:.0} % of the test records are such."
         );
-        // What three standard errors of the difference make of the errors.
-        let reach = if apart.z == 0.0 { MATTERS } else { (SURE * apart.excess / apart.z).abs() };
+        // What it takes for the lower end to matter.
+        let error = if apart.z == 0.0 { 0.0 } else { (apart.excess / apart.z).abs() };
+        let reach = (SURE * error).max(MATTERS + NORMAL_95 * error);
         Some(with(finding(FindingStatus::NotFound, statement)).smallest_effect(reach.max(MATTERS)))
     }
 }

@@ -29,7 +29,8 @@ impl Suspect for Diverged {
         let factor = known.bench.spec().training.divergence_factor.unwrap_or(10.0);
         if !original.diverged() {
             let statement = format!(
-                "Training did not diverge: its loss was at most {worst:.2} times that of the first                  epoch."
+                "Training did not diverge: its loss was at most {worst:.2} times that of the first \
+                 epoch."
             );
             return Suspicion::unfounded(sign, factor, statement);
         }

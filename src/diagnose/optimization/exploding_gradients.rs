@@ -43,7 +43,8 @@ impl Suspect for Exploding {
         let sign = Measurement::new("largest norm of a gradient", largest).threshold(NORM);
         if !early && largest <= NORM && !original.diverged() {
             let statement = format!(
-                "Gradients do not explode: their norm was at most {largest:.2}, where {NORM:.0} would                  be much."
+                "Gradients do not explode: their norm was at most {largest:.2}, where {NORM:.0} would \
+                 be much."
             );
             return Suspicion::unfounded(sign, NORM, statement);
         }

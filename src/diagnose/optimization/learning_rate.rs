@@ -87,7 +87,8 @@ impl Suspect for TooHigh {
             () if unlearnt => 0.2,
             () => {
                 let statement = format!(
-                    "The learning rate of {rate:.1e} is not too high: training went well with it,                      and a range test does not explode near it."
+                    "The learning rate of {rate:.1e} is not too high: training went well with it, \
+                     and a range test does not explode near it."
                 );
                 return Suspicion::unfounded(range.measurement(), TOLERANCE, statement);
             }

@@ -40,7 +40,8 @@ impl Suspect for TooLow {
         let slow = (falls || tested) && !signs::few_epochs(known);
         if original.diverged() || (below == 0.0 && !slow) {
             let statement = format!(
-                "The learning rate of {rate:.1e} is not too low: the loss had come to rest with it,                  and a range test does not suggest ten times as much."
+                "The learning rate of {rate:.1e} is not too low: the loss had come to rest with it, \
+                 and a range test does not suggest ten times as much."
             );
             return Suspicion::unfounded(range.measurement(), 1.0 / TOLERANCE, statement);
         }

@@ -36,7 +36,8 @@ impl Suspect for Plateau {
         let sign = Measurement::new(name, unlearnt);
         if !flat || unlearnt < UNLEARNT || original.diverged() {
             let statement = format!(
-                "Training is not stuck on a plateau: it ended with {:.0} % of the training error of                  who knows nothing{}.",
+                "Training is not stuck on a plateau: it ended with {:.0} % of the training error of \
+                 who knows nothing{}.",
                 100.0 * unlearnt,
                 if flat { "" } else { ", and its loss was still moving" }
             );

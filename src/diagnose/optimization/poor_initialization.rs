@@ -46,7 +46,8 @@ impl Suspect for PoorInitialization {
         // A failed training cannot be looked at before its first step.
         let suspect = alike || decades != 0.0 || original.failure.is_some();
         if !suspect {
-            let statement = "The initial parameters are sound: the layers told the records apart                              before training.";
+            let statement = "The initial parameters are sound: the layers told the records apart \
+             before training.";
             return Suspicion::unfounded(sign, SPREAD[0], statement);
         }
         let told = match start {

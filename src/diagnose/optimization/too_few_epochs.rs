@@ -23,11 +23,12 @@ const LATE: f64 = 0.7;
 /// How many times the epochs to try: as many as leave room in the budget to verify it with its seeds,
 /// against the original and random changes.
 pub(in crate::diagnose) fn longer(known: &Known<'_>) -> usize {
-    let seeds = known.request.seeds as f64;
-    let room = (known.request.budget.runs - 3.0 - seeds) / (2.0 * seeds);
+    let unit = known.bench.unit();
+    let of_seeds = known.request.seeds as f64 * unit;
+    let room = (known.request.budget.runs - 3.0 - of_seeds) / (2.0 * of_seeds);
     // Twice hardly any steps are hardly any.
-    let least = if signs::few_epochs(known) { 3 } else { 2 };
-    (room as usize).clamp(least, 5)
+    let (least, most) = if signs::few_epochs(known) { (3, (5.0 / unit) as usize) } else { (2, 5) };
+    (room as usize).clamp(least, most.max(least))
 }
 
 /// Whether training ended while the loss still fell; `None` before that is known.

@@ -77,13 +77,15 @@ impl Diagnosis for UnstableOverSeeds {
         };
         if worst - best <= least {
             let statement = format!(
-                "The result does not hang on the seed: {SEEDS} trainings that differ only in it have                  validation errors of {low:.1} % to {high:.1} %."
+                "The result does not hang on the seed: {SEEDS} trainings that differ only in it have \
+                 validation errors of {low:.1} % to {high:.1} %."
             );
             return Some(finding(FindingStatus::NotFound, statement));
         }
         let mean = errors.iter().sum::<f64>() / errors.len() as f64;
         let statement = format!(
-            "The result hangs on the seed: {SEEDS} trainings that differ only in it have validation              errors of {low:.1} % to {high:.1} %; that of the model's own seed is {:.1} %.",
+            "The result hangs on the seed: {SEEDS} trainings that differ only in it have validation \
+             errors of {low:.1} % to {high:.1} %; that of the model's own seed is {:.1} %.",
             100.0 * own
         );
         let points = seeds.iter().zip(&errors).map(|(seed, error)| [*seed as f64, *error]);
@@ -94,7 +96,8 @@ impl Diagnosis for UnstableOverSeeds {
             log_x: false,
             series: vec![Series { name: "as it is".to_owned(), points: points.collect() }],
         };
-        let advice = "train with several seeds (a sweep over training.seed) and keep the one that does                       best on the validation records; where most do badly, look at the initial                       parameters and the learning rate";
+        let advice = "train with several seeds (a sweep over training.seed) and keep the one that does \
+         best on the validation records; where most do badly, look at the initial                       parameters and the learning rate";
         let severity = WEIGHT * (mean - best) / mean.max(1e-12);
         Some(
             finding(FindingStatus::Found, statement)

@@ -59,6 +59,7 @@ fn tried(verdict: Verdict, remedy: f64, interval: [f64; 2], p: f64) -> Verificat
             [("network.hidden".to_owned(), json!([15, 8]))].into(),
         ],
         runs: vec![run(5), run(6), run(7)],
+        lacking: Vec::new(),
     }
 }
 

@@ -147,8 +147,16 @@ pub fn verdict_sentence(verdict: Verdict) -> &'static str {
 pub fn verification(verification: &Verification) -> String {
     let Verification { seeds, metric: of, original, remedy, random_change, .. } = verification;
     let against = &verification.against_original;
+    let lacking = match verification.lacking.as_slice() {
+        [] => String::new(),
+        columns => format!(
+            " on test records in which {} {} shuffled, as if not known yet",
+            columns.join(", "),
+            if columns.len() == 1 { "is" } else { "are" }
+        ),
+    };
     format!(
-        "Tried with {}: {} {} → {} (difference {}, with 95 % confidence {}); random changes of equal \
+        "Tried with {}{lacking}: {} {} → {} (difference {}, with 95 % confidence {}); random changes of equal \
          cost: {}. {}.",
         count(seeds.len(), "seed"),
         metric(of),
