@@ -9,6 +9,7 @@ mod document;
 pub mod evaluate;
 pub mod evaluations;
 pub mod extract;
+pub mod flagged_texts;
 pub mod follow;
 pub mod generate;
 pub mod health;
@@ -126,6 +127,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(remedies::apply_remedy))
         .routes(routes!(limitations::compare::compare_limitations))
         .routes(routes!(monitoring::monitoring, monitoring::reset))
+        .routes(routes!(flagged_texts::list, flagged_texts::set, flagged_texts::forget))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))
         .routes(routes!(health::live))

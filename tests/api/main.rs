@@ -11,6 +11,7 @@ mod examples;
 mod explanations;
 mod extension;
 mod faults;
+mod flagged_texts;
 mod generators;
 mod guarantees;
 mod harness;
