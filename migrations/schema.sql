@@ -33,6 +33,16 @@ CREATE TABLE evaluations (
 
 CREATE INDEX evaluations_by_files ON evaluations (files);
 
+CREATE TABLE flagged_texts (
+    seq INTEGER PRIMARY KEY NOT NULL,
+    model TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    text TEXT NOT NULL,
+    p_value REAL NOT NULL,
+    scored_at INTEGER NOT NULL
+);
+
+CREATE INDEX flagged_texts_by_model ON flagged_texts (model, seq);
+
 CREATE TABLE idempotency_keys (
     key TEXT PRIMARY KEY NOT NULL,
     route TEXT NOT NULL,
@@ -110,7 +120,7 @@ CREATE TABLE models (
     artifact TEXT NOT NULL,
     bytes INTEGER NOT NULL,
     created_at INTEGER NOT NULL
-);
+, store_texts INTEGER NOT NULL DEFAULT 0);
 
 CREATE INDEX models_by_artifact ON models (artifact);
 

@@ -139,8 +139,14 @@ fn offences(document: &Value) -> Vec<String> {
                 check(number || status == "default", format!("{at} is no status"));
                 check(response["description"].is_string(), format!("{at} is not described"));
                 if status.starts_with(['4', '5', 'd']) {
-                    let problem = &response["content"]["application/problem+json"]["schema"];
-                    let named = problem["$ref"] == "#/components/schemas/Problem";
+                    let names = |kind: &str, name: &str| {
+                        let schema = &response["content"][kind]["schema"]["$ref"];
+                        *schema == format!("#/components/schemas/{name}")
+                    };
+                    // The Open Inference Protocol has errors of its own.
+                    let of_protocol =
+                        path.starts_with("/v2") && names("application/json", "InferError");
+                    let named = of_protocol || names("application/problem+json", "Problem");
                     check(named, format!("{at} is not a problem"));
                 }
             }

@@ -131,8 +131,8 @@ pub fn run(
         let fitted = fit(&spec, (table.clone(), source), Vec::new(), clock, &mut watch, None);
         let curve = watch.curve;
         match fitted {
-            Ok(Fitted { model, steps, test, validation, .. }) => {
-                let layers = inspect::layers(&model, &table, source)?;
+            Ok(Fitted { model, steps, test, validation, sample, .. }) => {
+                let layers = inspect::layers(&model, &sample)?;
                 outcome.validated = validation.map(|v| v.losses()).unwrap_or_default();
                 if let Some(test) = &test {
                     let at = |record: &u64| rows[*record as usize] as u64;

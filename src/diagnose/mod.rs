@@ -107,6 +107,4 @@ pub static ALL: &[&dyn Diagnosis] = &[
 ];
 
 #[cfg(test)]
-mod planted_tests;
-#[cfg(test)]
 pub mod tests;

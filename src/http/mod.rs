@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod evaluations;
 pub mod extract;
 pub mod figures;
+pub mod flagged_texts;
 pub mod follow;
 pub mod generate;
 pub mod health;
@@ -133,6 +134,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(remedies::apply_remedy))
         .routes(routes!(limitations::compare::compare_limitations))
         .routes(routes!(monitoring::monitoring, monitoring::reset))
+        .routes(routes!(flagged_texts::list, flagged_texts::set, flagged_texts::forget))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))
         .routes(routes!(health::live))

@@ -92,7 +92,8 @@ pub struct ScoreRequest {
     /// What is to be explained of each record. Default: nothing.
     #[serde(default)]
     pub explain: Option<ExplainRequest>,
-    /// Whether the records are counted in `GET /v1/models/{model}/monitoring`; they are never stored.
+    /// Whether the records are counted in `GET /v1/models/{model}/monitoring`; none is stored,
+    /// unless the model was asked to keep the texts that are flagged.
     /// Leave out what is not traffic, such as tests and the same text again and again. Default: true.
     #[serde(default)]
     pub monitor: Option<bool>,

@@ -11,10 +11,11 @@ use super::changed_texts::ChangedTexts;
 use super::content::{self, Content};
 use super::encoder::{Encoded, Encoder, InputColumn, Records, features};
 use super::init_from::TransferReport;
+use super::inspect::Sample;
 use super::monitor::{FitMonitor, Phase};
 use super::spec::{TrainSpec, Warning};
 use super::splits::{self, Data, Parts, Placing};
-use super::steering::{Look, Steering};
+use super::steering::Steering;
 use super::test_results::TestResults;
 use super::watch::{self, Watch};
 use super::{Calibration, FitError, Model, Reading, calibrate, describe, inspect, leaks, transfer};
@@ -55,6 +56,8 @@ pub struct Fitted {
     pub test: Option<TestResults>,
     /// The same for each validation record.
     pub validation: Option<TestResults>,
+    /// Some of the training records.
+    pub sample: Sample,
 }
 
 /// Records that are ready to be learnt from.
@@ -218,15 +221,15 @@ pub fn fit(
         watch = watch.restore(state).map_err(LearnError::from)?;
         watch.told().iter().for_each(|warning| monitor.warning(warning));
     }
-    let look = (!spec.network.dense().hidden.is_empty()).then(|| {
+    let sample = {
         let few = parts.train.len().min(inspect::RECORDS);
         let form = spec.network.text_form();
-        Look {
+        Sample {
             loss: loss.clone(),
             features: features(&encoder, encoder.shape(form), form, &train[..few]),
             targets: output.targets(&outcomes, &parts.train[..few]),
         }
-    });
+    };
     let mut steering = Steering {
         monitor,
         output: &output,
@@ -237,7 +240,7 @@ pub fn fit(
         outcomes: &outcomes,
         watch,
         entropy,
-        look,
+        look: Some(&sample).filter(|_| !spec.network.dense().hidden.is_empty()),
     };
     let changed = ChangedTexts::new(spec, &encoder, &records, &parts.train);
     let training_rows = changed.as_ref().map_or(&rows as &dyn Source, |changed| changed);
@@ -291,7 +294,8 @@ pub fn fit(
     let test = TestResults::of(&reader, &data);
     let validation = TestResults::of_validation(&reader, &data);
     let model = Model { spec: spec.clone(), reader, calibration, card, trained_on };
-    Ok(Fitted { model, steps: outcome.steps, last: outcome.last.take(), test, validation })
+    let (steps, last) = (outcome.steps, outcome.last.take());
+    Ok(Fitted { model, steps, last, test, validation, sample })
 }
 
 /// The records to leave out, unless there are too many.

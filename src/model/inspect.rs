@@ -3,14 +3,24 @@
 use serde::{Deserialize, Serialize};
 
 use super::Model;
-use super::encoder::{Records, features};
-use super::error::FitError;
-use super::fit::{Divided, TrainingTable, divide};
+use crate::learn::LearnError;
 use crate::learn::inspect::{self, LayerReport};
+use crate::learn::loss::Loss;
 use crate::learn::network::Network;
+use crate::learn::rows::{Features, Targets};
 
 /// Training records that are looked at, at most.
 pub const RECORDS: usize = 256;
+
+/// The first training records, to look into the layers by.
+pub struct Sample {
+    /// What training minimised.
+    pub loss: Loss,
+    /// Their features.
+    pub features: Features,
+    /// Their targets.
+    pub targets: Targets,
+}
 
 /// The layers before training and after it, from the input on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,36 +31,18 @@ pub struct Inspected {
     pub after: Vec<LayerReport>,
 }
 
-/// Inspects a model on the first records of its training split. `table` holds the columns that its
-/// spec names.
-pub fn layers(
-    model: &Model,
-    table: &TrainingTable,
-    source: Option<&Model>,
-) -> Result<Inspected, FitError> {
-    let spec = &model.spec;
-    let seen = source.map_or(&[][..], |source| source.trained_on.as_slice());
-    let Divided { output, outcomes, parts, .. } =
-        divide(spec, table.clone(), seen, &mut Vec::new())?;
-    // The numbers are scaled as the model learnt to.
-    let output = if output.head().is_some() { output } else { model.reader.output.clone() };
-    let records = Records::new(spec.task.input(), table.inputs.clone());
-    let sample: Vec<usize> = parts.train.iter().copied().take(RECORDS).collect();
-    let encoder = &model.reader.encoder;
-    let encoded = encoder.encode_all(&records, &sample)?;
-    let form = spec.network.text_form();
-    let rows = features(encoder, encoder.shape(form), form, &encoded);
-    let targets = output.targets(&outcomes, &sample);
-    let loss = spec.loss.prepare(output.label_names(), &targets)?;
-    let after = &model.reader.network;
+/// Inspects a model on a sample of its training records.
+pub fn layers(model: &Model, sample: &Sample) -> Result<Inspected, LearnError> {
+    let (spec, after) = (&model.spec, &model.reader.network);
+    let records = (&sample.features, &sample.targets);
     let before = match &spec.init_from {
         Some(_) => Vec::new(),
         None => {
             let seed = spec.training.seed;
             let first = Network::new(&spec.network, after.input(), after.outputs(), seed)?;
-            inspect::layers(&first.freeze()?, &loss, (&rows, &targets))?
+            inspect::layers(&first.freeze()?, &sample.loss, records)?
         }
     };
-    let after = inspect::layers(after, &loss, (&rows, &targets))?;
+    let after = inspect::layers(after, &sample.loss, records)?;
     Ok(Inspected { before, after })
 }

@@ -3,13 +3,13 @@
 
 use rayon::prelude::*;
 
+use super::inspect::Sample;
 use super::monitor::FitMonitor;
 use super::watch::{EpochSigns, Watch};
 use crate::arrays::Arrays;
 use crate::learn::inspect::{self, LayerReport};
-use crate::learn::loss::Loss;
 use crate::learn::network::View;
-use crate::learn::rows::{Features, Targets};
+use crate::learn::rows::Features;
 use crate::learn::stopping::{StoppingMetric, Target};
 use crate::learn::trainer::{EpochReport, Interrupt, Measured, Monitor, StepReport};
 use crate::task::{
@@ -32,20 +32,13 @@ pub(super) struct Steering<'a> {
     /// Log loss of who always gives the labels' frequencies; `None` where numbers are predicted.
     pub entropy: Option<f64>,
     /// Some of the training records, to look into the layers by; `None` without hidden layers.
-    pub look: Option<Look>,
-}
-
-/// Training records that the layers are looked at by.
-pub(super) struct Look {
-    pub loss: Loss,
-    pub features: Features,
-    pub targets: Targets,
+    pub look: Option<&'a Sample>,
 }
 
 impl Steering<'_> {
     /// What goes on in the layers after an epoch, where that is wanted.
     fn layers(&self, epoch: usize, network: View<'_>) -> Option<Vec<LayerReport>> {
-        let look = self.look.as_ref()?;
+        let look = self.look?;
         if !self.watch.wants_layers(epoch, network.parameters()) {
             return None;
         }

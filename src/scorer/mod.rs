@@ -22,6 +22,7 @@ use crate::model::monitoring::Counts;
 use crate::model::score::ScoreItem;
 use crate::model::{Model, Weighed};
 use crate::problem::{Code, Problem};
+use crate::store::flagged_texts::MOST_TEXTS;
 use crate::store::references::StoredModel;
 use crate::store::{Store, StoreError};
 
@@ -161,6 +162,10 @@ impl Scorer {
         let monitor = self.monitor.clone();
         let counted = counted.filter(|_| monitor.window().is_some());
         let at_once = explain.is_none() && batch.is_short(&model);
+        let keeps = match &counted {
+            Some(id) => self.store.store_texts(id).await? > 0,
+            None => false,
+        };
         let work = move || {
             if explain.is_some_and(|explain| explain.contributions) {
                 let checked = batch.check_cost(&model, "explain.contributions");
@@ -203,7 +208,9 @@ impl Scorer {
             });
             let items: Vec<ScoreItem> = items.collect();
             if let Some((id, ranks)) = counted.zip(ranks) {
-                monitor.count(&id, ranks.counted(&items, &model));
+                let flagged =
+                    if keeps { ranks.flagged(&items, &model, &batch) } else { Vec::new() };
+                monitor.count(&id, Scored { flagged, ..ranks.counted(&items, &model) });
             }
             Ok((items, criteria.unavailable(&model, count)))
         };
@@ -235,6 +242,20 @@ impl Ranks {
         Self { p_values, flags: criteria.flags(read) }
     }
 
+    /// The texts that are flagged, with their p-values; the newest as many as may be kept.
+    fn flagged(&self, items: &[ScoreItem], model: &Model, batch: &Batch) -> Vec<(String, f64)> {
+        let scored = items.iter().zip(&batch.values);
+        let scored = scored.filter(|(item, _)| !matches!(item, ScoreItem::Failed { .. }));
+        let ranked = scored.zip(self.p_values.iter().zip(&self.flags));
+        let flagged = ranked.filter_map(|((_, value), (p_value, flag))| {
+            let text = batch.kind.text_of(model, value).filter(|_| *flag == Some(true))?;
+            Some((text.to_owned(), (*p_value)?))
+        });
+        let mut flagged: Vec<(String, f64)> = flagged.collect();
+        flagged.drain(..flagged.len().saturating_sub(MOST_TEXTS));
+        flagged
+    }
+
     /// With the answers of all records, the failed ones included.
     fn counted(self, items: &[ScoreItem], model: &Model) -> Scored {
         let mut counts = Counts::default();
@@ -252,6 +273,7 @@ impl Ranks {
             counts,
             p_values: self.p_values.into_iter().flatten().collect(),
             calibration_records: combination.map_or(0, |c| c.records()),
+            flagged: Vec::new(),
         }
     }
 }

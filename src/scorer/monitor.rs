@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::compute::{ComputeError, Pool};
 use crate::model::monitoring::{Counts, Stream};
 use crate::problem::Problem;
+use crate::store::flagged_texts::{FlaggedText, MOST_TEXTS};
 use crate::store::monitoring::{Counted, Span};
 use crate::store::{Store, StoreError};
 
@@ -61,6 +62,8 @@ struct Waiting {
     /// All that arrived.
     p_values: usize,
     calibration_records: usize,
+    /// Of a model that keeps them, the newest texts that were flagged.
+    texts: Vec<FlaggedText>,
 }
 
 /// Records that were scored together.
@@ -78,6 +81,8 @@ pub struct Scored {
     pub p_values: Vec<f64>,
     /// Records that the p-values rank among.
     pub calibration_records: usize,
+    /// Texts that were flagged, with their p-values; none of a model that keeps none.
+    pub flagged: Vec<(String, f64)>,
 }
 
 impl Monitor {
@@ -106,6 +111,13 @@ impl Monitor {
         let waiting = waiting.entry(model.to_owned()).or_default();
         waiting.windows.entry(span(at, length)).or_default().add(&scored.counts);
         waiting.calibration_records = scored.calibration_records;
+        let flagged = scored.flagged.into_iter();
+        waiting.texts.extend(flagged.map(|(text, p_value)| FlaggedText {
+            text,
+            p_value,
+            scored_at: at,
+        }));
+        newest(&mut waiting.texts);
         if !scored.p_values.is_empty() && waiting.p_values < MAX_WAITING {
             waiting.p_values += scored.p_values.len();
             waiting.arrived.push(Arrived { at, p_values: scored.p_values });
@@ -135,7 +147,30 @@ impl Monitor {
         }
     }
 
-    /// Forgets what was counted of a model.
+    /// Keeps so many of a model's flagged texts from now on, and forgets the older ones.
+    pub async fn store_texts(&self, model: &str, most: usize) -> Result<(), MonitorError> {
+        let _writing = self.shared.writing.lock().await;
+        if most == 0 {
+            self.drop_texts(model);
+        }
+        Ok(self.shared.store.set_store_texts(model, most).await?)
+    }
+
+    /// Forgets a model's flagged texts.
+    pub async fn forget_texts(&self, model: &str) -> Result<(), MonitorError> {
+        let _writing = self.shared.writing.lock().await;
+        self.drop_texts(model);
+        Ok(self.shared.store.forget_texts(model).await?)
+    }
+
+    /// Drops the texts of a model that wait to be written.
+    fn drop_texts(&self, model: &str) {
+        if let Some(waiting) = self.shared.waiting().get_mut(model) {
+            waiting.texts.clear();
+        }
+    }
+
+    /// Forgets what was counted of a model, and its flagged texts.
     pub async fn reset(&self, model: &str) -> Result<(), MonitorError> {
         let _writing = self.shared.writing.lock().await;
         self.shared.waiting().remove(model);
@@ -183,6 +218,7 @@ impl Shared {
                 model,
                 windows: &waiting.windows,
                 stream: streams.get(model),
+                texts: &waiting.texts,
             })
             .collect();
         Ok(self.store.add_counts(&counted).await?)
@@ -210,9 +246,16 @@ impl Shared {
             }
             earlier.arrived.extend(later.arrived);
             earlier.p_values += later.p_values;
+            earlier.texts.extend(later.texts);
+            newest(&mut earlier.texts);
             waiting.insert(model, earlier);
         }
     }
+}
+
+/// Leaves the newest texts, as many as may be kept.
+fn newest(texts: &mut Vec<FlaggedText>) {
+    texts.drain(..texts.len().saturating_sub(MOST_TEXTS));
 }
 
 /// A stream after the records that arrived; `None` where none did.
@@ -245,7 +288,7 @@ mod tests {
     /// A request of one record with a p-value, scored at this moment.
     fn scored() -> Scored {
         let counts = Counts { records: 1, ..Counts::default() };
-        Scored { counts, p_values: vec![0.5], calibration_records: 80 }
+        Scored { counts, p_values: vec![0.5], calibration_records: 80, flagged: Vec::new() }
     }
 
     /// What the database refused waits, in order, and is not counted twice.

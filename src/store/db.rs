@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "evaluations", include_str!("../../migrations/0008_evaluations.sql")),
     (9, "reports", include_str!("../../migrations/0009_reports.sql")),
     (10, "run_warnings", include_str!("../../migrations/0010_run_warnings.sql")),
+    (11, "flagged_texts", include_str!("../../migrations/0011_flagged_texts.sql")),
 ];
 
 /// Files up to this size are checked whole when they are opened.

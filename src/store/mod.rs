@@ -11,6 +11,7 @@ pub mod db;
 pub mod error;
 pub mod evaluations;
 pub mod events;
+pub mod flagged_texts;
 pub mod idempotency;
 pub mod jobs;
 mod json;

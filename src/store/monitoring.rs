@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row, Sqlite, Transaction};
 
+use super::flagged_texts::{self, FlaggedText};
 use super::json::{from_json, to_json};
 use super::{Cursor, Page, Store, StoreError};
 use crate::clock::Timestamp;
@@ -29,6 +30,8 @@ pub struct Counted<'a> {
     pub windows: &'a BTreeMap<Span, Counts>,
     /// Where the stream stands now; `None` where it stands as before.
     pub stream: Option<&'a Stream>,
+    /// Texts that were flagged, oldest first, of a model that keeps them.
+    pub texts: &'a [FlaggedText],
 }
 
 /// Which windows of a model are looked for.
@@ -45,7 +48,7 @@ impl Store {
     /// forgotten. A window whose row cannot be read begins anew, with a line in the log.
     pub async fn add_counts(&self, counted: &[Counted<'_>]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        for Counted { model, windows, stream } in counted {
+        for Counted { model, windows, stream, texts } in counted {
             let exists: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM models WHERE id = $1")
                 .bind(model)
                 .fetch_one(&mut *tx)
@@ -53,6 +56,7 @@ impl Store {
             if exists == 0 {
                 continue;
             }
+            flagged_texts::add(&mut tx, model, texts).await?;
             for (span, counts) in *windows {
                 add_window(&mut tx, model, *span, counts).await?;
             }
@@ -116,12 +120,13 @@ impl Store {
         state.map(|state| from_json(&state, "monitoring_streams", "state", model)).transpose()
     }
 
-    /// Forgets what was counted of a model.
+    /// Forgets what was counted of a model, and its flagged texts.
     pub async fn forget_counts(&self, model: &str) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         for table in [
             "DELETE FROM monitoring_windows WHERE model = $1",
             "DELETE FROM monitoring_streams WHERE model = $1",
+            "DELETE FROM flagged_texts WHERE model = $1",
         ] {
             sqlx::query(table).bind(model).execute(&mut *tx).await?;
         }
@@ -203,7 +208,7 @@ mod tests {
             ends_at: Timestamp::from_millis(at + 10),
         };
         let windows = BTreeMap::from([(span(100_000), Counts::default())]);
-        let counted = |model| Counted { model, windows: &windows, stream: None };
+        let counted = |model| Counted { model, windows: &windows, stream: None, texts: &[] };
         store.add_counts(&[counted("model_gone"), counted("model_1")]).await.unwrap();
         let kept: Vec<i64> = sqlx::query_scalar(
             "SELECT starts_at FROM monitoring_windows WHERE model = 'model_1' ORDER BY starts_at",

@@ -162,6 +162,9 @@ async fn every_operation_has_an_example_that_works() {
     }
     reader.call("post", "/v2/models/{model}/infer").await;
     reader.call("get", "/v1/models/{model}/monitoring").await;
+    for method in ["put", "get", "delete"] {
+        reader.call(method, "/v1/models/{model}/monitoring/texts").await;
+    }
     reader.call("delete", "/v1/models/{model}/monitoring").await;
     reader.call("put", "/v1/aliases/{alias}").await;
     reader.call("get", "/v1/aliases").await;

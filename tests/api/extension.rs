@@ -108,7 +108,8 @@ async fn an_extended_run_is_bit_for_bit_the_longer_one() {
         assert_eq!(run["continues"], first["run"]);
         assert_eq!((&run["epochs"], &run["spec"]["training"]["epochs"]), (&json!(3), &json!(3)));
         assert_eq!(run["checkpoint"], json!({"epochs": 3, "steps": run["steps"]}));
-        assert!(run["warnings"].is_null() && second["warnings"] == first["warnings"]);
+        assert!(run["warnings"].is_null(), "{run}");
+        assert_eq!(second["warnings"], first["warnings"]);
         // The histories follow one another.
         let all = losses(&server, &whole).await;
         let mut joined = Vec::new();

@@ -13,6 +13,7 @@ mod explanations;
 mod extension;
 mod faults;
 mod figures;
+mod flagged_texts;
 mod generators;
 mod guarantees;
 mod harness;

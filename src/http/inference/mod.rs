@@ -160,9 +160,10 @@ pub async fn live() -> StatusCode {
 
 /// Say whether the server is ready (Open Inference Protocol).
 #[utoipa::path(get, path = "/v2/health/ready", tag = "inference",
-    responses((status = 200, description = "It is"), (status = 503, description = "It is not")))]
-pub async fn ready(state: State<AppState>) -> StatusCode {
-    super::health::ready(state).await.into_response().status()
+    responses((status = 200, description = "It is"),
+              (status = 503, description = "It is not", body = InferError)))]
+pub async fn ready(state: State<AppState>) -> Result<StatusCode, Refused> {
+    Ok(super::health::ready(state).await.map(|_| StatusCode::OK)?)
 }
 
 /// Say whether a model can be asked (Open Inference Protocol).
