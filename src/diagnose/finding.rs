@@ -141,7 +141,8 @@ pub enum Verdict {
 }
 
 /// A remedy, tried: trained with several seeds and measured on the same test records as the original
-/// training and as random changes of equal cost, with the same seeds.
+/// training and as random changes of equal cost, with the same seeds. Where the remedy only trains
+/// longer, random changes have the epochs of the original: with more they would be the remedy too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Verification {
     /// What came of it.
