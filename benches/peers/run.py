@@ -46,7 +46,7 @@ class Bench:
         self.data = pathlib.Path(arguments.data)
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.python = self.scratch / "venv/bin/python"
-        self.install = arguments.install
+        self.install, self.build = arguments.install, arguments.build
         self.driver = self.server = None
 
     def prepare(self):
@@ -61,6 +61,10 @@ class Bench:
                     print(f"{package} cannot be installed; its rows will say so", file=sys.stderr)
             # Its build wants the newest numpy, and what it builds with to be there already.
             subprocess.run([*pip, "--no-build-isolation", "fasttext"])
+        folder = self.scratch / "bin"
+        self.driver, self.server = folder / "peers", folder / "whereof"
+        if not self.build:
+            return
         build = ["cargo", "build", "--release", "--locked", "--bin", "whereof", "--bench", "peers"]
         text = subprocess.run(
             [*build, "--message-format=json-render-diagnostics"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
@@ -68,11 +72,9 @@ class Bench:
         built = [json.loads(line) for line in text.splitlines()]
         paths = {m["target"]["name"]: m["executable"] for m in built if m.get("executable")}
         # Copies, so that a later build changes nothing under a measurement.
-        folder = self.scratch / "bin"
         folder.mkdir(exist_ok=True)
         for name in ("peers", "whereof"):
             shutil.copy2(paths[name], folder / name)
-        self.driver, self.server = folder / "peers", folder / "whereof"
 
     def need(self, module):
         """Skips the row where a peer is missing."""
@@ -273,6 +275,7 @@ def main():
     parser.add_argument("--data", default=str(ROOT.parent / "shared/data"))
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--no-install", dest="install", action="store_false")
+    parser.add_argument("--no-build", dest="build", action="store_false", help="take the binaries of the last run")
     arguments = parser.parse_args()
     bench = Bench(arguments)
     kept = bench.scratch / "results.json"
