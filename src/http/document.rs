@@ -1,7 +1,7 @@
 //! The API's document, OpenAPI 3.1: what the macros leave open is added here.
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Content, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
 use super::{auth, routes};
 
@@ -40,7 +40,17 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
                 let RefOr::T(response) = response else { continue };
                 if status.starts_with(['4', '5', 'd']) {
                     let content = std::mem::take(&mut response.content);
-                    let problem = |(_, schema)| ("application/problem+json".to_owned(), schema);
+                    // Errors of another protocol stay what they are.
+                    let is_problem = |content: &RefOr<Content>| match content {
+                        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+                            schema.ref_location.ends_with("/Problem")
+                        }
+                        _ => false,
+                    };
+                    let problem = |(kind, content)| match is_problem(&content) {
+                        true => ("application/problem+json".to_owned(), content),
+                        false => (kind, content),
+                    };
                     response.content = content.into_iter().map(problem).collect();
                 }
             }

@@ -40,7 +40,7 @@ pub struct FlaggedTexts {
     responses((status = 200, description = "The texts", body = FlaggedTexts),
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem)))]
-pub async fn list(
+pub async fn flagged_texts(
     State(state): State<AppState>,
     Path(reference): Path<String>,
 ) -> Result<Json<FlaggedTexts>, Failure> {
@@ -65,7 +65,7 @@ pub async fn list(
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem),
               (status = 422, description = "Not a number from 0 to 1,000", body = Problem)))]
-pub async fn set(
+pub async fn keep_flagged_texts(
     State(state): State<AppState>,
     Path(reference): Path<String>,
     body: Body<StoreTexts>,
@@ -81,7 +81,7 @@ pub async fn set(
     responses((status = 204, description = "Forgotten"),
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem)))]
-pub async fn forget(
+pub async fn forget_flagged_texts(
     State(state): State<AppState>,
     Path(reference): Path<String>,
 ) -> Result<StatusCode, Failure> {

@@ -134,7 +134,11 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(remedies::apply_remedy))
         .routes(routes!(limitations::compare::compare_limitations))
         .routes(routes!(monitoring::monitoring, monitoring::reset))
-        .routes(routes!(flagged_texts::list, flagged_texts::set, flagged_texts::forget))
+        .routes(routes!(
+            flagged_texts::flagged_texts,
+            flagged_texts::keep_flagged_texts,
+            flagged_texts::forget_flagged_texts
+        ))
         .routes(routes!(aliases::list))
         .routes(routes!(aliases::put, aliases::delete))
         .routes(routes!(health::live))
