@@ -108,7 +108,7 @@ impl Probe {
 
     /// What it costs, where the original training costs 1: its share of the records times its share
     /// of the epochs. An original of so few steps that hardly anything was learnt counts as if it had
-    /// more: [`unit`] says of how much of one it is.
+    /// more: [`unit()`] says of how much of one it is.
     pub fn cost(&self, original: &TrainSpec, unit: f64) -> f64 {
         let records = match &self.records {
             Selection::All
@@ -128,7 +128,7 @@ impl Probe {
 }
 
 /// What a training of a spec on so many records counts, in (0, 1\]: 1, but for one of fewer steps than
-/// any network takes to learn ([`STEPS`]).
+/// any network takes to learn (`STEPS`).
 pub fn unit(spec: &TrainSpec, records: usize) -> f64 {
     let per_step = spec.training.batch_size.saturating_mul(spec.training.accumulate).max(1);
     let steps = spec.training.epochs.max(1) * records.div_ceil(per_step).max(1);

@@ -63,7 +63,7 @@ pub fn candidates(spec: &TrainSpec, findings: &[Finding], most: usize) -> Vec<us
 /// measurements, and a calibrator changes no answer.
 fn untold(path: &str) -> bool {
     let start = |start: &&str| path.starts_with(*start);
-    path != FEATURES && ["task.", "split.", "calibrator"].iter().any(|name| start(&name))
+    path != FEATURES && ["task.", "split.", "calibrator"].iter().any(start)
 }
 
 /// What a remedy is judged on. One that leaves out columns is judged as if these were not known yet when

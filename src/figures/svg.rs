@@ -124,10 +124,12 @@ fn grid(out: &mut String, plot: Plot, x: &Axis, y: Option<&Axis>) {
 }
 
 fn curves(out: &mut String, figure: &PlotlyFigure) {
-    let scatter = |trace| match trace {
-        &Trace::Scatter(ref scatter) => Some(scatter),
-        _ => None,
-    };
+    fn scatter(trace: &Trace) -> Option<&ScatterTrace> {
+        match trace {
+            Trace::Scatter(scatter) => Some(scatter),
+            _ => None,
+        }
+    }
     let traces: Vec<&ScatterTrace> = figure.data.iter().filter_map(scatter).collect();
     let points = || {
         let each = traces.iter().flat_map(|trace| trace.x.iter().zip(&trace.y));

@@ -230,8 +230,8 @@ fn a_watch_goes_on_where_it_was() {
 
 #[test]
 fn numbers_are_short() {
-    let texts = [0.0, 0.69314, 1.5, 12.34, 345.6, 0.001, 12345.0, 1e-6, -0.25, f64::INFINITY];
+    let texts = [0.0, 0.71314, 1.5, 12.34, 345.6, 0.001, 12345.0, 1e-6, -0.25, f64::INFINITY];
     let texts = texts.map(short);
-    let expected = ["0", "0.693", "1.5", "12.3", "346", "0.001", "1.2e4", "1.0e-6", "-0.25", "inf"];
+    let expected = ["0", "0.713", "1.5", "12.3", "346", "0.001", "1.2e4", "1.0e-6", "-0.25", "inf"];
     assert_eq!(texts, expected);
 }

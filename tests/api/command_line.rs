@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
+use whereof::compute::run_apart;
 
 use crate::harness::{Server, endless_request, small_reviews};
 
@@ -78,7 +79,7 @@ async fn how_a_command_failed_is_told_by_its_exit_code() {
             all.extend(["--server", &base]);
             ended(&whereof(&folder, &all))
         };
-        tokio::task::spawn_blocking(work).await.unwrap()
+        run_apart("command", 1, work).await.unwrap()
     };
     let (code, text) =
         run(&["train", "reviews.csv", "--text", "txt", "--label", "sentiment"]).await;
@@ -112,7 +113,7 @@ async fn how_a_command_failed_is_told_by_its_exit_code() {
 
     let gone = ["jobs", "--server", "http://127.0.0.1:9"];
     let folder = folder.path().to_owned();
-    let output = tokio::task::spawn_blocking(move || whereof(&folder, &gone)).await.unwrap();
+    let output = run_apart("command", 1, move || whereof(&folder, &gone)).await.unwrap();
     assert_eq!(ended(&output).0, 4);
 }
 
