@@ -123,12 +123,15 @@ fn grid(out: &mut String, plot: Plot, x: &Axis, y: Option<&Axis>) {
     line(out, [plot.left, plot.bottom], [plot.right, plot.bottom], SOFT, "");
 }
 
-fn curves(out: &mut String, figure: &PlotlyFigure) {
-    let scatter = |trace| match trace {
-        &Trace::Scatter(ref scatter) => Some(scatter),
+fn as_scatter(trace: &Trace) -> Option<&ScatterTrace> {
+    match trace {
+        Trace::Scatter(scatter) => Some(scatter),
         _ => None,
-    };
-    let traces: Vec<&ScatterTrace> = figure.data.iter().filter_map(scatter).collect();
+    }
+}
+
+fn curves(out: &mut String, figure: &PlotlyFigure) {
+    let traces: Vec<&ScatterTrace> = figure.data.iter().filter_map(as_scatter).collect();
     let points = || {
         let each = traces.iter().flat_map(|trace| trace.x.iter().zip(&trace.y));
         each.filter_map(|(x, y)| Some([*x, (*y)?]))
