@@ -13,7 +13,10 @@ use crate::Options;
 use crate::support::Failure;
 
 /// What one connection saw: microseconds of each answer, and the length of the last body.
+#[derive(Default)]
 struct Seen {
+    /// Answers before the clock started.
+    warm_up: usize,
     latencies: Vec<u64>,
     bytes: usize,
 }
@@ -37,8 +40,10 @@ pub fn run(options: &Options) -> Result<Value, Failure> {
             askers.push(tokio::spawn(async move {
                 let warm_up = (&bodies[..], skip, milliseconds / 4);
                 let mut sender = connect(&address).await?;
-                ask(&mut sender, (&address, &path), warm_up).await?;
-                ask(&mut sender, (&address, &path), (&bodies, skip, milliseconds)).await
+                let before = ask(&mut sender, (&address, &path), warm_up).await?;
+                let counted = (&bodies[..], skip, milliseconds);
+                let seen = ask(&mut sender, (&address, &path), counted).await?;
+                Ok::<_, Failure>(Seen { warm_up: before.latencies.len(), ..seen })
             }));
         }
         let mut seen = Vec::new();
@@ -50,7 +55,9 @@ pub fn run(options: &Options) -> Result<Value, Failure> {
     let mut latencies: Vec<u64> = seen.iter().flat_map(|seen| seen.latencies.clone()).collect();
     latencies.sort_unstable();
     let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100] as f64 / 1e3;
+    let warm_up: usize = seen.iter().map(|seen| seen.warm_up).sum();
     Ok(json!({
+        "requests": warm_up + latencies.len(),
         "requests_per_second": latencies.len() as f64 / (milliseconds as f64 / 1e3),
         "p50_milliseconds": at(50),
         "p99_milliseconds": at(99),
@@ -75,7 +82,7 @@ async fn ask(
 ) -> Result<Seen, Failure> {
     let clock = SystemClock::shared();
     let began = clock.monotonic();
-    let mut seen = Seen { latencies: Vec::new(), bytes: 0 };
+    let mut seen = Seen::default();
     for body in bodies.iter().cycle().skip(skip) {
         let start = clock.monotonic();
         if (start - began).as_millis() as u64 >= milliseconds {

@@ -1,6 +1,7 @@
 """fastText's answers: python3 predict.py MODEL TEXTS.csv HOW ROUNDS
 
-HOW is `one`, a call for each text, or `all`, one call for a list of all. Texts are split into words
+HOW is `one`, a call for each text (of the extension itself: the wrapper around it fails with NumPy 2), or
+`all`, one call for a list of all. Texts are split into words
 before the clock starts. Prints one line of JSON: seconds of a text, texts a second.
 """
 
@@ -21,7 +22,7 @@ rounds = int(sys.argv[4])
 
 def one():
     for text in texts:
-        model.predict(text)
+        model.f.predict(text + "\n", 1, 0.0, "strict")
 
 
 work = one if sys.argv[3] == "one" else lambda: model.predict(texts)

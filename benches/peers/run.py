@@ -127,9 +127,14 @@ class Bench:
         process.kill()
         raise Skipped(f"{command[3]} does not listen")
 
-    def load(self, port, path, bodies, core, milliseconds=3000):
+    def load(self, server, path, bodies, core, milliseconds=3000):
+        """Loads a server; adds the CPU time that a request took it, the warm-up's requests included."""
+        process, port = server
         driver = ["taskset", "-c", str(core), self.driver, "load", "--address", f"127.0.0.1:{port}"]
-        return self.run([*driver, "--path", path, "--bodies", bodies, "--milliseconds", milliseconds])
+        before = cpu_seconds(process.pid)
+        result = self.run([*driver, "--path", path, "--bodies", bodies, "--milliseconds", milliseconds])
+        result["requests_per_cpu_second"] = result["requests"] / (cpu_seconds(process.pid) - before)
+        return result
 
     def ask(self, port, path, body=None, kind="application/json"):
         """Asks our server."""
@@ -146,6 +151,12 @@ class Bench:
             job = self.ask(port, f"/v1/jobs/{job['id']}?wait=30")
         if job["status"] != "succeeded":
             raise Skipped(f"the training has not succeeded: {job.get('error')}")
+
+
+def cpu_seconds(process):
+    """What the scheduler counted for the threads of a process so far."""
+    tasks = pathlib.Path(f"/proc/{process}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def median(values):
