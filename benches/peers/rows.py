@@ -43,7 +43,7 @@ class Row:
 
     @property
     def target(self):
-        return ", ".join(f"≥ {value:g}" for value in self.targets.values())
+        return ", ".join(f"≥ {value:g}" for value in dict.fromkeys(self.targets.values()))
 
 
 def splits(bench, folder, names, label):
