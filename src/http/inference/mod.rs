@@ -102,7 +102,7 @@ pub struct InferRequest {
     #[serde(default)]
     pub id: Option<String>,
     /// The columns of the records.
-    #[schema(min_items = 1, max_items = 10_000)]
+    #[schema(max_items = 10_000)]
     pub inputs: Vec<InferInput>,
     /// The tensors that are wanted. Default: all.
     #[serde(default)]

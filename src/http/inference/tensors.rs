@@ -15,7 +15,7 @@ pub struct InferInput {
     #[schema(min_length = 1, max_length = 500, example = "text")]
     pub name: String,
     /// `[n]` or `[n, 1]` for n records, 1 to 10,000.
-    #[schema(min_items = 1, max_items = 2)]
+    #[schema(max_items = 2)]
     pub shape: Vec<u64>,
     /// `BYTES`, `BOOL`, `INT8` to `INT64`, `UINT8` to `UINT64`, `FP32` or `FP64`.
     #[schema(example = "BYTES")]
