@@ -56,6 +56,8 @@ async function violations(page) {
 /** A window whose pages axe can look at; their policy would not let them load it. */
 async function windowOf(browser) {
   const context = await browser.newContext();
+  // A machine that builds and trains beside it is slow, not wrong.
+  context.setDefaultTimeout(PATIENCE);
   await context.addInitScript({ content: axe });
   return context;
 }
