@@ -42,6 +42,11 @@ impl Activation {
         }
     }
 
+    /// Whether a larger sum never has a smaller value, and the value tells the derivative.
+    pub(super) fn rises(self) -> bool {
+        self != Self::Gelu
+    }
+
     /// On a tensor, with a gradient.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::layout::Slot;
 use super::pass::Pass;
-use super::{DenseSpec, InputShape, Stem, TextForm};
+use super::{DenseSpec, Filters, InputShape, Stem, TextForm};
 
 /// How the vectors of a text become one. Unknown n-grams count as zero vectors, so that little
 /// coverage shrinks the logits.
@@ -83,7 +83,7 @@ impl Stem for EmbeddingBagSpec {
         Ok(x)
     }
 
-    fn evaluate(&self, _: &[Vec<f32>], _: InputShape, x: Vec<f32>) -> Vec<f32> {
+    fn evaluate(&self, _: &[Vec<f32>], _: &[Filters], _: InputShape, x: Vec<f32>) -> Vec<f32> {
         x
     }
 }

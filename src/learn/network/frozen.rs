@@ -3,7 +3,7 @@
 //! record scores the same alone and in a batch.
 
 use super::layout::TABLE;
-use super::{InputShape, Layout, NetworkSpec, TextForm};
+use super::{Filters, InputShape, Layout, NetworkSpec, TextForm};
 use crate::arrays::{Arrays, ArraysError};
 use crate::learn::kernels;
 use crate::learn::rows::{NO_ROW, Row, SparseRow};
@@ -19,6 +19,14 @@ pub struct Frozen {
     table: Vec<f32>,
     /// One for each slot of the layout.
     values: Vec<Vec<f32>>,
+    /// The filters among them, packed.
+    packed: Vec<Filters>,
+}
+
+/// The filters of a network's stem, packed for [`View::evaluate`].
+pub(super) fn packed(spec: &NetworkSpec, input: InputShape, values: &[Vec<f32>]) -> Vec<Filters> {
+    let stem = spec.stem();
+    stem.pack(&values[..stem.slots(input).len()], input)
 }
 
 impl Frozen {
@@ -31,7 +39,8 @@ impl Frozen {
         values: Vec<Vec<f32>>,
     ) -> Self {
         let layout = spec.layout(input, outputs);
-        Self { spec, input, outputs, layout, table, values }
+        let packed = packed(&spec, input, &values);
+        Self { spec, input, outputs, layout, table, values, packed }
     }
 
     /// Which network it is.
@@ -56,7 +65,8 @@ impl Frozen {
 
     /// The network, ready to be evaluated.
     pub fn view(&self) -> View<'_> {
-        View { spec: &self.spec, input: self.input, table: &self.table, values: &self.values }
+        let Self { spec, input, table, values, packed, .. } = self;
+        View { spec, input: *input, table, values, packed }
     }
 
     /// The embedding table, and the other parameters in the order of the layout.
@@ -66,7 +76,7 @@ impl Frozen {
 
     /// The same network with other parameters.
     pub fn with(&self, table: Vec<f32>, values: Vec<Vec<f32>>) -> Self {
-        Self { table, values, ..self.clone() }
+        Self::new(self.spec.clone(), self.input, self.outputs, table, values)
     }
 
     /// Whether every parameter is a finite number.
@@ -106,7 +116,7 @@ impl Frozen {
         let values = layout.slots.iter();
         let values = values.map(|slot| Ok(arrays.get_exact(&slot.name, slot.size())?.to_vec()));
         let values = values.collect::<Result<_, ArraysError>>()?;
-        Ok(Self { spec: spec.clone(), input, outputs, layout, table, values })
+        Ok(Self::new(spec.clone(), input, outputs, table, values))
     }
 }
 
@@ -117,6 +127,7 @@ pub struct View<'a> {
     pub(super) input: InputShape,
     pub(super) table: &'a [f32],
     pub(super) values: &'a [Vec<f32>],
+    pub(super) packed: &'a [Filters],
 }
 
 impl View<'_> {
@@ -175,7 +186,7 @@ impl View<'_> {
         };
         let own = stem.slots(self.input).len();
         let (of_stem, of_dense) = self.values.split_at(own);
-        let vector = stem.evaluate(of_stem, self.input, x);
+        let vector = stem.evaluate(of_stem, self.packed, self.input, x);
         let dense = stem.dense();
         // Without hidden layers, what the last layer takes is the pooled vector.
         let pooled = stem.dimension().is_some() && !dense.hidden.is_empty();

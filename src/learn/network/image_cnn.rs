@@ -1,15 +1,20 @@
 //! A convolutional network for images: blocks of a convolution, normalisation, activation and 2 × 2
 //! pooling, then dense layers.
 
+mod block;
+mod direct;
+
+use block::{Block, Plane};
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::direct::Direct;
 use super::layout::Slot;
 use super::pass::Pass;
-use super::windows::{Patches, Reduce, Size, Take, patches, quarters, reduce};
-use super::{DenseSpec, InputShape, Stem, normalization};
-use crate::learn::kernels;
+use super::windows::{Patches, Reduce, Size, Take, quarters};
+use super::{DenseSpec, Filters, InputShape, Normalization, Stem, normalization};
+use crate::learn::kernels::{self, Windows, padded};
 
 /// What a pooling takes of the values that it covers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -94,6 +99,28 @@ impl ImageCnnSpec {
             GlobalPooling::Max => Some(Take::Max),
             GlobalPooling::Average => Some(Take::Mean),
         }
+    }
+
+    /// What the first block takes, and the blocks.
+    fn blocks(&self, input: InputShape) -> (Plane, Vec<Block>) {
+        let sizes = self.sizes(input);
+        let blocks = self.filters.len();
+        let plane = |block: usize| {
+            let (size, margin) = (sizes[block], if block < blocks { self.kernel / 2 } else { 0 });
+            // Images come with few channels, all of which are multiplied.
+            let packs = block > 0 || blocks == 0;
+            let width = if packs { padded(size.channels) } else { size.channels };
+            Plane { size, width, margin }
+        };
+        let block = |block| Block {
+            from: plane(block),
+            to: plane(block + 1),
+            side: self.kernel,
+            take: self.take(),
+            activation: self.dense.activation,
+            whole: self.dense.normalization == Normalization::Batch,
+        };
+        (plane(0), (0..blocks).map(block).collect())
     }
 
     /// Parameters of a block.
@@ -184,40 +211,69 @@ impl Stem for ImageCnnSpec {
         }
     }
 
-    fn evaluate(&self, parameters: &[Vec<f32>], input: InputShape, x: Vec<f32>) -> Vec<f32> {
-        let sizes = self.sizes(input);
-        let Size { height, width, channels } = sizes[0];
-        let mut image = vec![0.0; x.len()];
-        for (channel, plane) in x.chunks_exact((height * width).max(1)).enumerate() {
-            plane.iter().enumerate().for_each(|(i, value)| image[i * channels + channel] = *value);
-        }
-        for (block, (&size, &filters)) in sizes.iter().zip(&self.filters).enumerate() {
-            let of = &parameters[block * self.parameters()..(block + 1) * self.parameters()];
-            let length = self.kernel * self.kernel * size.channels;
-            let positions = size.height * size.width;
-            let mut rows = vec![0.0; positions * length];
-            patches(&image, size, self.kernel, &mut rows);
-            let mut values = vec![0.0; positions * filters];
-            for (row, out) in rows.chunks_exact(length).zip(values.chunks_exact_mut(filters)) {
-                kernels::dense(&of[0], &of[1], row, out);
-                normalization::apply(self.dense.normalization, &of[2..], out);
-                self.dense.activation.apply(out);
+    fn direct(&self, input: InputShape) -> Option<Box<dyn Direct>> {
+        let (first, blocks) = self.blocks(input);
+        let normalization = self.dense.normalization;
+        Some(Box::new(direct::Blocks::new(blocks, first, normalization, self.global())))
+    }
+
+    /// A batch normalisation scales and shifts what each filter gives, and so is one with it.
+    fn pack(&self, parameters: &[Vec<f32>], input: InputShape) -> Vec<Filters> {
+        let (_, blocks) = self.blocks(input);
+        let of_block = parameters.chunks_exact(self.parameters());
+        let packed = blocks.into_iter().zip(of_block).map(|(block, of)| {
+            let (scale, shift) = normalization::affine(of);
+            let mut filters = Filters::default();
+            block.pack(&of[0], |filter| scale[filter], &mut filters);
+            filters.set_bias(&shift);
+            filters
+        });
+        packed.collect()
+    }
+
+    fn evaluate(
+        &self,
+        parameters: &[Vec<f32>],
+        packed: &[Filters],
+        input: InputShape,
+        x: Vec<f32>,
+    ) -> Vec<f32> {
+        let (mut plane, blocks) = self.blocks(input);
+        let mut values = vec![0.0; plane.numbers()];
+        plane.fill(&x, &mut values);
+        let of_block = parameters.chunks_exact(self.parameters());
+        for ((block, filters), of) in blocks.into_iter().zip(packed).zip(of_block) {
+            let mut sums = vec![0.0; block.numbers()];
+            block.convolve(&values, filters, &mut sums);
+            plane = block.to;
+            if self.dense.normalization == Normalization::Layer {
+                for sums in sums.chunks_exact_mut(plane.width) {
+                    let units = &mut sums[..plane.size.channels];
+                    normalization::apply(Normalization::Layer, &of[2..], units);
+                }
             }
-            let groups = quarters(Size { channels: filters, ..size }, 1);
-            image = vec![0.0; groups.len() * filters];
-            for (group, out) in groups.iter().zip(image.chunks_exact_mut(filters)) {
-                reduce(&values, filters, group, self.take(), out);
+            if !block.pools_first() {
+                block.activation.apply(&mut sums);
             }
+            values = vec![0.0; plane.numbers()];
+            let mut places = vec![0.0; plane.numbers()];
+            block.pool(&sums, &mut values, &mut places);
         }
-        let last = sizes[sizes.len() - 1];
+        let Plane { size, width, .. } = plane;
+        let columns = size.height * size.width;
+        let windows = Windows { count: 1, step: 0, rows: 1, stride: 0, columns };
+        let mut out = vec![0.0; width];
         match self.global() {
-            None => image,
-            Some(take) => {
-                let all: Vec<usize> = (0..last.height * last.width).collect();
-                let mut out = vec![0.0; last.channels];
-                reduce(&image, last.channels, &all, take, &mut out);
-                out
+            None => {
+                let each = values.chunks_exact(width).flat_map(|values| &values[..size.channels]);
+                return each.copied().collect();
+            }
+            Some(Take::Mean) => kernels::mean(windows, &values, width, &mut out),
+            Some(Take::Max) => {
+                kernels::largest(windows, &values, width, &mut out, &mut vec![0.0; width]);
             }
         }
+        out.truncate(size.channels);
+        out
     }
 }

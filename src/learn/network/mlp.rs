@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::layout::Slot;
 use super::pass::Pass;
-use super::{DenseSpec, InputShape, Stem};
+use super::{DenseSpec, Filters, InputShape, Stem};
 
 /// Settings of the multilayer perceptron.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -42,7 +42,7 @@ impl Stem for MlpSpec {
         x.flatten_from(1)
     }
 
-    fn evaluate(&self, _: &[Vec<f32>], _: InputShape, x: Vec<f32>) -> Vec<f32> {
+    fn evaluate(&self, _: &[Vec<f32>], _: &[Filters], _: InputShape, x: Vec<f32>) -> Vec<f32> {
         x
     }
 }

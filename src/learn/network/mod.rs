@@ -6,12 +6,14 @@
 
 mod activation;
 mod dense;
+mod direct;
 mod embedding_bag;
 mod frozen;
 mod image_cnn;
 mod layout;
 mod mlp;
 mod normalization;
+mod normalized;
 mod pass;
 mod text_cnn;
 mod training;
@@ -33,6 +35,8 @@ pub use training::{Network, Noise, StepOutcome};
 
 use super::augment::ImageShape;
 use super::choices::choices;
+use super::kernels::Filters;
+use direct::Direct;
 use pass::Pass;
 
 choices! {
@@ -162,8 +166,22 @@ pub(in crate::learn) trait Stem {
         x: Tensor,
         pass: &mut Pass,
     ) -> candle_core::Result<Tensor>;
+    /// Its way without a graph, if it has one and is not plain.
+    fn direct(&self, _: InputShape) -> Option<Box<dyn Direct>> {
+        None
+    }
+    /// The filters of its convolutions, packed for [`Stem::evaluate`].
+    fn pack(&self, _: &[Vec<f32>], _: InputShape) -> Vec<Filters> {
+        Vec::new()
+    }
     /// The vector of one record.
-    fn evaluate(&self, parameters: &[Vec<f32>], input: InputShape, x: Vec<f32>) -> Vec<f32>;
+    fn evaluate(
+        &self,
+        parameters: &[Vec<f32>],
+        packed: &[Filters],
+        input: InputShape,
+        x: Vec<f32>,
+    ) -> Vec<f32>;
 }
 
 impl NetworkSpec {

@@ -11,7 +11,7 @@ use super::pass::Pass;
 /// What is added to a variance, so that its root can be divided by.
 const EPSILON: f64 = 1e-5;
 /// Share that a batch has in the running statistics.
-const MOMENTUM: f64 = 0.1;
+pub(super) const MOMENTUM: f64 = 0.1;
 
 /// What is done to a layer's sums before its activation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -94,23 +94,42 @@ impl Normalization {
     }
 }
 
+/// What scoring multiplies a layer's sums without bias by, and then adds, unit by unit: those of a batch
+/// normalisation, if the layer has one. `parameters` are weight, bias and those of a normalisation.
+pub(super) fn affine(parameters: &[Vec<f32>]) -> (Vec<f32>, Vec<f32>) {
+    let bias = &parameters[1];
+    let [_, _, gain, shift, mean, variance] = parameters else {
+        return (vec![1.0; bias.len()], bias.clone());
+    };
+    let scale = gain.iter().zip(variance).map(|(gain, variance)| gain * root(*variance));
+    let scale: Vec<f32> = scale.collect();
+    let shifts = bias.iter().zip(mean).zip(&scale).zip(shift);
+    let shift = shifts.map(|(((bias, mean), scale), shift)| (bias - mean) * scale + shift);
+    let shift = shift.collect();
+    (scale, shift)
+}
+
+/// 1 / σ.
+pub(super) fn root(variance: f32) -> f32 {
+    1.0 / (variance + EPSILON as f32).sqrt()
+}
+
 /// On the units of one record, or of one position of an image, in place.
 pub(super) fn apply(kind: Normalization, parameters: &[Vec<f32>], values: &mut [f32]) {
-    let scaled = |variance: f32| 1.0 / (variance + EPSILON as f32).sqrt();
-    let (mean, root) = match kind {
+    let (mean, of_record) = match kind {
         Normalization::None => return,
         Normalization::Batch => (0.0, 1.0),
         Normalization::Layer => {
             let n = values.len() as f32;
             let mean = values.iter().sum::<f32>() / n;
             let squares = values.iter().map(|value| (value - mean) * (value - mean));
-            (mean, scaled(squares.sum::<f32>() / n))
+            (mean, root(squares.sum::<f32>() / n))
         }
     };
     for (unit, value) in values.iter_mut().enumerate() {
         let (mean, root) = match kind {
-            Normalization::Batch => (parameters[2][unit], scaled(parameters[3][unit])),
-            _ => (mean, root),
+            Normalization::Batch => (parameters[2][unit], root(parameters[3][unit])),
+            _ => (mean, of_record),
         };
         *value = (*value - mean) * root * parameters[0][unit] + parameters[1][unit];
     }

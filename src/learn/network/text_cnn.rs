@@ -1,15 +1,17 @@
 //! A convolutional network for texts (Kim 2014): filters over runs of words, the largest answer of
 //! each over the text, then dense layers.
 
+mod direct;
+
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::direct::Direct;
 use super::layout::Slot;
 use super::pass::Pass;
-use super::windows::{Reduce, Runs, Take, reduce};
-use super::{DenseSpec, InputShape, Stem, TextForm};
-use crate::learn::kernels;
+use super::windows::{Reduce, Runs, Take};
+use super::{DenseSpec, Filters, InputShape, Stem, TextForm};
 
 /// Settings of the convolutional network for texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -122,25 +124,32 @@ impl Stem for TextCnnSpec {
         Tensor::cat(&found, 1)
     }
 
-    fn evaluate(&self, parameters: &[Vec<f32>], _: InputShape, x: Vec<f32>) -> Vec<f32> {
+    fn direct(&self, _: InputShape) -> Option<Box<dyn Direct>> {
+        Some(Box::new(direct::Runs::new(self.clone())))
+    }
+
+    fn pack(&self, parameters: &[Vec<f32>], _: InputShape) -> Vec<Filters> {
+        let of_width = self.widths.iter().zip(parameters.chunks_exact(2));
+        let packed = of_width.map(|(&width, of)| {
+            let mut filters = Filters::default();
+            self.pack_width(width, &of[0], &of[1], &mut filters);
+            filters
+        });
+        packed.collect()
+    }
+
+    fn evaluate(
+        &self,
+        _: &[Vec<f32>],
+        packed: &[Filters],
+        _: InputShape,
+        mut x: Vec<f32>,
+    ) -> Vec<f32> {
         let words = x.len() / self.dimension;
-        let mut x = x;
         x.resize(words.max(self.longest()) * self.dimension, 0.0);
-        let mut found = Vec::with_capacity(self.widths.len() * self.filters);
-        for (position, &width) in self.widths.iter().enumerate() {
-            let (weight, bias) = (&parameters[2 * position], &parameters[2 * position + 1]);
-            let runs = Self::runs(words, width);
-            let mut values = vec![0.0; runs * self.filters];
-            for (run, out) in values.chunks_exact_mut(self.filters).enumerate() {
-                let start = run * self.dimension;
-                kernels::dense(weight, bias, &x[start..start + width * self.dimension], out);
-                self.dense.activation.apply(out);
-            }
-            let all: Vec<usize> = (0..runs).collect();
-            let mut largest = vec![0.0; self.filters];
-            reduce(&values, self.filters, &all, Take::Max, &mut largest);
-            found.extend(largest);
-        }
-        found
+        let (mut room, [mut sums, mut places, mut values]) = Default::default();
+        let found = direct::Found { sums: &mut sums, places: &mut places, values: &mut values };
+        self.largest(packed, (&x, words), &mut room, found);
+        values
     }
 }

@@ -1,23 +1,26 @@
 //! A network in training: forward, backward, update.
 //!
-//! The embedding table has no dense gradient. A step pools the rows that a batch uses into a leaf of
-//! candle's graph, and takes the leaf's gradient back to just those rows.
+//! The embedding table has no dense gradient. A step pools the rows that a batch uses and takes the
+//! gradient of what was pooled back to just those rows.
 
 mod fused;
+mod graph;
 
 use candle_core::{
     CpuStorage, CudaStorage, Device, InplaceOp1, Layout as TensorLayout, Tensor, Var,
 };
 
+use super::direct::Direct;
+use super::frozen::packed;
 use super::layout::{TABLE, initial_table, layer_of};
 use super::pass::Pass;
-use super::{Frozen, InputShape, Layout, NetworkSpec, Pooling, TextForm, View};
+use super::{Frozen, InputShape, Layout, NetworkSpec, Pooling, View};
 use crate::learn::LearnError;
-use crate::learn::augment::{Augmentation, Augmented};
+use crate::learn::augment::Augmentation;
 use crate::learn::device::{DeviceName, on_host_in_place};
 use crate::learn::gradient::{Gradient, GradientSpec};
 use crate::learn::kernels;
-use crate::learn::loss::{Loss, mean_loss, mixed_loss};
+use crate::learn::loss::{Loss, mean_loss};
 use crate::learn::optimizer::Optimizer;
 use crate::learn::regularize::NgramDropout;
 use crate::learn::rows::{Features, NO_ROW, SparseRow, SparseRows, Targets};
@@ -44,6 +47,8 @@ pub struct Network {
     gradient: Gradient,
     loss: Loss,
     batch: Batch,
+    /// The stem's way without a graph, if it has one.
+    stem: Option<Box<dyn Direct>>,
     room: fused::Room,
 }
 
@@ -127,6 +132,7 @@ impl Network {
             gradient,
             loss: Loss::default(),
             batch: Batch::default(),
+            stem: frozen.spec().stem().direct(frozen.input()),
             room: fused::Room::default(),
             layout,
             device: Device::Cpu,
@@ -179,9 +185,9 @@ impl Network {
     /// Evaluates the parameters as they are now.
     pub fn evaluate<T>(&self, f: impl FnOnce(View<'_>) -> T) -> Result<T, LearnError> {
         let values = self.values()?;
-        let view =
-            View { spec: &self.spec, input: self.input, table: &self.table, values: &values };
-        Ok(f(view))
+        let packed = packed(&self.spec, self.input, &values);
+        let Self { spec, input, table, .. } = self;
+        Ok(f(View { spec, input: *input, table, values: &values, packed: &packed }))
     }
 
     fn values(&self) -> Result<Vec<Vec<f32>>, LearnError> {
@@ -296,62 +302,9 @@ impl Network {
         noise: Noise<'_>,
     ) -> Result<f32, LearnError> {
         match self.needs_no_graph() {
-            true => self.differentiate_plain(data, records, share, noise),
+            true => self.differentiate_direct(data, records, share, noise),
             false => self.differentiate_graph(data, records, share, noise),
         }
-    }
-
-    /// The same by candle's graph, for any network.
-    fn differentiate_graph(
-        &mut self,
-        (features, targets): (&Features, &Targets),
-        records: &[usize],
-        share: f32,
-        noise: Noise<'_>,
-    ) -> Result<f32, LearnError> {
-        let (leaf, x, partners) = match features {
-            Features::Sparse(rows) => {
-                let leaf = self.leaf(rows, records, noise.ngrams)?;
-                let x = leaf.as_tensor().clone();
-                (Some(leaf), x, None)
-            }
-            Features::Dense(rows) => {
-                let Augmented { values, partners } =
-                    noise.augmentation.apply(rows, records, self.input.image());
-                (None, self.gather(values, records.len())?, partners)
-            }
-        };
-        let mut pass = Pass::new(noise.key);
-        pass.words.clone_from(&self.batch.words);
-        pass.held.clone_from(&self.held);
-        let stem = self.spec.stem();
-        let vectors = stem.forward(&self.values, x, &mut pass)?;
-        let first = stem.slots(self.input).len();
-        let outputs = stem.dense().forward(&self.values, first, vectors, &mut pass)?;
-        let outputs = outputs.contiguous()?;
-        let loss = mixed_loss(&outputs, targets, records, &self.loss, partners.as_ref())?;
-        let value = loss.to_scalar::<f32>()?;
-        if !value.is_finite() {
-            return Ok(value);
-        }
-        let gradients = loss.backward()?;
-        let gradient = |var: &Var, name: &str| -> Result<Vec<f32>, LearnError> {
-            let missing = || LearnError::NoGradient { name: name.to_owned() };
-            let gradient = gradients.get(var.as_tensor()).ok_or_else(missing)?;
-            Ok(gradient.flatten_all()?.to_vec1()?)
-        };
-        if let Some(leaf) = leaf.as_ref().filter(|_| self.trains_table()) {
-            let upstream = gradient(leaf, TABLE)?;
-            self.scatter(&upstream, records.len(), share);
-        }
-        for (position, &slot) in self.trained.iter().enumerate() {
-            let values = gradient(&self.values[slot], &self.layout.slots[slot].name)?;
-            self.gradient.add_dense(position, share, &values);
-        }
-        for (slot, statistic) in pass.statistics {
-            self.values[slot].set(&statistic)?;
-        }
-        Ok(value)
     }
 
     /// Adds `scale` times the gradient of what was pooled, or of the words, to that of the table's rows.
@@ -369,38 +322,6 @@ impl Network {
                 let upstream = &upstream[start..start + dimension];
                 self.gradient.add_row(id, weight * scale * scale_all, upstream);
             }
-        }
-    }
-
-    /// The leaf of the graph that stands for a batch's rows of the table.
-    fn leaf(
-        &mut self,
-        rows: &SparseRows,
-        records: &[usize],
-        dropout: &NgramDropout,
-    ) -> candle_core::Result<Var> {
-        let dimension = self.layout.dimension();
-        match self.spec.text_form() {
-            TextForm::Bag(pooling) => {
-                self.pool(rows, records, dropout, pooling);
-                let shape = (records.len(), dimension);
-                Var::from_slice(&self.batch.pooled, shape, &self.device)
-            }
-            TextForm::Words { max, min } => {
-                let words = self.words(rows, records, dropout, (min, max));
-                let shape = (records.len(), words, dimension);
-                Var::from_slice(&self.batch.pooled, shape, &self.device)
-            }
-        }
-    }
-
-    /// Records as they are, in the shape of the input.
-    fn gather(&self, values: Vec<f32>, records: usize) -> candle_core::Result<Tensor> {
-        match self.input {
-            InputShape::Image { channels, height, width } => {
-                Tensor::from_vec(values, (records, channels, height, width), &self.device)
-            }
-            input => Tensor::from_vec(values, (records, input.width()), &self.device),
         }
     }
 
