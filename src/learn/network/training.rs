@@ -13,7 +13,6 @@ use candle_core::{
 use super::direct::Direct;
 use super::frozen::packed;
 use super::layout::{TABLE, initial_table, layer_of};
-use super::pass::Pass;
 use super::{Frozen, InputShape, Layout, NetworkSpec, Pooling, View};
 use crate::learn::LearnError;
 use crate::learn::augment::Augmentation;

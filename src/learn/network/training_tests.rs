@@ -1,4 +1,5 @@
 use super::*;
+use crate::learn::network::pass::Pass;
 use crate::learn::network::{
     Activation, DenseSpec, EmbeddingBagSpec, GlobalPooling, ImageCnnSpec, ImagePooling, MlpSpec,
     Normalization, Pooling, Slot, TextCnnSpec,
