@@ -4,7 +4,7 @@
 //! numbers of a patch are read where they lie in the record, those of the filters from panels that
 //! were packed once. Each number of a result is summed in one order, whatever else is computed.
 
-use super::lanes::{LANES, Lanes, with_lanes};
+use super::lanes::{LANES, Lanes, at, count, with_lanes};
 
 /// Most positions of a tile. With 16 filters its sums fill 12 of the 16 registers of AVX2.
 const MOST: usize = 6;
@@ -88,7 +88,8 @@ impl Filters {
     }
 }
 
-/// Calls `f(start, count)` for parts of a row of positions, as equal as can be.
+/// How many parts something is done in, as equal as can be: so many, how much each has, and how many of
+/// them have one more.
 #[inline(always)]
 fn parts(columns: usize) -> (usize, usize, usize) {
     let parts = columns.div_ceil(MOST);
@@ -152,33 +153,25 @@ unsafe fn product<L: Lanes, const P: usize, const V: usize>(
     // SAFETY: the caller's.
     unsafe {
         let mut sums = [[L::splat(0.0); V]; P];
-        for v in 0..V {
+        count!(v < V, {
             let bias = L::load(bias.add(v * LANES));
-            for sums in &mut sums {
-                sums[v] = bias;
-            }
-        }
-        for run in 0..patches.runs {
+            count!(p < P, { sums[p][v] = bias });
+        });
+        count!(run < patches.runs, {
             let start = from.add(run * patches.stride);
-            for k in 0..patches.length {
+            count!(k < patches.length, {
                 let mut b = [L::splat(0.0); V];
-                for v in 0..V {
-                    b[v] = L::load(panel.add(v * LANES));
-                }
+                count!(v < V, { b[v] = L::load(panel.add(v * LANES)) });
                 panel = panel.add(V * LANES);
-                for p in 0..P {
-                    let a = L::splat(*start.add(p * patches.step + k));
-                    for v in 0..V {
-                        sums[p][v] = sums[p][v].add_product(a, b[v]);
-                    }
-                }
-            }
-        }
-        for p in 0..P {
-            for v in 0..V {
-                sums[p][v].store(to.add(p * width + v * LANES));
-            }
-        }
+                count!(p < P, {
+                    let a = L::splat(at(start, p * patches.step + k));
+                    count!(v < V, { sums[p][v] = sums[p][v].add_product(a, b[v]) });
+                });
+            });
+        });
+        count!(p < P, {
+            count!(v < V, { sums[p][v].store(to.add(p * width + v * LANES)) });
+        });
     }
 }
 
@@ -258,34 +251,26 @@ unsafe fn outer<L: Lanes, const P: usize, const V: usize>(
     // SAFETY: the caller's.
     unsafe {
         let mut sums = [[L::splat(0.0); V]; P];
-        for p in 0..P {
-            for v in 0..V {
-                sums[p][v] = L::load(to.add(p * width + v * LANES));
-            }
-        }
-        for row in 0..patches.rows {
-            let mut at = record.add(row * patches.stride);
+        count!(p < P, {
+            count!(v < V, { sums[p][v] = L::load(to.add(p * width + v * LANES)) });
+        });
+        count!(row < patches.rows, {
+            let mut here = record.add(row * patches.stride);
             let mut up = upstream.add(row * stride);
-            for _ in 0..patches.columns {
+            count!(_column < patches.columns, {
                 let mut b = [L::splat(0.0); V];
-                for v in 0..V {
-                    b[v] = L::load(up.add(v * LANES));
-                }
-                for p in 0..P {
-                    let a = L::splat(*at.add(places[p]));
-                    for v in 0..V {
-                        sums[p][v] = sums[p][v].add_product(a, b[v]);
-                    }
-                }
-                at = at.add(patches.step);
+                count!(v < V, { b[v] = L::load(up.add(v * LANES)) });
+                count!(p < P, {
+                    let a = L::splat(at(here, places[p]));
+                    count!(v < V, { sums[p][v] = sums[p][v].add_product(a, b[v]) });
+                });
+                here = here.add(patches.step);
                 up = up.add(width);
-            }
-        }
-        for p in 0..P {
-            for v in 0..V {
-                sums[p][v].store(to.add(p * width + v * LANES));
-            }
-        }
+            });
+        });
+        count!(p < P, {
+            count!(v < V, { sums[p][v].store(to.add(p * width + v * LANES)) });
+        });
     }
 }
 

@@ -1,6 +1,10 @@
 //! Eight numbers side by side. Kernels over them are written once and compiled twice: with AVX2 and
 //! FMA in registers, and as plain arrays for any processor. Unlike plain loops they stay vectors when
 //! a compiler is asked for little.
+//!
+//! Tests are built so. There a call into the standard library for each number (an iterator's next, a
+//! checked read) would take a hundred times what the number takes: loops here count by themselves, and
+//! numbers are read by [`at`] and [`Lanes::load`].
 
 /// Numbers side by side.
 pub const LANES: usize = 8;
@@ -27,6 +31,21 @@ pub trait Lanes: Copy {
     fn where_equal(self, other: Self, yes: Self, no: Self) -> Self;
 }
 
+/// What may stand anywhere in memory.
+#[repr(C, packed)]
+#[derive(Clone, Copy)]
+struct Unaligned<T: Copy>(T);
+
+/// The number at a place.
+///
+/// # Safety
+/// There is one.
+#[inline(always)]
+pub unsafe fn at(from: *const f32, place: usize) -> f32 {
+    // SAFETY: the caller's.
+    unsafe { (*from.add(place).cast::<Unaligned<f32>>()).0 }
+}
+
 /// Lanes of any processor.
 #[derive(Clone, Copy)]
 pub struct Plain([f32; LANES]);
@@ -40,35 +59,41 @@ impl Lanes for Plain {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller's.
-        Self(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
+        unsafe { (*from.cast::<Unaligned<Self>>()).0 }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller's.
-        unsafe { to.cast::<[f32; LANES]>().write_unaligned(self.0) }
+        unsafe { *to.cast::<Unaligned<Self>>() = Unaligned(self) }
     }
 
     #[inline(always)]
     fn add_product(mut self, a: Self, b: Self) -> Self {
-        for i in 0..LANES {
+        let mut i = 0;
+        while i < LANES {
             self.0[i] += a.0[i] * b.0[i];
+            i += 1;
         }
         self
     }
 
     #[inline(always)]
     fn where_above(mut self, other: Self, yes: Self, no: Self) -> Self {
-        for i in 0..LANES {
+        let mut i = 0;
+        while i < LANES {
             self.0[i] = if self.0[i] > other.0[i] { yes.0[i] } else { no.0[i] };
+            i += 1;
         }
         self
     }
 
     #[inline(always)]
     fn where_equal(mut self, other: Self, yes: Self, no: Self) -> Self {
-        for i in 0..LANES {
+        let mut i = 0;
+        while i < LANES {
             self.0[i] = if self.0[i] == other.0[i] { yes.0[i] } else { no.0[i] };
+            i += 1;
         }
         self
     }
@@ -80,11 +105,11 @@ pub use fused::Fused;
 #[cfg(target_arch = "x86_64")]
 mod fused {
     use std::arch::x86_64::{
-        __m256, _CMP_EQ_OQ, _CMP_GT_OQ, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps,
-        _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
+        __m256, _CMP_EQ_OQ, _CMP_GT_OQ, _mm_set_ss, _mm256_blendv_ps, _mm256_broadcastss_ps,
+        _mm256_cmp_ps, _mm256_fmadd_ps,
     };
 
-    use super::Lanes;
+    use super::{Lanes, Unaligned};
 
     /// Lanes in a register of AVX2, with FMA.
     #[derive(Clone, Copy)]
@@ -94,17 +119,19 @@ mod fused {
     impl Lanes for Fused {
         #[inline(always)]
         fn splat(x: f32) -> Self {
-            Self(unsafe { _mm256_set1_ps(x) })
+            // `_mm256_set1_ps` calls a generic function, which builds that are asked for little share
+            // with other crates instead of taking it in.
+            Self(unsafe { _mm256_broadcastss_ps(_mm_set_ss(x)) })
         }
 
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
-            Self(unsafe { _mm256_loadu_ps(from) })
+            unsafe { (*from.cast::<Unaligned<Self>>()).0 }
         }
 
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
-            unsafe { _mm256_storeu_ps(to, self.0) }
+            unsafe { *to.cast::<Unaligned<Self>>() = Unaligned(self) }
         }
 
         #[inline(always)]
@@ -134,6 +161,18 @@ pub fn has_fused() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
+
+/// `count!(i < n, { … })` is `for i in 0..n { … }` without an iterator.
+macro_rules! count {
+    ($i:ident < $n:expr, $body:block) => {{
+        let mut $i = 0;
+        while $i < $n {
+            $body
+            $i += 1;
+        }
+    }};
+}
+pub(super) use count;
 
 /// Declares a function over lanes that takes those of the processor. The body is generic over `L`; the
 /// second name is that of the function which a test can give other lanes.

@@ -7,6 +7,10 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Fused, has_fused};
+use super::lanes::{LANES, Lanes, Plain, at, count};
+
 /// Rows of a tile. With [`COLUMNS`], the tile's sums fill 12 of the 16 registers of AVX2.
 const ROWS: usize = 6;
 /// Columns of a tile.
@@ -68,7 +72,7 @@ pub fn add_product(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32], packed: &mut Pac
 /// The tile of this processor.
 fn best_tile() -> Tile {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+    if has_fused() {
         // SAFETY: the processor has both, as was just asked.
         return |left, right| unsafe { fused_tile(left, right) };
     }
@@ -139,48 +143,40 @@ fn pack<const WIDTH: usize>(
     }
 }
 
-fn portable_tile(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
-    let mut sums = [[0.0f32; COLUMNS]; ROWS];
-    let (left, right) = (left.as_chunks::<ROWS>().0, right.as_chunks::<COLUMNS>().0);
-    for (left, right) in left.iter().zip(right) {
-        for (sums, &a) in sums.iter_mut().zip(left) {
-            for (sum, &b) in sums.iter_mut().zip(right) {
-                *sum += a * b;
-            }
-        }
+/// A tile by these lanes.
+#[inline(always)]
+fn tile_by<L: Lanes>(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
+    let depth = (left.len() / ROWS).min(right.len() / COLUMNS);
+    let mut out = [[0.0; COLUMNS]; ROWS];
+    // SAFETY: both panels have `depth` times what a step reads; a row of sums is two times 8.
+    unsafe {
+        let (left, right) = (left.as_ptr(), right.as_ptr());
+        let mut sums = [[L::splat(0.0); 2]; ROWS];
+        count!(k < depth, {
+            let b = right.add(k * COLUMNS);
+            let b = [L::load(b), L::load(b.add(LANES))];
+            count!(row < ROWS, {
+                let a = L::splat(at(left, k * ROWS + row));
+                sums[row][0] = sums[row][0].add_product(a, b[0]);
+                sums[row][1] = sums[row][1].add_product(a, b[1]);
+            });
+        });
+        count!(row < ROWS, {
+            sums[row][0].store(out[row].as_mut_ptr());
+            sums[row][1].store(out[row].as_mut_ptr().add(LANES));
+        });
     }
-    sums
+    out
 }
 
-/// [`portable_tile`] with FMA. Compilers leave the plain loops scalar.
+fn portable_tile(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
+    tile_by::<Plain>(left, right)
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn fused_tile(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
-    use std::arch::x86_64::{
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
-    };
-    let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
-    let (left, right) = (left.as_chunks::<ROWS>().0, right.as_chunks::<COLUMNS>().0);
-    for (left, right) in left.iter().zip(right) {
-        // SAFETY: a row of the panel has 16 numbers, two times 8.
-        let b = unsafe {
-            [_mm256_loadu_ps(right.as_ptr()), _mm256_loadu_ps(right.as_ptr().add(COLUMNS / 2))]
-        };
-        for (sums, &a) in sums.iter_mut().zip(left) {
-            let a = _mm256_set1_ps(a);
-            sums[0] = _mm256_fmadd_ps(a, b[0], sums[0]);
-            sums[1] = _mm256_fmadd_ps(a, b[1], sums[1]);
-        }
-    }
-    let mut out = [[0.0; COLUMNS]; ROWS];
-    for (out, sums) in out.iter_mut().zip(sums) {
-        // SAFETY: as above.
-        unsafe {
-            _mm256_storeu_ps(out.as_mut_ptr(), sums[0]);
-            _mm256_storeu_ps(out.as_mut_ptr().add(COLUMNS / 2), sums[1]);
-        }
-    }
-    out
+    tile_by::<Fused>(left, right)
 }
 
 #[cfg(test)]

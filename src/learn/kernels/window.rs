@@ -1,7 +1,7 @@
 //! What is taken of windows of positions, and how a gradient goes back to them. A position has whole
 //! lanes of values.
 
-use super::lanes::{LANES, with_lanes};
+use super::lanes::{LANES, count, with_lanes};
 
 /// Windows in a row, each a grid of positions. Strides are in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,27 +44,28 @@ with_lanes! {
         places: &mut [f32],
     ) {
         windows.check(width, values.len(), out.len().min(places.len()));
-        for window in 0..windows.count {
-            for lane in (0..width).step_by(LANES) {
+        count!(window < windows.count, {
+            count!(chunk < width / LANES, {
+                let lane = chunk * LANES;
                 // SAFETY: the sizes were checked above.
                 unsafe {
                     let start = values.as_ptr().add(window * windows.step + lane);
                     let mut most = L::load(start);
                     let mut place = L::splat(0.0);
                     let mut at = 0.0;
-                    for row in 0..windows.rows {
-                        for column in 0..windows.columns {
+                    count!(row < windows.rows, {
+                        count!(column < windows.columns, {
                             let value = L::load(start.add(row * windows.stride + column * width));
                             place = value.where_above(most, L::splat(at), place);
                             most = value.where_above(most, value, most);
                             at += 1.0;
-                        }
-                    }
+                        });
+                    });
                     most.store(out.as_mut_ptr().add(window * width + lane));
                     place.store(places.as_mut_ptr().add(window * width + lane));
                 }
-            }
-        }
+            });
+        });
     }
 }
 
@@ -73,22 +74,23 @@ with_lanes! {
     pub fn mean, mean_by<L>(windows: Windows, values: &[f32], width: usize, out: &mut [f32]) {
         windows.check(width, values.len(), out.len());
         let share = L::splat(1.0 / (windows.rows * windows.columns) as f32);
-        for window in 0..windows.count {
-            for lane in (0..width).step_by(LANES) {
+        count!(window < windows.count, {
+            count!(chunk < width / LANES, {
+                let lane = chunk * LANES;
                 // SAFETY: the sizes were checked above.
                 unsafe {
                     let start = values.as_ptr().add(window * windows.step + lane);
                     let mut sum = L::splat(0.0);
-                    for row in 0..windows.rows {
-                        for column in 0..windows.columns {
+                    count!(row < windows.rows, {
+                        count!(column < windows.columns, {
                             let value = L::load(start.add(row * windows.stride + column * width));
                             sum = sum.add_product(value, share);
-                        }
-                    }
+                        });
+                    });
                     sum.store(out.as_mut_ptr().add(window * width + lane));
                 }
-            }
-        }
+            });
+        });
     }
 }
 
@@ -103,8 +105,9 @@ with_lanes! {
     ) {
         windows.check(width, to.len(), upstream.len().min(places.len()));
         let none = L::splat(0.0);
-        for window in 0..windows.count {
-            for lane in (0..width).step_by(LANES) {
+        count!(window < windows.count, {
+            count!(chunk < width / LANES, {
+                let lane = chunk * LANES;
                 // SAFETY: the sizes were checked above.
                 unsafe {
                     let of = window * width + lane;
@@ -112,17 +115,17 @@ with_lanes! {
                         (L::load(upstream.as_ptr().add(of)), L::load(places.as_ptr().add(of)));
                     let start = to.as_mut_ptr().add(window * windows.step + lane);
                     let mut at = 0.0;
-                    for row in 0..windows.rows {
-                        for column in 0..windows.columns {
+                    count!(row < windows.rows, {
+                        count!(column < windows.columns, {
                             place
                                 .where_equal(L::splat(at), gradient, none)
                                 .store(start.add(row * windows.stride + column * width));
                             at += 1.0;
-                        }
-                    }
+                        });
+                    });
                 }
-            }
-        }
+            });
+        });
     }
 }
 
@@ -131,21 +134,22 @@ with_lanes! {
     pub fn to_all, to_all_by<L>(windows: Windows, upstream: &[f32], width: usize, to: &mut [f32]) {
         windows.check(width, to.len(), upstream.len());
         let share = L::splat(1.0 / (windows.rows * windows.columns) as f32);
-        for window in 0..windows.count {
-            for lane in (0..width).step_by(LANES) {
+        count!(window < windows.count, {
+            count!(chunk < width / LANES, {
+                let lane = chunk * LANES;
                 // SAFETY: the sizes were checked above.
                 unsafe {
                     let gradient = L::load(upstream.as_ptr().add(window * width + lane));
                     let gradient = L::splat(0.0).add_product(gradient, share);
                     let start = to.as_mut_ptr().add(window * windows.step + lane);
-                    for row in 0..windows.rows {
-                        for column in 0..windows.columns {
+                    count!(row < windows.rows, {
+                        count!(column < windows.columns, {
                             gradient.store(start.add(row * windows.stride + column * width));
-                        }
-                    }
+                        });
+                    });
                 }
-            }
-        }
+            });
+        });
     }
 }
 
