@@ -48,7 +48,7 @@ class Mlflow(unittest.TestCase):
         cls.folder.cleanup()
 
     def export(self, to: str, *more: str) -> Any:
-        command = [os.environ["WHEREOF_BINARY"], "export", "mlflow", "--to", to, "--json", "--experiment", "it's ours"]
+        command = [os.environ["WHEREOF_BINARY"], "export", "mlflow", "--to", to, "--json", "--experiment", "sweeps: a try"]
         return json.loads(subprocess.run([*command, *more], check=True, capture_output=True).stdout)
 
     def wait_for(self, address: str, server: subprocess.Popen[bytes], log: str) -> None:
@@ -87,7 +87,7 @@ class Mlflow(unittest.TestCase):
         folder = f"{self.folder.name}/a folder/mlruns"
         exported = self.export(folder, self.job.id, self.sweep.id)
         client = MlflowClient(tracking_uri=Path(folder).as_uri())
-        experiment = client.get_experiment_by_name("it's ours")
+        experiment = client.get_experiment_by_name("sweeps: a try")
         self.assertIsNotNone(client.get_experiment_by_name("Default"))
         by_run = {one["run"]: one["mlflow_run"] for one in exported["runs"]}
         self.assertEqual(len(by_run), 4)
@@ -138,7 +138,7 @@ class Mlflow(unittest.TestCase):
             by_run = {one["run"]: one["mlflow_run"] for one in exported["runs"]}
             self.check_training(client, by_run[self.job.data["run"]])
             parent = by_run[self.sweep.data["run"]]
-            experiment = client.get_experiment_by_name("it's ours")
+            experiment = client.get_experiment_by_name("sweeps: a try")
             children = client.search_runs([experiment.experiment_id], f"tags.mlflow.parentRunId = '{parent}'")
             self.assertEqual(len(children), 2)
             again = self.export(address, self.job.id, self.sweep.id)
