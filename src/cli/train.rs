@@ -51,7 +51,7 @@ struct Request {
     /// Name of the model [default: the file's]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Any field of the request, by its path: --set training.epochs=20 --set optimizer.learning_rate=0.01
+    /// Any field of the request, by its path: --set training.epochs=20 --set training.seed=7
     #[arg(long, value_name = "FIELD=VALUE", value_parser = setting)]
     set: Vec<(String, Value)>,
 }
