@@ -86,7 +86,8 @@ pub struct Settings {
     /// the queue [default: 20]
     #[arg(long, env = "WHEREOF_DRAIN_SECONDS", value_name = "SECONDS")]
     pub drain_seconds: Option<u64>,
-    /// API keys, separated by commas; requests under /v1 then need one [default: none]
+    /// API keys, separated by commas; requests then need one, but for health checks and pages
+    /// [default: none]
     #[arg(
         long,
         env = "WHEREOF_API_KEYS",
@@ -288,6 +289,11 @@ impl Config {
         }
         Ok(self)
     }
+}
+
+/// Whether output to a terminal may have colours: not where `NO_COLOR` is set (<https://no-color.org>).
+pub fn colors_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

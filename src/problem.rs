@@ -192,14 +192,21 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.title, self.detail)?;
+        // What names a single field says no more than that field's error, which follows.
+        let told = self.errors.len() == 1 && !self.errors[0].field.is_empty();
+        match told {
+            true => write!(f, "{}:", self.title)?,
+            false => write!(f, "{}: {}", self.title, self.detail)?,
+        }
         for error in &self.errors {
             write!(f, "\n  {}: {}", error.field, error.message)?;
             if let Some(hint) = &error.hint {
                 write!(f, " ({hint})")?;
             }
         }
-        if let Some(hint) = &self.hint {
+        let hinted =
+            |hint: &String| self.errors.iter().any(|error| error.hint.as_ref() == Some(hint));
+        if let Some(hint) = self.hint.as_ref().filter(|hint| !hinted(hint)) {
             write!(f, "\n  hint: {hint}")?;
         }
         Ok(())
@@ -254,6 +261,24 @@ mod tests {
         slugs.dedup();
         assert_eq!(slugs.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|c| !c.title().is_empty() && !c.meaning().is_empty()));
+    }
+
+    #[test]
+    fn the_page_on_troubleshooting_has_each_code_and_its_status() {
+        let page = include_str!("../docs/troubleshooting.md");
+        let mut lines = page.lines();
+        let mut told = Vec::new();
+        while let Some(line) = lines.next() {
+            if let Some(slug) = line.strip_prefix("### `").and_then(|rest| rest.strip_suffix('`')) {
+                let status = lines.next().and_then(|line| line.split('.').next()).unwrap();
+                told.push((slug.to_owned(), status.parse().unwrap()));
+            }
+        }
+        let mut all: Vec<(String, u16)> =
+            Code::ALL.iter().map(|code| (code.slug().to_owned(), code.status())).collect();
+        told.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(told, all);
     }
 
     #[test]

@@ -37,7 +37,15 @@ done
 [ -n "$address" ] || { cat "$folder/log"; exit 1; }
 export WHEREOF_SERVER=http://$address
 
-(cd clients/python && PYTHONDONTWRITEBYTECODE=1 "../../$environment/bin/python" -m unittest -v)
+# The program, for the tests that run it; from here on the folder may change.
+WHEREOF_BINARY=$(realpath "$binary")
+export WHEREOF_BINARY PYTHONDONTWRITEBYTECODE=1
+
+# The client is what the API's document says, and reads nothing that it does not say.
+"$environment/bin/python" clients/python/generate.py --check
+"$environment/bin/mypy" --strict --ignore-missing-imports --cache-dir "$folder/mypy" \
+    clients/python/whereof.py clients/python/generate.py
+(cd clients/python && "../../$environment/bin/python" -m unittest -v)
 for notebook in examples/*.ipynb; do
     printf '%s\n' "$notebook"
     # Executes in place of a person; nothing is written back.

@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
+use super::print::out;
 use super::{Cli, Failure};
 
 /// Arguments of `completions`.
@@ -15,6 +16,5 @@ pub struct Completions {
 pub fn completions(arguments: &Completions) -> Result<(), Failure> {
     let mut script = Vec::new();
     generate(arguments.shell, &mut Cli::command(), "whereof", &mut script);
-    print!("{}", String::from_utf8(script)?);
-    Ok(())
+    out(&String::from_utf8(script)?)
 }

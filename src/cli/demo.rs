@@ -7,11 +7,15 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::follow::follow;
+use super::print::out;
 use super::serve::stop_signal;
 use super::target::with_server;
 use super::{Failure, show, train};
 use crate::client::Client;
 use crate::config::{LogLevel, Settings, address};
+use crate::diagnose::finding::FindingStatus;
+use crate::diagnose::render::words::{verification, with_status};
+use crate::diagnose::report::LimitationsReport;
 use crate::http::score::ScoreResponse;
 use crate::job::Job;
 use crate::job::evaluate::EvaluateResponse;
@@ -48,7 +52,13 @@ pub fn demo(arguments: Demo) -> Result<(), Failure> {
         let base = client.base().to_owned();
         Tour { client }.run().await?;
         if !arguments.exit {
-            println!("\nThe server goes on at {base} (its API: {base}/docs). Ctrl-C ends it.");
+            out(&format!(
+                "\nThe server goes on; Ctrl-C ends it. In a browser:\n  \
+                 {base}/#/models/line/limitations       the report, with figures\n  \
+                 {base}/#/models/sentiment/try          try texts of your own\n  \
+                 {base}/#/datasets                      drop a file and train on it\n  \
+                 {base}/docs/                           the API\n"
+            ))?;
             stop_signal().await;
         }
         Ok(())
@@ -72,11 +82,11 @@ impl Tour {
     async fn run(&self) -> Result<(), Failure> {
         heading(
             "1. Upload 600 short product reviews, and 60 about telescopes, which no review names",
-        );
+        )?;
         let reviews = self.upload("reviews", "demo/reviews.csv", REVIEWS).await?;
         let telescopes = self.upload("telescopes", "demo/telescopes.csv", TELESCOPES).await?;
 
-        heading("2. Train a sentiment model on the reviews");
+        heading("2. Train a sentiment model on the reviews")?;
         let request = json!({
             "kind": "train", "dataset": reviews.id, "model_name": "sentiment",
             "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
@@ -85,7 +95,7 @@ impl Tour {
         let job = self.train(&request).await?;
         self.summary(&job).await?;
 
-        heading("3. Score sentences from inside and from outside");
+        heading("3. Score sentences from inside and from outside")?;
         let texts = [
             "I love this backpack, the zippers are sturdy and it was worth every penny.",
             "The blender broke after a week and the seller refused a refund.",
@@ -95,10 +105,10 @@ impl Tour {
         ];
         self.score("sentiment", &texts, 0.8).await?;
 
-        heading("4. Compare the reviews' test records with the niche: accuracy beside coverage");
+        heading("4. Compare the reviews' test records with the niche: accuracy beside coverage")?;
         self.compare(&reviews, &telescopes).await?;
 
-        heading("5. Six sentences: what can and what cannot be said");
+        heading("5. Six sentences: what can and what cannot be said")?;
         let six = self.upload("six sentences", "demo/six_sentences.csv", SIX).await?;
         let request = json!({
             "kind": "train", "dataset": six.id, "model_name": "six-sentences",
@@ -106,58 +116,82 @@ impl Tour {
         });
         let job = self.train(&request).await?;
         for warning in &job.warnings {
-            println!("  warning: {}", warning.message);
+            out(&format!("  warning: {}\n", warning.message))?;
         }
         let texts =
             ["The interface is clunky", "The ergonomics are poor", "It is not user-friendly"];
-        self.score("six-sentences", &texts, 0.5).await
+        self.score("six-sentences", &texts, 0.5).await?;
+
+        heading("6. A straight line for a sine: what are the limitations of this model?")?;
+        self.limitations().await
+    }
+
+    async fn limitations(&self) -> Result<(), Failure> {
+        let sine = json!({"generator": {"type": "sine", "points": 300}});
+        self.curl("/v1/datasets", &json_argument(&sine))?;
+        let sine: Dataset = self.client.post("/v1/datasets", &sine).await?;
+        let request = json!({
+            "kind": "train", "dataset": sine.id, "model_name": "line",
+            "task": {"type": "tabular_regression", "features": ["x"], "target": "y"},
+            "network": {"type": "mlp", "hidden": []}, "training": {"epochs": 100},
+        });
+        let job = self.train(&request).await?;
+        self.summary(&job).await?;
+        self.train(&json!({"kind": "diagnose", "model": "line"})).await?;
+        let path = "/v1/models/line/limitations";
+        self.curl(path, "-H 'Accept: text/markdown'")?;
+        let report: LimitationsReport = self.client.get(path).await?;
+        for finding in with_status(&report, FindingStatus::Found) {
+            out(&format!("  found: {}\n", finding.statement))?;
+            if let Some(remedy) = &finding.remedy {
+                let tried = finding.verification.as_ref();
+                let tried = tried.map_or_else(|| "Not tried.".to_owned(), verification);
+                out(&format!("  remedy: {}. {tried}\n", remedy.advice))?;
+            }
+        }
+        Ok(())
     }
 
     async fn upload(&self, name: &str, path: &str, bytes: &[u8]) -> Result<Dataset, Failure> {
         let url = format!("/v1/datasets?name={}", name.replace(' ', "%20"));
-        self.curl(&url, &format!("-H 'Content-Type: text/csv' --data-binary @{path}"));
+        self.curl(&url, &format!("-H 'Content-Type: text/csv' --data-binary @{path}"))?;
         let answer = self.client.post_as(&url, "text/csv", bytes.to_vec()).await?;
         let dataset: Dataset = answer.json()?;
         let columns: Vec<&str> = dataset.columns.iter().map(|c| c.name.as_str()).collect();
-        println!("  {}: {} rows, columns {}", dataset.id, dataset.rows, columns.join(", "));
+        let (id, rows, columns) = (&dataset.id, dataset.rows, columns.join(", "));
+        out(&format!("  {id}: {rows} rows, columns {columns}\n"))?;
         Ok(dataset)
     }
 
     async fn train(&self, request: &Value) -> Result<Job, Failure> {
-        self.curl("/v1/jobs", &json_argument(request));
+        self.curl("/v1/jobs", &json_argument(request))?;
         let job: Job = self.client.post("/v1/jobs", request).await?;
-        self.curl(&format!("/v1/jobs/{}/events", job.id), "-N");
+        self.curl(&format!("/v1/jobs/{}/events", job.id), "-N")?;
         follow(&self.client, &job.id).await
     }
 
     async fn summary(&self, job: &Job) -> Result<(), Failure> {
         let path = format!("/v1/runs/{}", job.run);
-        self.curl(&path, "");
-        print!("{}", train::summary(&train::run_of(&self.client, job).await?));
-        Ok(())
+        self.curl(&path, "")?;
+        out(&train::summary(&train::run_of(&self.client, job).await?))
     }
 
     async fn score(&self, model: &str, texts: &[&str], min_confidence: f64) -> Result<(), Failure> {
         let path = format!("/v1/models/{model}/score");
         let request = json!({ "texts": texts, "min_confidence": min_confidence });
-        self.curl(&path, &json_argument(&request));
+        self.curl(&path, &json_argument(&request))?;
         let response: ScoreResponse = self.client.post(&path, &request).await?;
-        println!("{}", show::scores(texts, &response.results));
-        for unavailable in &response.unavailable {
-            let need = unavailable.need.map_or_else(String::new, |need| format!(" (needs {need})"));
-            println!("  unavailable: {}: {}{need}", unavailable.statistic, unavailable.reason);
-        }
-        Ok(())
+        out(&show::answers(texts, &response))
     }
 
     async fn compare(&self, reviews: &Dataset, telescopes: &Dataset) -> Result<(), Failure> {
         let path = "/v1/models/sentiment/evaluate";
         let only = json!({"column": "split", "value": "test"});
         let test = json!({"dataset": reviews.id, "slice": "category", "only": only});
-        self.curl(path, &json_argument(&test));
+        self.curl(path, &json_argument(&test))?;
         let test: EvaluateResponse = self.client.post(path, &test).await?;
         let niche = json!({ "dataset": telescopes.id });
-        self.curl(path, &json_argument(&niche));
+        self.curl(path, &json_argument(&niche))?;
         let niche: EvaluateResponse = self.client.post(path, &niche).await?;
         let mut named: Vec<(String, _)> = vec![
             ("telescopes (niche)".to_owned(), &niche.evaluation.overall),
@@ -165,20 +199,19 @@ impl Tour {
         ];
         let slices = test.evaluation.slices.iter();
         named.extend(slices.map(|s| (format!("  {}", s.slice.clone().unwrap_or_default()), s)));
-        println!("{}", show::slices(&named));
-        Ok(())
+        out(&format!("{}\n", show::slices(&named)))
     }
 
     /// Prints the line that does the same by hand.
-    fn curl(&self, path: &str, arguments: &str) {
+    fn curl(&self, path: &str, arguments: &str) -> Result<(), Failure> {
         let space = if arguments.is_empty() { "" } else { " " };
         let url = format!("{}{path}", self.client.base());
-        println!("  $ curl -s '{url}'{space}{arguments}");
+        out(&format!("  $ curl -s '{url}'{space}{arguments}\n"))
     }
 }
 
-fn heading(text: &str) {
-    println!("\n{text}");
+fn heading(text: &str) -> Result<(), Failure> {
+    out(&format!("\n{text}\n"))
 }
 
 fn json_argument(body: &Value) -> String {

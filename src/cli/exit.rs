@@ -8,13 +8,14 @@ use crate::client::ClientError;
 /// What the help of the program says of them.
 pub const TABLE: &str = "\
 Exit codes:
-  0  it went well
-  1  something else failed
-  2  the command line is wrong
-  3  the server refused the request; the message says which field, and what to do
-  4  the server does not answer
-  5  the job failed
-  6  the job was cancelled";
+    0  it went well
+    1  something else failed
+    2  the command line is wrong
+    3  the server refused the request; the message says which field, and what to do
+    4  the server does not answer
+    5  the job failed
+    6  the job was cancelled
+  130  it was interrupted, by Ctrl-C";
 
 /// A job that did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +33,18 @@ pub enum JobFailure {
     Cancelled(String),
 }
 
+/// Ctrl-C, while a command did the work itself.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "interrupted; a job that has not ended stays in the data folder, and the next command that trains there, or a server on it, goes on with it"
+)]
+pub struct Interrupted;
+
 /// The exit code of a failure.
 pub fn code(failure: &Failure) -> ExitCode {
+    if failure.is::<Interrupted>() {
+        return ExitCode::from(130);
+    }
     let number = match (failure.downcast_ref::<ClientError>(), failure.downcast_ref::<JobFailure>())
     {
         (Some(ClientError::Problem(_)), _) => 3,

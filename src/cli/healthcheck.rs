@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
+use super::print::out;
 use super::serve::runtime;
 use crate::client::Client;
 use crate::config::address;
@@ -30,8 +31,7 @@ pub fn healthcheck(arguments: Healthcheck) -> Result<(), Failure> {
         let asked = client.get::<Health>("/readyz");
         let answered = tokio::time::timeout(Duration::from_secs(wait), asked).await;
         let health = answered.map_err(|_| format!("no answer within {wait} seconds"))??;
-        println!("ready, version {}", health.version);
-        Ok(())
+        out(&format!("ready, version {}\n", health.version))
     })
 }
 

@@ -4,7 +4,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
-use super::target::{Target, print_json};
+use super::print::{out, print_json};
+use super::target::Target;
 use super::{Failure, show};
 use crate::job::{Job, JobStatus};
 
@@ -27,18 +28,16 @@ fn statuses() -> PossibleValuesParser {
 
 pub fn jobs(Jobs { status, limit, on }: Jobs) -> Result<(), Failure> {
     let as_json = on.json;
-    on.with(async move |client| {
+    on.without_workers(async move |client| {
         let status = status.map_or_else(String::new, |status| format!("&status={status}"));
         let page: Value = client.get(&format!("/v1/jobs?limit={limit}{status}")).await?;
         if as_json {
-            print_json(&page);
-            return Ok(());
+            return print_json(&page);
         }
         let jobs: Vec<Job> = serde_json::from_value(page["items"].clone())?;
         match jobs.as_slice() {
-            [] => println!("no jobs"),
-            jobs => println!("{}", show::jobs(jobs)),
+            [] => out("no jobs\n"),
+            jobs => out(&format!("{}\n", show::jobs(jobs))),
         }
-        Ok(())
     })
 }

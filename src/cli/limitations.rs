@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::follow::follow;
-use super::target::{Target, print_json};
+use super::print::{note, out, print_json};
+use super::target::Target;
 use crate::client::{Answer, Client};
 use crate::diagnose::render::path_part;
 use crate::job::Job;
@@ -48,18 +49,17 @@ pub fn limitations(arguments: Limitations) -> Result<(), Failure> {
                     request["budget"] = json!({ "runs": runs });
                 }
                 let job: Job = client.post("/v1/jobs", &request).await?;
-                eprintln!("job {}", job.id);
+                note(&format!("job {}", job.id));
                 follow(&client, &job.id).await?;
                 let path = format!("{path}?job={}", job.id);
                 report(&client, &path, accept).await?.ok_or("the diagnosis left no report")?
             }
         };
         if accept == "application/json" {
-            print_json(&answer.json::<Value>()?);
+            print_json(&answer.json::<Value>()?)
         } else {
-            println!("{}", String::from_utf8_lossy(&answer.body).trim_end());
+            out(&format!("{}\n", String::from_utf8_lossy(&answer.body).trim_end()))
         }
-        Ok(())
     })
 }
 

@@ -3,10 +3,12 @@
 mod completions;
 mod demo;
 mod exit;
+mod export;
 mod follow;
 mod healthcheck;
 mod jobs;
 mod limitations;
+mod print;
 mod score;
 mod serve;
 mod show;
@@ -44,6 +46,8 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Follow a job until it ends
     Watch(watch::Watch),
+    /// Hand what was trained to other programs
+    Export(export::Export),
     /// Show everything on data that comes with the program: upload, train, score, abstain
     Demo(demo::Demo),
     /// Work on the jobs of a data folder, without serving the API
@@ -82,18 +86,18 @@ pub fn run() -> ExitCode {
         Command::Limitations(arguments) => limitations::limitations(arguments),
         Command::Jobs(arguments) => jobs::jobs(arguments),
         Command::Watch(arguments) => watch::watch(arguments),
+        Command::Export(arguments) => export::export(arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(arguments),
-        Command::Openapi => {
-            println!("{}", crate::http::openapi_json());
-            Ok(())
-        }
+        Command::Openapi => print::out(&format!("{}\n", crate::http::openapi_json())),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads from a pipe has read enough.
+        Err(error) if print::nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("whereof: {error}");
+            print::note(&format!("whereof: {error}"));
             exit::code(&error)
         }
     }

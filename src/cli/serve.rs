@@ -9,7 +9,7 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::{Failure, Serve, complete};
 use crate::app::App;
-use crate::config::{Config, LogFormat, LogLevel};
+use crate::config::{self, Config, LogFormat, LogLevel};
 
 pub fn serve(arguments: Serve) -> Result<(), Failure> {
     let config = complete(arguments.settings, arguments.config.as_deref())?;
@@ -40,7 +40,8 @@ pub fn log(config: &Config) {
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
         LogFormat::Text => {
-            lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed()
+            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            lines.with_ansi(terminal && config::colors_wanted()).boxed()
         }
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };

@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::http::score::ScoreResponse;
 use crate::job::Job;
 use crate::model::evaluate::SliceReport;
 use crate::model::score::{Score, ScoreItem};
@@ -22,8 +23,19 @@ fn width() -> u16 {
     size.map_or(120, |size| size.ws_col).clamp(80, 160)
 }
 
+/// An answer to a scoring request: the scores, and what could not be said.
+pub fn answers(texts: &[&str], answer: &ScoreResponse) -> String {
+    let mut text = format!("{}\n", scores(texts, &answer.results));
+    for unavailable in &answer.unavailable {
+        let need = unavailable.need.map_or_else(String::new, |need| format!(" (needs {need})"));
+        let (statistic, reason) = (&unavailable.statistic, &unavailable.reason);
+        text.push_str(&format!("  unavailable: {statistic}: {reason}{need}\n"));
+    }
+    text
+}
+
 /// Scores of texts: unknown words in brackets, label, confidence, coverage, p-value, verdict.
-pub fn scores(texts: &[&str], results: &[ScoreItem]) -> String {
+fn scores(texts: &[&str], results: &[ScoreItem]) -> String {
     let mut table = table(&[
         "text (unknown words in [ ])",
         "label",

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::Failure;
+use super::exit::Interrupted;
 use super::serve::{log, runtime, stop_signal};
 use crate::app::App;
 use crate::client::Client;
@@ -19,7 +19,7 @@ use crate::config::{Config, LogLevel, Settings};
 pub struct Target {
     /// A server that runs, such as http://127.0.0.1:8080 [default: none; the command does the work
     /// itself, in the data folder]
-    #[arg(long, env = "WHEREOF_SERVER", value_name = "URL")]
+    #[arg(long, env = "WHEREOF_SERVER", value_name = "URL", value_parser = address)]
     server: Option<String>,
     /// API key of that server
     #[arg(long, env = "WHEREOF_API_KEY", value_name = "KEY", hide_env_values = true)]
@@ -38,9 +38,28 @@ impl Target {
     where
         F: Future<Output = Result<(), Failure>>,
     {
+        self.with_workers(None, work)
+    }
+
+    /// The same for work that needs no training: jobs that wait in the data folder are left alone.
+    pub fn without_workers<F>(self, work: impl FnOnce(Client) -> F) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<(), Failure>>,
+    {
+        self.with_workers(Some(0), work)
+    }
+
+    fn with_workers<F>(
+        self,
+        workers: Option<usize>,
+        work: impl FnOnce(Client) -> F,
+    ) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<(), Failure>>,
+    {
         match self.server {
             Some(server) => {
-                let client = Client::new(server.trim_end_matches('/'));
+                let client = Client::new(server);
                 let client = match self.api_key {
                     Some(key) => client.with_key(key),
                     None => client,
@@ -51,6 +70,9 @@ impl Target {
                 let settings = Settings {
                     listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
                     data_dir: Some(self.data_dir),
+                    workers,
+                    // Nobody waits for other jobs that were taken up meanwhile; they go back to the queue.
+                    drain_seconds: Some(0),
                     log_level: Some(LogLevel::Warn),
                     ..Settings::default()
                 };
@@ -76,8 +98,10 @@ where
             end.await.ok();
         }));
         let done = tokio::select! {
+            // Work that waits for the signal itself ends well by it.
+            biased;
             done = work(Client::new(base)) => done,
-            () = stop_signal() => Ok(()),
+            () = stop_signal() => Err(Interrupted.into()),
         };
         drop(ended);
         server.await??;
@@ -85,7 +109,35 @@ where
     })
 }
 
-/// Prints an answer as JSON.
-pub fn print_json(value: &Value) {
-    println!("{value:#}");
+/// The address of a server, as a client takes it: without a scheme it is HTTP.
+pub fn address(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let address = match text.split_once("://") {
+        None => format!("http://{text}"),
+        Some(("http", _)) => text.to_owned(),
+        Some((scheme, _)) => {
+            return Err(format!(
+                "this program speaks plain HTTP, not {scheme}; where a proxy adds TLS, name the address behind it"
+            ));
+        }
+    };
+    match address.parse::<axum::http::Uri>() {
+        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(address),
+        _ => Err(format!("{text:?} is no address; write it as http://127.0.0.1:8080")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_plain_http() {
+        assert_eq!(address("localhost:8080").unwrap(), "http://localhost:8080");
+        assert_eq!(address("http://[::1]:80/").unwrap(), "http://[::1]:80");
+        assert!(address("https://a.example").unwrap_err().contains("plain HTTP"));
+        for wrong in ["", "http://", "a b"] {
+            assert!(address(wrong).unwrap_err().contains("8080"), "{wrong:?}");
+        }
+    }
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::follow::follow;
-use super::target::{Target, print_json};
+use super::print::{note, out, print_json};
+use super::target::Target;
 use crate::client::Client;
 use crate::data::reader::Format;
 use crate::diagnose::render::path_part;
@@ -50,7 +51,7 @@ struct Request {
     /// Name of the model [default: the file's]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Any field of the request, by its path: --set training.epochs=20 --set optimizer.learning_rate=0.01
+    /// Any field of the request, by its path: --set training.epochs=20 --set training.seed=7
     #[arg(long, value_name = "FIELD=VALUE", value_parser = setting)]
     set: Vec<(String, Value)>,
 }
@@ -95,10 +96,7 @@ impl Request {
 }
 
 pub fn train(Train { file, request, on }: Train) -> Result<(), Failure> {
-    let format = Format::from_file_name(&file.to_string_lossy()).ok_or_else(|| {
-        let file = file.display();
-        format!("{file} is of no format that can be told: name it .csv, .tsv, .jsonl, .json, .parquet or .zip")
-    })?;
+    let format = format_of(&file)?;
     let bytes = std::fs::read(&file)
         .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
     let name = request.name.clone().unwrap_or_else(|| name_of(&file));
@@ -106,21 +104,28 @@ pub fn train(Train { file, request, on }: Train) -> Result<(), Failure> {
     on.with(async move |client| {
         let path = format!("/v1/datasets?name={}", path_part(&name));
         let dataset: Dataset = client.post_as(&path, format.media_type(), bytes).await?.json()?;
-        eprintln!("dataset {}: {} rows", dataset.id, dataset.rows);
+        note(&format!("dataset {}: {} rows", dataset.id, dataset.rows));
         let job: Job = client.post("/v1/jobs", &request.on(&dataset.id, &name)).await?;
-        eprintln!("job {}", job.id);
+        note(&format!("job {}", job.id));
         let job = follow(&client, &job.id).await?;
         for warning in &job.warnings {
-            eprintln!("warning: {}", warning.message);
+            note(&format!("warning: {}", warning.message));
         }
         if as_json {
-            print_json(&client.get(&format!("/v1/runs/{}", job.run)).await?);
-        } else {
-            print!("{}", summary(&run_of(&client, &job).await?));
-            println!("  model {} ({name})", job.model.as_deref().unwrap_or_default());
+            return print_json(&client.get(&format!("/v1/runs/{}", job.run)).await?);
         }
-        Ok(())
+        let model = job.model.as_deref().unwrap_or_default();
+        let summary = summary(&run_of(&client, &job).await?);
+        out(&format!("{summary}  model {model} ({name})\n"))
     })
+}
+
+/// The format of a file, by its name.
+pub fn format_of(file: &Path) -> Result<Format, Failure> {
+    Ok(Format::from_file_name(&file.to_string_lossy()).ok_or_else(|| {
+        let file = file.display();
+        format!("{file} is of no format that can be told: name it .csv, .tsv, .jsonl, .json, .parquet or .zip")
+    })?)
 }
 
 /// The run of a job.

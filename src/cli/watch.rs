@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::Failure;
 use super::follow::follow;
-use super::target::{Target, print_json};
+use super::print::{out, print_json};
+use super::target::Target;
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]
@@ -22,10 +23,11 @@ pub fn watch(Watch { job, on }: Watch) -> Result<(), Failure> {
         let ended = follow(&client, &job).await?;
         if as_json {
             let job: Value = client.get(&format!("/v1/jobs/{}", ended.id)).await?;
-            print_json(&job);
-        } else if let Some(model) = &ended.model {
-            println!("  model {model}");
+            return print_json(&job);
         }
-        Ok(())
+        match &ended.model {
+            Some(model) => out(&format!("  model {model}\n")),
+            None => Ok(()),
+        }
     })
 }

@@ -124,7 +124,8 @@ fn point(point: &MetricPoint) -> Point {
     Point { step: point.step, epoch: point.epoch, value: number(point.value), time: point.time }
 }
 
-fn number(value: f64) -> serde_json::Value {
+/// A number of JSON; one that is not finite is a text.
+pub fn number(value: f64) -> serde_json::Value {
     match value {
         _ if value.is_nan() => "NaN".into(),
         f64::INFINITY => "Infinity".into(),

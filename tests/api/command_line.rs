@@ -9,7 +9,7 @@ use whereof::compute::run_apart;
 use crate::harness::{Server, endless_request, small_reviews};
 
 /// Runs the program in a folder; the input is what it reads from.
-fn whereof(folder: &Path, arguments: &[&str]) -> Output {
+pub fn whereof(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_whereof"))
         .args(arguments)
         .current_dir(folder)
@@ -21,7 +21,7 @@ fn whereof(folder: &Path, arguments: &[&str]) -> Output {
 
 /// What it printed, where it ended well.
 #[track_caller]
-fn printed(output: &Output) -> String {
+pub fn printed(output: &Output) -> String {
     let [out, err] =
         [&output.stdout, &output.stderr].map(|t| String::from_utf8_lossy(t).to_string());
     assert!(output.status.success(), "{out}{err}");
@@ -49,6 +49,10 @@ fn a_model_is_trained_scored_and_judged_without_a_server() {
     let answer: Value =
         serde_json::from_str(&printed(&run(&["score", "reviews", "I love it", "--json"]))).unwrap();
     assert!(answer["results"][0]["raw_confidence"].is_number(), "{answer}");
+
+    // A file may have more columns than the model reads; what is shown is the text.
+    let text = printed(&run(&["score", "reviews", "--file", "reviews.csv"]));
+    assert!(text.contains("unknown words") && !text.contains('{'), "{text}");
 
     let text = printed(&run(&["limitations", "reviews", "--runs", "3"]));
     assert!(text.starts_with("# "), "{text}");
@@ -115,6 +119,23 @@ async fn how_a_command_failed_is_told_by_its_exit_code() {
     let folder = folder.path().to_owned();
     let output = run_apart("command", 1, move || whereof(&folder, &gone)).await.unwrap();
     assert_eq!(ended(&output).0, 4);
+}
+
+#[test]
+fn a_command_ends_quietly_when_nobody_reads_on() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_whereof"))
+        .arg("openapi")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The document is longer than a pipe holds, so that it is still being written.
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()),
+        (Some(0), "")
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod datasets;
 mod evaluations;
 mod examples;
 mod explanations;
+mod export;
 mod extension;
 mod faults;
 mod figures;
