@@ -14,7 +14,7 @@ const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.met
 const binary = path.resolve(process.argv[2] ?? path.join(root, "target/release/whereof"));
 const screenshots = path.join(root, "target/browser");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PATIENCE = 120_000;
+const PATIENCE = 240_000;
 const DESK = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
@@ -268,13 +268,13 @@ async function sweep(trip, set) {
   const { page, base } = trip;
   await page.goto(`${base}/#/datasets/${set.id}/train`);
   await page.getByLabel("How", { exact: true }).selectOption("sweep");
-  await page.getByLabel("Settings to try").fill("6");
+  await page.getByLabel("Settings to try").fill("4");
   await page.getByLabel("Epochs at most").fill("2");
   await trip.look("train");
   await page.getByRole("button", { name: "Train", exact: true }).click();
   await trip.ended("succeeded");
   const lines = page.locator("polyline.way");
-  await page.waitForFunction(() => document.querySelectorAll("polyline.way").length === 6);
+  await page.waitForFunction(() => document.querySelectorAll("polyline.way").length === 4);
   await trip.look("sweep");
   const plot = page.locator("figure", { hasText: "Settings and what came of them" }).locator(".plot");
   await plot.focus();
@@ -285,7 +285,7 @@ async function sweep(trip, set) {
   await page.mouse.down();
   await page.mouse.move(axis.x, axis.y + axis.height * 0.4, { steps: 4 });
   await page.mouse.up();
-  await plot.getByText("of 6 settings pass there").waitFor();
+  await plot.getByText("of 4 settings pass there").waitFor();
   assert(await lines.locator("xpath=self::*[contains(@class, 'out')]").count() > 0, "no line is narrowed away");
   await page.getByRole("button", { name: "Show all" }).click();
   await plot.focus();

@@ -71,7 +71,7 @@ export async function page({ into, signal, args: [reference] }) {
     cal.intervals?.length > 0 && card("Intervals", table("Intervals at 90 %", ["Target", "Half width", "Test records within"], cal.intervals.map((one) => [one.target, number(one.half_width), percent(one.test_coverage)]))),
     metricsOf(found),
     meant(found),
-    found.unavailable.length > 0 && card("What could not be computed", h("ul", {}, found.unavailable.map((one) => h("li", {}, h("strong", {}, `${capital(words(one.statistic))}: `), one.reason, one.need ? ` It takes ${number(one.need)} records.` : "")))),
+    found.unavailable.length > 0 && card("What could not be computed", h("ul", {}, found.unavailable.map((one) => h("li", {}, h("strong", {}, `${capital(words(one.statistic))}: `), one.reason, ".", one.need ? ` It takes ${number(one.need)} records.` : "")))),
     elsewhere(model, signal),
     aliases(model),
     card("Where it comes from", facts([

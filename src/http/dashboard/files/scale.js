@@ -44,7 +44,8 @@ function moments(low, high, most) {
 /** What stands at a tick: the digits that tell it from its neighbours. */
 function name(marks) {
   const step = Math.abs(marks[1] - marks[0]);
-  const even = marks.length > 1 && Math.abs(marks[marks.length - 1] - marks[0] - step * (marks.length - 1)) < step * 1e-6;
+  if (!(step > 0)) return (v) => number(round(v));
+  const even = Math.abs(marks[marks.length - 1] - marks[0] - step * (marks.length - 1)) < step * 1e-6;
   const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
   const plain = new Intl.NumberFormat("en", { minimumFractionDigits: decimals > 4 ? 0 : decimals, maximumFractionDigits: decimals > 4 ? 0 : decimals });
   return (v) => {
