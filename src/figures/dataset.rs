@@ -15,12 +15,20 @@ pub fn is_counted(column: &Column) -> bool {
 }
 
 /// The column whose balance is drawn where none is named: the last of those that hold categories, which is
-/// where files keep their label.
+/// where files keep their label, but for one that says which records train and which test.
 pub fn default_column(columns: &[Column]) -> Option<&Column> {
     let held = |kinds: &[ColumnKind]| {
-        columns.iter().rfind(|column| is_counted(column) && kinds.contains(&column.kind))
+        let fits = |column: &&Column| {
+            is_counted(column) && kinds.contains(&column.kind) && !is_split(column)
+        };
+        columns.iter().rfind(fits)
     };
     held(&[ColumnKind::Category, ColumnKind::Boolean]).or_else(|| held(&[ColumnKind::Integer]))
+}
+
+fn is_split(column: &Column) -> bool {
+    let values = column.values.as_deref().unwrap_or_default();
+    ["train", "test"].iter().all(|part| values.iter().any(|value| value.value == *part))
 }
 
 /// How many of the rows hold each value of a column, the most frequent first.
