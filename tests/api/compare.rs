@@ -82,7 +82,8 @@ async fn drawn_beside_one_another(server: &Server, jobs: &[Value]) {
         let at = rows.iter().position(|row| row.as_f64() == item["row"].as_f64()).unwrap();
         assert_eq!(points["y"][at], item["predicted_values"]["y"]);
         // What the file holds is text.
-        assert_eq!(item["record"]["y"].as_str().unwrap(), points["x"][at].to_string(), "{item}");
+        let held: f64 = item["record"]["y"].as_str().unwrap().parse().unwrap();
+        assert_eq!(points["x"][at].as_f64(), Some(held), "{item}");
     }
 }
 

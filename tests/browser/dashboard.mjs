@@ -151,7 +151,11 @@ class Journey {
   }
 
   async ended(status) {
-    await this.page.locator(".status-line .badge", { hasText: status }).waitFor({ timeout: PATIENCE });
+    try {
+      await this.page.locator(".status-line .badge", { hasText: status }).waitFor({ timeout: PATIENCE });
+    } catch (error) {
+      throw new Error(`not ${status}: ${(await this.page.locator("main").innerText()).slice(0, 600)}`, { cause: error });
+    }
   }
 }
 
