@@ -14,14 +14,14 @@ pub fn is_counted(column: &Column) -> bool {
     column.values.as_ref().is_some_and(|values| !values.is_empty())
 }
 
-/// The column whose balance is drawn where none is named: the last of those that hold categories, which is
-/// where files keep their label, but for one that says which records train and which test.
+/// The column whose balance is drawn where none is named: of those that hold categories the one with the
+/// fewest, which is most often the label, but for one that says which records train and which test.
 pub fn default_column(columns: &[Column]) -> Option<&Column> {
     let held = |kinds: &[ColumnKind]| {
         let fits = |column: &&Column| {
             is_counted(column) && kinds.contains(&column.kind) && !is_split(column)
         };
-        columns.iter().rfind(fits)
+        columns.iter().filter(fits).min_by_key(|column| column.distinct)
     };
     held(&[ColumnKind::Category, ColumnKind::Boolean]).or_else(|| held(&[ColumnKind::Integer]))
 }

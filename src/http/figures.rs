@@ -52,7 +52,7 @@ pub struct ModelFigureQuery {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DatasetFigureQuery {
-    /// The column whose balance is drawn. Default: the last one that holds categories, and no split.
+    /// The column whose balance is drawn. Default: the one with the fewest categories, and no split.
     #[param(nullable = false)]
     pub column: Option<String>,
 }

@@ -215,6 +215,8 @@ async function figures(trip) {
   assert.equal(JSON.parse(json.text).layout.title.text, "Loss");
   const steps = await trip.saved(page.getByRole("button", { name: "All steps as CSV" }));
   assert.match(steps.text, /train\.loss/);
+  assert.deepEqual(await violations(page), [], "axe finds on a figure as a table");
+  await loss.locator("summary").click();
 }
 
 /** A run that was stopped goes on, and is cancelled from the list. */
