@@ -1,7 +1,11 @@
 //! Figures in the format of Plotly: `data` and `layout`, as `plotly.io.from_json` reads them. What is
 //! drawn is decided here once; a notebook, the dashboard and [`svg`] show the same.
 
+pub mod comparison;
+pub mod dataset;
+pub mod evaluation;
 pub mod model;
+pub mod monitoring;
 pub mod run;
 pub mod svg;
 pub mod sweep;
@@ -66,6 +70,9 @@ pub struct ScatterTrace {
     /// What is shown of a point on hovering.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hovertemplate: Option<String>,
+    /// `legendonly`: it is drawn once the legend is clicked; default: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visible: Option<String>,
 }
 
 /// Bars, lying.
@@ -109,6 +116,9 @@ pub struct ParcoordsTrace {
     pub dimensions: Vec<PlotDimension>,
     /// How lines are coloured.
     pub line: LineColors,
+    /// Of a sweep, the first run of each line's setting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
 }
 
 /// An axis of parallel coordinates.
@@ -148,6 +158,9 @@ pub struct PlotLine {
     /// In pixels; default: 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<f64>,
+    /// `hv`: steps, each from its point to the next; default: straight from point to point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
 }
 
 /// Intervals, as lengths above and below what they are of.
@@ -194,7 +207,7 @@ pub struct PlotText {
 pub struct PlotAxis {
     /// What it measures, with its unit.
     pub title: PlotText,
-    /// `linear`, `log` or `category`.
+    /// `linear`, `log`, `category`, or `date`: milliseconds since 1970, UTC.
     #[serde(rename = "type")]
     #[schema(example = "linear")]
     pub kind: String,
@@ -264,7 +277,8 @@ impl PlotlyFigure {
 
     /// With an upright line and what it marks.
     fn mark(&mut self, x: f64, text: &str) {
-        let line = PlotLine { dash: Some("dot".to_owned()), width: Some(1.0) };
+        let line =
+            PlotLine { dash: Some("dot".to_owned()), width: Some(1.0), ..PlotLine::default() };
         let yref = "paper".to_owned();
         self.layout.shapes.push(PlotShape {
             kind: "line".to_owned(),
@@ -290,6 +304,16 @@ impl ScatterTrace {
         Self { name: name.to_owned(), x, y, mode: mode.to_owned(), ..Self::default() }
     }
 
+    /// Steps over the bins between `edges`, one more than there are `values`; hovering tells both ends.
+    fn steps(name: &str, edges: &[f64], values: &[f64]) -> Self {
+        let held = values.iter().chain(values.last());
+        let mut steps = Self::curve(name, edges.iter().copied().zip(held.copied()));
+        steps.mode = "lines".to_owned();
+        steps.line.shape = Some("hv".to_owned());
+        steps.customdata = edges.iter().skip(1).chain(edges.last()).copied().collect();
+        steps
+    }
+
     fn dashed(mut self, dash: &str) -> Self {
         self.line.dash = Some(dash.to_owned());
         self
@@ -311,6 +335,26 @@ fn error_bars(values: &[f64], intervals: &[[f64; 2]]) -> ErrorBars {
         array: lengths(1),
         arrayminus: lengths(0),
     }
+}
+
+/// Lying bars over a share of something, the first on top.
+fn share_bars(title: &str, of: &str, shares: Vec<(String, f64, Option<[f64; 2]>)>) -> PlotlyFigure {
+    let mut plot = PlotlyFigure::new(title, of, "");
+    plot.layout.xaxis.range = Some([0.0, 1.0]);
+    plot.layout.yaxis.kind = "category".to_owned();
+    plot.layout.yaxis.autorange = Some("reversed".to_owned());
+    let lengths: Vec<f64> = shares.iter().map(|(_, share, _)| *share).collect();
+    let intervals: Option<Vec<[f64; 2]>> = shares.iter().map(|(_, _, ends)| *ends).collect();
+    if !lengths.is_empty() {
+        plot.data.push(Trace::Bar(BarTrace {
+            name: of.to_owned(),
+            error_x: intervals.map(|intervals| error_bars(&lengths, &intervals)),
+            x: lengths,
+            y: shares.into_iter().map(|(name, ..)| name).collect(),
+            orientation: "h".to_owned(),
+        }));
+    }
+    plot
 }
 
 /// A number of any JSON value, for an axis: none of what is no number.

@@ -10,7 +10,8 @@ pub const NAMES: [&str; 4] = ["loss", "metrics", "learning_rate", "gradient_norm
 pub const RANGE_TEST: &str = "range_test";
 
 /// What validation may call the loss, the first that there is counts.
-const VALIDATION_LOSS: [&str; 3] = ["validation.loss", "validation.log_loss", "validation.mse"];
+pub(super) const VALIDATION_LOSS: [&str; 3] =
+    ["validation.loss", "validation.log_loss", "validation.mse"];
 
 /// The figures of a run.
 pub fn names(run: &Run) -> Vec<&'static str> {

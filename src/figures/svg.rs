@@ -103,6 +103,9 @@ fn axis(of: &PlotAxis, values: impl Iterator<Item = f64> + Clone, most: usize) -
     if of.kind == "log" && values.clone().all(|value| value > 0.0) {
         return Axis::logarithmic(values, most);
     }
+    if of.kind == "date" {
+        return Axis::times(values, most);
+    }
     match of.range {
         Some(ends) => Axis::linear(ends.into_iter(), most),
         None => Axis::linear(values, most),
@@ -126,7 +129,8 @@ fn grid(out: &mut String, plot: Plot, x: &Axis, y: Option<&Axis>) {
 fn curves(out: &mut String, figure: &PlotlyFigure) {
     fn scatter(trace: &Trace) -> Option<&ScatterTrace> {
         match trace {
-            Trace::Scatter(scatter) => Some(scatter),
+            // What waits for a click is not drawn where nothing can be clicked.
+            Trace::Scatter(scatter) => Some(scatter).filter(|scatter| scatter.visible.is_none()),
             _ => None,
         }
     }
@@ -191,10 +195,17 @@ fn scatter_trace(
     // A gap ends a piece of the curve.
     let points: Vec<Option<[f64; 2]>> =
         trace.x.iter().zip(&trace.y).map(|(x, y)| Some(place([*x, (*y)?]))).collect();
+    let steps = trace.line.shape.as_deref() == Some("hv");
     if trace.mode.contains("lines") {
         for piece in points.split(Option::is_none).filter(|piece| piece.len() > 1) {
-            let corner = |[x, y]: &[f64; 2]| format!("{x:.1},{y:.1}");
-            let corners: Vec<String> = piece.iter().flatten().map(corner).collect();
+            let mut corners: Vec<String> = Vec::new();
+            let mut before: Option<f64> = None;
+            for [x, y] in piece.iter().flatten() {
+                corners
+                    .extend(before.filter(|_| steps).map(|height| format!("{x:.1},{height:.1}")));
+                corners.push(format!("{x:.1},{y:.1}"));
+                before = Some(*y);
+            }
             out.push_str(&format!(
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\" \
                  opacity=\"{opacity}\" stroke-linejoin=\"round\"{dash}/>\n",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    BarTrace, LineColors, ParcoordsTrace, PlotDimension, PlotlyFigure, Trace, as_number, error_bars,
+    LineColors, ParcoordsTrace, PlotDimension, PlotlyFigure, Trace, as_number, share_bars,
 };
 use crate::diagnose::render::words::number;
 use crate::job::sweep::space::Range;
@@ -53,7 +53,10 @@ fn trials(table: &SweepTable) -> PlotlyFigure {
         reversescale: table.lower_is_better,
         showscale: true,
     };
-    plot.data.push(Trace::Parcoords(ParcoordsTrace { dimensions, line }));
+    let first =
+        |trial: &&TrialRow| trial.runs.first().map(|run| run.run.clone()).unwrap_or_default();
+    let ids = trials.iter().map(first).collect();
+    plot.data.push(Trace::Parcoords(ParcoordsTrace { dimensions, line, ids }));
     plot
 }
 
@@ -91,23 +94,10 @@ fn dimension(field: &str, range: &Range, values: &[&Value]) -> PlotDimension {
 }
 
 fn importance(table: &SweepTable) -> PlotlyFigure {
+    let fields = table.importance.iter();
+    let bars = fields.map(|field| (field.field.clone(), field.importance, Some(field.interval)));
     let title = "How much of the order of the settings each field explains";
-    let mut plot = PlotlyFigure::new(title, "share of the variance of the ranks", "field");
-    plot.layout.xaxis.range = Some([0.0, 1.0]);
-    plot.layout.yaxis.kind = "category".to_owned();
-    plot.layout.yaxis.autorange = Some("reversed".to_owned());
-    let fields = &table.importance;
-    if fields.is_empty() {
-        return plot;
-    }
-    let shares: Vec<f64> = fields.iter().map(|field| field.importance).collect();
-    let intervals: Vec<[f64; 2]> = fields.iter().map(|field| field.interval).collect();
-    plot.data.push(Trace::Bar(BarTrace {
-        name: "importance".to_owned(),
-        y: fields.iter().map(|field| field.field.clone()).collect(),
-        orientation: "h".to_owned(),
-        error_x: Some(error_bars(&shares, &intervals)),
-        x: shares,
-    }));
+    let mut plot = share_bars(title, "share of the variance of the ranks", bars.collect());
+    plot.layout.yaxis.title.text = "field".to_owned();
     plot
 }

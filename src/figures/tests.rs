@@ -52,6 +52,48 @@ fn a_finding_keeps_its_logarithm_only_where_there_is_one() {
     assert_eq!(PlotlyFigure::from(&figure(0.0)).layout.xaxis.kind, "linear");
 }
 
+#[test]
+fn steps_are_held_over_their_bin() {
+    let steps = ScatterTrace::steps("share", &[0.0, 0.5, 1.0], &[0.2, 0.8]);
+    assert_eq!(steps.y, [Some(0.2), Some(0.8), Some(0.8)]);
+    assert_eq!(steps.customdata, [0.5, 1.0, 1.0]);
+    let mut figure = PlotlyFigure::new("Spread", "p", "share");
+    figure.data.push(Trace::Scatter(steps));
+    let drawn = svg::svg(&figure);
+    let corners = drawn.split("points=\"").nth(1).unwrap().split('"').next().unwrap();
+    let corners: Vec<(f64, f64)> = corners
+        .split(' ')
+        .map(|corner| corner.split_once(',').unwrap())
+        .map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap()))
+        .collect();
+    // Along, up, along.
+    assert_eq!(corners.len(), 5, "{corners:?}");
+    assert!(corners.windows(2).all(|pair| pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1));
+}
+
+#[test]
+fn the_rest_of_many_values_is_one_bar() {
+    use crate::data::profile::{Column, ColumnKind, ValueCount};
+    let count = |at: u64| ValueCount { value: format!("v{at}"), count: at };
+    let text = serde_json::json!({"name": "kind", "kind": "category", "missing": 4, "distinct": 40,
+        "distinct_exact": true, "duplicates": 0, "values": (1..=40).map(count).collect::<Vec<_>>()});
+    let column: Column = serde_json::from_value(text).unwrap();
+    assert_eq!(column.kind, ColumnKind::Category);
+    let figure = dataset::balance(&column, 824);
+    let Trace::Bar(bars) = &figure.data[0] else { panic!() };
+    assert_eq!((bars.y.len(), bars.y[0].as_str()), (32, "v40"));
+    assert_eq!(bars.y[30..], ["10 other values", "(missing)"]);
+    assert!((bars.x.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{:?}", bars.x);
+    assert_eq!(dataset::default_column(std::slice::from_ref(&column)), Some(&column));
+}
+
+#[test]
+fn runs_are_told_apart_by_letters_of_their_place() {
+    let names = [(0, Some("sentiment")), (1, None), (27, None)];
+    let called = names.map(|(place, name)| comparison::called(place, name));
+    assert_eq!(called, ["A sentiment", "B", "B2"]);
+}
+
 /// Every kind of figure, drawn.
 fn one_of_each() -> Vec<PlotlyFigure> {
     let mut marked = PlotlyFigure::new("Loss <of> \"it\"", "step", "loss & more");
@@ -76,6 +118,7 @@ fn one_of_each() -> Vec<PlotlyFigure> {
     lines.data.push(Trace::Parcoords(ParcoordsTrace {
         dimensions: vec![dimension(vec![1.0, 2.0]), dimension(vec![0.5, 0.9])],
         line: LineColors { color: vec![0.5, 0.9], ..LineColors::default() },
+        ids: vec!["run_1".to_owned(), "run_2".to_owned()],
     }));
     vec![marked, matrix, bars, lines, PlotlyFigure::new("Empty", "x", "y")]
 }

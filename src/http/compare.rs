@@ -37,12 +37,24 @@ pub async fn compare(
     State(state): State<AppState>,
     Query(query): Query<CompareQuery>,
 ) -> Result<Json<Comparison>, Failure> {
-    let ids = query.ids.unwrap_or_default();
-    let ids: Vec<&str> = ids.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+    let ids = ids(&query)?;
+    let mut runs = Vec::with_capacity(ids.len());
+    for id in ids {
+        let run = state.store.run(&id).await?;
+        let results = state.store.test_results(&run.id).await?;
+        runs.push((run, results));
+    }
+    Ok(Json(state.files.run(move || compare_runs(&runs)).await?))
+}
+
+/// The runs that a query names.
+pub(super) fn ids(query: &CompareQuery) -> Result<Vec<String>, Problem> {
+    let ids = query.ids.as_deref().unwrap_or_default().split(',');
+    let ids: Vec<&str> = ids.map(str::trim).filter(|id| !id.is_empty()).collect();
     let refuse = |message: String| {
         let hint = format!("send ids=run_…,run_… with 2 to {MAX_RUNS} different runs");
         let error = FieldError::new("ids", message).hint(hint);
-        Err(Problem::fields(Code::InvalidQuery, vec![error]).into())
+        Err(Problem::fields(Code::InvalidQuery, vec![error]))
     };
     if !(2..=MAX_RUNS).contains(&ids.len()) {
         return refuse(format!("names {} runs", ids.len()));
@@ -50,11 +62,5 @@ pub async fn compare(
     if let Some((_, repeated)) = ids.iter().enumerate().find(|(i, id)| ids[..*i].contains(id)) {
         return refuse(format!("names {repeated:?} twice"));
     }
-    let mut runs = Vec::with_capacity(ids.len());
-    for id in ids {
-        let run = state.store.run(id).await?;
-        let results = state.store.test_results(&run.id).await?;
-        runs.push((run, results));
-    }
-    Ok(Json(state.files.run(move || compare_runs(&runs)).await?))
+    Ok(ids.into_iter().map(str::to_owned).collect())
 }

@@ -69,7 +69,7 @@ pub async fn evaluation(
 }
 
 /// The report of a job, or why there is none.
-async fn reported(state: &AppState, id: &str) -> Result<EvaluateResponse, Failure> {
+pub(super) async fn reported(state: &AppState, id: &str) -> Result<EvaluateResponse, Failure> {
     let job = state.store.job(id).await?;
     if let Some(report) = state.store.evaluation_report(&job.id).await? {
         return Ok(report);

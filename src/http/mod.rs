@@ -33,7 +33,9 @@ pub mod schema;
 pub mod score;
 mod sources;
 pub mod state;
+mod stored_records;
 pub mod sweeps;
+pub mod test_records;
 pub mod upload;
 
 use axum::extract::DefaultBodyLimit;
@@ -107,20 +109,23 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(datasets::list, datasets::upload))
         .routes(routes!(datasets::get, datasets::delete))
         .routes(routes!(datasets::records))
+        .routes(routes!(figures::of_dataset))
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(follow::get))
         .routes(routes!(follow::events))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::stop))
         .routes(routes!(sweeps::sweep))
-        .routes(routes!(figures::of_sweep))
+        .routes(routes!(figures::of_job))
         .routes(routes!(evaluations::evaluation))
         .routes(routes!(evaluations::results))
         .routes(routes!(catalog::catalog))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(compare::compare))
+        .routes(routes!(figures::of_comparison))
         .routes(routes!(runs::metrics))
+        .routes(routes!(test_records::test_records))
         .routes(routes!(figures::of_run))
         .routes(routes!(resume::resume))
         .routes(routes!(models::list, models::import))

@@ -13,9 +13,11 @@ use super::state::AppState;
 use crate::clock::Timestamp;
 use crate::eval::martingale::TestMartingale;
 use crate::model::card::Unavailable;
-use crate::model::monitoring::{StreamReport, Window, drift_records_needed, share_of_alpha};
+use crate::model::monitoring::{
+    Counts, StreamReport, Window, drift_records_needed, share_of_alpha,
+};
 use crate::problem::{Code, FieldError, Problem};
-use crate::store::monitoring::Between;
+use crate::store::monitoring::{Between, Span, WINDOWS_KEPT};
 
 /// Which windows are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -116,6 +118,34 @@ pub async fn reset(
     let id = state.store.resolve_model(&reference).await?;
     state.scorer.monitor.reset(&id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Milliseconds of the time that figures show where nothing else is asked for: 30 days.
+const SHOWN: i64 = 30 * 86_400_000;
+/// Windows that a figure shows at most, the newest.
+const MOST_SHOWN: usize = 2_000;
+
+/// The windows that a figure shows, oldest first.
+pub(super) async fn windows_since(
+    state: &AppState,
+    model: &str,
+    since: Option<&str>,
+) -> Result<Vec<Window>, Failure> {
+    let query = MonitoringQuery { since: since.map(str::to_owned), ..MonitoringQuery::default() };
+    let mut between = between(&query)?;
+    let start = Timestamp::from_millis(state.store.clock.now().millis() - SHOWN);
+    between.since = between.since.or(Some(start));
+    state.scorer.monitor.write().await?;
+    let mut items = state.store.windows(model, between, WINDOWS_KEPT, None).await?.items;
+    let items = items.split_off(items.len().saturating_sub(MOST_SHOWN));
+    let records = state.store.model_card(model).await?.records.calibration;
+    let windows = move || {
+        let window = |(span, counts): &(Span, Counts)| {
+            Window::new(span.starts_at, span.ends_at, counts, records)
+        };
+        items.iter().map(window).collect()
+    };
+    Ok(state.files.run(windows).await?)
 }
 
 /// The moments of a query.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::init_from::TransferReport;
+use super::p_values::TestPValues;
 use super::spec::Warning;
 use crate::eval::calibrator::{Calibrator, CandidateLoss};
 use crate::eval::reliability::Reliability;
@@ -109,6 +110,9 @@ pub struct CalibrationReport {
     /// Intervals of predicted numbers, a target each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<IntervalReport>,
+    /// How the out-of-distribution p-values of the test records are spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_p_values: Option<TestPValues>,
 }
 
 /// Conformal intervals of a target at the miscoverage of 0.1: value ± half width.

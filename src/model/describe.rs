@@ -7,6 +7,7 @@ use super::card::{
     RowRange, TargetRange, TextRange, Unavailable,
 };
 use super::encoder::{Encoded, Encoder};
+use super::p_values::TestPValues;
 use super::spec::Warning;
 use super::splits::{Data, Parts};
 use super::{Calibration, Reader, Reading};
@@ -97,6 +98,7 @@ pub(super) fn card(
                 .as_ref()
                 .and_then(|c| risk_coverage(c.calibrated.as_ref().unwrap_or(&c.raw))),
             intervals: test.intervals(output, calibration),
+            test_p_values: TestPValues::of(reader, calibration, data),
         },
         intended_range: range(reader, data, readings),
         metrics,

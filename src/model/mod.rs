@@ -27,6 +27,7 @@ pub mod measured;
 pub mod membership;
 pub mod monitor;
 pub mod monitoring;
+pub mod p_values;
 pub mod range_test;
 pub mod resolve;
 pub mod score;

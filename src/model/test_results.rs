@@ -177,6 +177,30 @@ impl TestResults {
         }
     }
 
+    /// Positions of those records whose true and predicted label are these, or only those that the model
+    /// got wrong; the one that it is furthest from first. Of labels that is the largest log loss, else as
+    /// [`TestResults::losses`]. No record has a label where none is predicted by itself.
+    pub fn worst(&self, truth: Option<u32>, predicted: Option<u32>, wrong: bool) -> Vec<usize> {
+        let losses = self.losses();
+        let mut found: Vec<usize> =
+            (0..self.records.len()).filter(|i| !wrong || losses[*i] > 0.0).collect();
+        let far = match &self.results {
+            Results::Labels { truth: labels, predicted: given, log_loss } => {
+                found.retain(|&i| truth.is_none_or(|label| labels[i] == label));
+                found.retain(|&i| predicted.is_none_or(|label| given[i] == label));
+                log_loss
+            }
+            Results::Sets { .. } | Results::Values { .. } => {
+                if truth.or(predicted).is_some() {
+                    found.clear();
+                }
+                &losses
+            }
+        };
+        found.sort_by(|&a, &b| far[b].total_cmp(&far[a]));
+        found
+    }
+
     /// As bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ArraysError> {
         let mut arrays = Arrays::default();
@@ -279,6 +303,26 @@ mod tests {
         assert_eq!(sets.losses(), [1.0, 1.0]);
         // Errors of 0.5 where both targets have a variance of 1.
         assert_eq!(values.losses(), [0.25, 0.25]);
+    }
+
+    #[test]
+    fn the_worst_come_first_and_only_those_that_are_asked_for() {
+        let [mut labels, sets, values] = all();
+        assert_eq!(labels.worst(None, None, false), [1, 0]);
+        assert_eq!(labels.worst(None, None, true), [1]);
+        assert_eq!(labels.worst(Some(0), Some(0), false), [0]);
+        assert_eq!(labels.worst(Some(1), Some(0), true), [1]);
+        assert_eq!(labels.worst(Some(0), Some(1), false), [0; 0]);
+        // A loss that is no number is worse than any.
+        let Results::Labels { log_loss, .. } = &mut labels.results else { panic!() };
+        log_loss[0] = f64::NAN;
+        assert_eq!(labels.worst(None, None, false), [0, 1]);
+        // Both have an error; equal ones stay in the order of the records.
+        assert_eq!(sets.worst(None, None, true), [0, 1]);
+        assert_eq!(
+            (values.worst(None, None, true), values.worst(Some(0), None, true)),
+            (vec![0, 1], vec![])
+        );
     }
 
     #[test]

@@ -37,6 +37,56 @@ fn row<'a>(rows: &'a Value, part: &str, metric: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no {metric} of {part} among {rows:?}"))
 }
 
+/// Figures of the first two runs, and of what one of them predicts.
+async fn drawn_beside_one_another(server: &Server, jobs: &[Value]) {
+    let ids = [0, 1].map(|at| jobs[at]["run"].as_str().unwrap());
+    let path = |name: &str| format!("/v1/runs/compare/figures/{name}?ids={},{}", ids[0], ids[1]);
+    for (name, curve) in
+        [("validation_loss", "validation"), ("training_loss", "training, mean of an epoch")]
+    {
+        let figure = server.get(&path(name)).await;
+        for (at, id) in ids.iter().enumerate() {
+            let own = server.get(&format!("/v1/runs/{id}/figures/loss")).await;
+            let own = own["data"].as_array().unwrap().iter().find(|t| t["name"] == curve).unwrap();
+            assert_eq!(figure["data"][at]["y"], own["y"], "{name}");
+        }
+        assert_eq!(
+            (&figure["data"][0]["name"], &figure["data"][1]["name"]),
+            (&json!("A"), &json!("B"))
+        );
+    }
+    let test = server.get(&path("test")).await;
+    let run = server.get(&format!("/v1/runs/{}", ids[0])).await;
+    let r2 = run["metrics"]["test"]["r2"].as_f64().unwrap();
+    assert_eq!(test["data"][0]["x"][0].as_f64().unwrap(), r2.max(0.0));
+    let answer = server.send(Method::GET, &path("tests"), &[], "").await;
+    refused(&answer, 404, "not-found", "name");
+    let one = format!("/v1/runs/compare/figures/test?ids={}", ids[0]);
+    refused(&server.send(Method::GET, &one, &[], "").await, 400, "invalid-query", "ids");
+
+    let model = jobs[0]["model"].as_str().unwrap();
+    let figure = server.get(&format!("/v1/models/{model}/figures/predictions")).await;
+    let points = &figure["data"][1];
+    assert_eq!(points["x"].as_array().unwrap().len(), 60);
+    // The same as the records behind it, which come with the largest error first.
+    let worst = server.get(&format!("/v1/runs/{}/test-records?limit=60", ids[0])).await;
+    let items = worst["items"].as_array().unwrap();
+    let error = |item: &Value| {
+        let [truth, given] =
+            ["true_values", "predicted_values"].map(|of| item[of]["y"].as_f64().unwrap());
+        (truth - given).powi(2)
+    };
+    assert!(items.is_sorted_by(|a, b| error(a) >= error(b)));
+    let rows = points["customdata"].as_array().unwrap();
+    for item in items {
+        let at = rows.iter().position(|row| row.as_f64() == item["row"].as_f64()).unwrap();
+        assert_eq!(points["y"][at], item["predicted_values"]["y"]);
+        // What the file holds is text.
+        let held: f64 = item["record"]["y"].as_str().unwrap().parse().unwrap();
+        assert_eq!(points["x"][at].as_f64(), Some(held), "{item}");
+    }
+}
+
 #[tokio::test]
 async fn two_specs_over_seeds() {
     let server = Server::start().await;
@@ -53,6 +103,7 @@ async fn two_specs_over_seeds() {
     }
     let comparison = compare(&server, &jobs).await;
     assert_eq!(comparison["unavailable"], json!([]));
+    drawn_beside_one_another(&server, &jobs).await;
     let fields: Vec<&Value> = comparison["differences"].as_array().unwrap().iter().collect();
     let names: Vec<&str> = fields.iter().map(|f| f["field"].as_str().unwrap()).collect();
     assert_eq!(names, ["network.hidden", "training.seed"]);

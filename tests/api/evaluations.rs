@@ -66,6 +66,24 @@ async fn a_job_reports_what_is_reported_at_once() {
     assert_eq!((&report["left_out"], &report["labels"]), (&json!(1), &json!(true)));
     assert_eq!(report["overall"]["records"], 899);
     assert_eq!(report["slices"].as_array().unwrap().len(), 3);
+    for (name, list) in [("coverage", "coverage_bins"), ("slices", "slices")] {
+        let figure = server.get(&format!("/v1/jobs/{job}/figures/{name}")).await;
+        let values =
+            if name == "slices" { &figure["data"][0]["x"] } else { &figure["data"][0]["y"] };
+        let of = |one: &Value| {
+            if name == "slices" {
+                one["metrics"]["accuracy"].clone()
+            } else {
+                one["accuracy"].clone()
+            }
+        };
+        let reported: Vec<Value> = report[list].as_array().unwrap().iter().map(of).collect();
+        assert_eq!(*values, json!(reported), "{name}");
+    }
+    let drift = server.get(&format!("/v1/jobs/{job}/figures/drift")).await;
+    assert_eq!(drift["data"][0]["x"][0], report["drift"]["axes"][0]["adjusted_p_value"]);
+    let other = server.send(Method::GET, &format!("/v1/jobs/{job}/figures/trials"), &[], "").await;
+    refused(&other, 404, "not-found", "name");
 
     // What each record was given is what scoring gives it.
     let records = lines(&server, &job).await;

@@ -52,10 +52,56 @@ async fn runs_and_models_are_drawn() {
     let reliability = of("reliability").await;
     let bins = card["calibration"]["reliability"]["before"]["bins"].as_array().unwrap();
     assert_eq!(kept(&reliability["data"][1]), bins.len());
+    // As many p-values in each bin as the card counts, of all test records, and what is expected sums to 1.
+    let spread = of("p_values").await;
+    let counted = &card["calibration"]["test_p_values"];
+    assert_eq!(counted["records"], card["records"]["test"]);
+    let names: Vec<&Value> =
+        spread["data"].as_array().unwrap().iter().map(|trace| &trace["name"]).collect();
+    assert_eq!(names.len(), 2 + counted["axes"].as_array().unwrap().len(), "{names:?}");
+    let sum = |trace: &Value| -> f64 {
+        trace["y"].as_array().unwrap().iter().take(20).map(|y| y.as_f64().unwrap()).sum()
+    };
+    for trace in spread["data"].as_array().unwrap() {
+        assert!((sum(trace) - 1.0).abs() < 1e-9 && kept(trace) == 21, "{trace}");
+        assert_eq!(trace["line"]["shape"], "hv");
+    }
+
+    // What is scored is drawn over time.
+    let empty = of("monitoring_volume").await;
+    assert_eq!(empty["data"], json!([]));
+    let texts = json!({"texts": ["I love this purchase", "The ergonomics are poor"]});
+    server.post("/v1/models/sentiment/score", &texts).await;
+    let volume = of("monitoring_volume").await;
+    assert_eq!(
+        (&volume["layout"]["xaxis"]["type"], &volume["data"][0]["y"]),
+        (&json!("date"), &json!([2.0]))
+    );
+    assert_eq!(of("monitoring_shares").await["data"][0]["customdata"], json!([2.0]));
+    assert_eq!(of("monitoring_coverage").await["data"][0]["name"], "words");
+    let total = sum(&of("monitoring_p_values").await["data"][1]);
+    assert!(
+        (total - 1.0 - of("monitoring_p_values").await["data"][1]["y"][9].as_f64().unwrap()).abs()
+            < 1e-9
+    );
+
+    let dataset = format!("/v1/datasets/{}/figures", job["dataset"].as_str().unwrap());
+    let balance = server.get(&format!("{dataset}/balance")).await;
+    assert_eq!(balance, server.get(&format!("{dataset}/balance?column=sentiment")).await);
+    assert_eq!(balance["data"][0]["y"].as_array().unwrap().len(), 2, "{balance}");
+    let missing = server.get(&format!("{dataset}/missing")).await;
+    assert!(missing["data"][0]["x"].as_array().unwrap().iter().all(|share| *share == 0.0));
+    let wrong =
+        server.send(Method::GET, &format!("{dataset}/balance?column=sentimen"), &[], "").await;
+    let hint = refused(&wrong, 400, "invalid-query", "column")["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("did you mean \"sentiment\"?"), "{hint}");
+
     let risk = of("risk_coverage").await;
     let all = card["calibration"]["risk_coverage"]["curve"].as_array().unwrap().len();
     assert_eq!(kept(&risk["data"][0]), all);
-    for path in [format!("{run}/loss"), "/v1/models/sentiment/figures/confusion".to_owned()] {
+    let on_model = ["confusion", "p_values", "monitoring_volume", "monitoring_p_values"];
+    let on_model = on_model.map(|name| format!("/v1/models/sentiment/figures/{name}"));
+    for path in [format!("{run}/loss"), format!("{dataset}/balance")].into_iter().chain(on_model) {
         let accept = [("accept", "image/svg+xml")];
         let svg = server.send(Method::GET, &path, &accept, "").await;
         assert_eq!(svg.headers["content-type"], "image/svg+xml", "{path}");
@@ -77,7 +123,9 @@ async fn a_figure_that_is_not_there_is_told_with_those_that_are() {
     let path = "/v1/models/sentiment/figures/roc";
     let answer = server.send(Method::GET, path, &[], "").await;
     let hint = refused(&answer, 404, "not-found", "name")["hint"].as_str().unwrap().to_owned();
-    assert!(hint.contains("confusion") && hint.contains("risk_coverage"), "{hint}");
+    for name in ["confusion", "risk_coverage", "p_values", "monitoring_volume"] {
+        assert!(hint.contains(name) && !hint.contains("predictions"), "{hint}");
+    }
     let path = format!("/v1/jobs/{}/figures/trials", job["id"].as_str().unwrap());
     refused(&server.send(Method::GET, &path, &[], "").await, 404, "not-found", "");
     for nowhere in ["/v1/runs/run_x/figures/loss", "/v1/models/x/figures/confusion"] {
@@ -120,6 +168,11 @@ async fn a_sweep_is_drawn() {
     // Rates were drawn by their logarithm, and stand so.
     let rates = dimensions[1]["values"].as_array().unwrap();
     assert!(rates.iter().all(|v| (-3.0..=-1.0).contains(&v.as_f64().unwrap())), "{trials}");
+    let table = server.get(&path.replace("/figures", "/sweep")).await;
+    for trial in table["trials"].as_array().unwrap() {
+        let id = &trials["data"][0]["ids"][trial["rank"].as_u64().unwrap() as usize - 1];
+        assert_eq!(*id, trial["runs"][0]["run"], "a line leads to another run");
+    }
     let importance = server.get(&format!("{path}/importance")).await;
     assert_eq!(importance["layout"]["xaxis"]["range"], json!([0.0, 1.0]));
 }

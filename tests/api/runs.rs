@@ -127,3 +127,76 @@ async fn unknown_runs_metrics_and_formats_are_named() {
     let none = get(format!("{path}/metrics?max_points=0")).await;
     refused(&none, 400, "invalid-query", "max_points");
 }
+
+/// Every record of every cell of the confusion matrix, and no other.
+#[tokio::test]
+async fn the_records_behind_the_confusion_matrix() {
+    let server = Server::start().await;
+    let (run, path) = trained(&server).await;
+    let matrix = &run["metrics"]["test"]["confusion_matrix"];
+    let labels: Vec<&str> =
+        matrix["labels"].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
+    let path = format!("{path}/test-records");
+    let mut seen = std::collections::BTreeSet::new();
+    for (r, truth) in labels.iter().enumerate() {
+        for (c, predicted) in labels.iter().enumerate() {
+            let asked = format!("{path}?label={truth}&predicted={predicted}");
+            let page = server.get(&asked).await;
+            assert_eq!(page["total"], matrix["rows"][r][c]);
+            assert_eq!(
+                page["items"].as_array().unwrap().len() as u64,
+                page["total"].as_u64().unwrap()
+            );
+            for item in page["items"].as_array().unwrap() {
+                assert_eq!(
+                    (&item["label"], &item["predicted"]),
+                    (&json!(truth), &json!(predicted))
+                );
+                assert_eq!(item["record"]["sentiment"], *truth, "{item}");
+                assert!(seen.insert(item["row"].as_u64().unwrap()), "{item}");
+            }
+        }
+    }
+    assert_eq!(seen.len() as u64, run["metrics"]["test"]["records"].as_u64().unwrap());
+
+    // Page by page, the worst first.
+    let (mut losses, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = server.get(&format!("{path}?limit=7{cursor}")).await;
+        assert_eq!(page["total"], seen.len());
+        losses.extend(
+            page["items"].as_array().unwrap().iter().map(|i| i["log_loss"].as_f64().unwrap()),
+        );
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(losses.len(), seen.len());
+    assert!(losses.is_sorted_by(|a, b| a >= b), "{losses:?}");
+    let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!((mean - run["metrics"]["test"]["log_loss"].as_f64().unwrap()).abs() < 1e-9);
+    let wrong = server.get(&format!("{path}?wrong=true")).await;
+    let accuracy = run["metrics"]["test"]["accuracy"].as_f64().unwrap();
+    let share = wrong["total"].as_f64().unwrap() / seen.len() as f64;
+    assert!((1.0 - accuracy - share).abs() < 1e-9);
+
+    let answer = server.send(Method::GET, &format!("{path}?label=postive"), &[], "").await;
+    let hint = refused(&answer, 400, "invalid-query", "label")["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("did you mean \"positive\"?"), "{hint}");
+    // Without the dataset, rows and labels remain.
+    let dataset = run["spec"]["dataset"].as_str().unwrap();
+    let gone = server.send(Method::DELETE, &format!("/v1/datasets/{dataset}"), &[], "").await;
+    assert_eq!(gone.status, 204, "{}", gone.value());
+    let bare = server.get(&format!("{path}?limit=1")).await["items"][0].clone();
+    assert!(bare["record"].is_null() && bare["label"].is_string(), "{bare}");
+}
+
+#[tokio::test]
+async fn a_run_that_has_not_ended_has_no_test_records() {
+    let server = Server::idle().await;
+    let dataset = server.upload(small_reviews()).await;
+    let job = server.submit(&train_request(&dataset, None)).await;
+    let path = format!("/v1/runs/{}/test-records", job["run"].as_str().unwrap());
+    refused(&server.send(Method::GET, &path, &[], "").await, 409, "conflict", "");
+    let nowhere = "/v1/runs/run_x/test-records";
+    refused(&server.send(Method::GET, nowhere, &[], "").await, 404, "not-found", "");
+}

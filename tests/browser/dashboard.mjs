@@ -1,5 +1,5 @@
-// The dashboard in a browser, by clicking: upload, train, watch the curve, stop, score, look for limitations,
-// train the remedy, compare. It fails on a console error, a failed request, a request to another host, a
+// The dashboard in a browser, by clicking: upload, train, watch the curve, stop, resume, cancel, read the
+// figures, score, evaluate, look for limitations, train the remedy, compare, sweep. It fails on a console error, a failed request, a request to another host, a
 // violation that axe finds, a page that is wider than its screen, or one that jumps while it loads.
 // Usage: node dashboard.mjs [BINARY]; screenshots are written to target/browser/.
 
@@ -14,7 +14,7 @@ const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.met
 const binary = path.resolve(process.argv[2] ?? path.join(root, "target/release/whereof"));
 const screenshots = path.join(root, "target/browser");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PATIENCE = 120_000;
+const PATIENCE = 240_000;
 const DESK = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
@@ -112,11 +112,26 @@ class Journey {
     assert(shift < 0.1, `${hash} jumps by ${shift} while it loads`);
   }
 
-  async upload(name, text) {
-    await this.page.getByRole("link", { name: "Datasets" }).first().click();
-    await this.page.locator("#file").waitFor();
-    await this.page.setInputFiles("#file", { name, mimeType: "text/csv", buffer: Buffer.from(text) });
-    await this.page.getByRole("heading", { level: 1, name }).waitFor();
+  /** Uploads a file, by choosing it or by dropping it. */
+  async upload(name, text, { drop = false } = {}) {
+    const { page } = this;
+    await page.getByRole("link", { name: "Datasets" }).first().click();
+    await page.locator("#file").waitFor();
+    if (drop) {
+      const data = await page.evaluateHandle(([file, content]) => {
+        const made = new DataTransfer();
+        made.items.add(new File([content], file, { type: "text/csv" }));
+        return made;
+      }, [name, String(text)]);
+      await page.locator(".drop").dispatchEvent("drop", { dataTransfer: data });
+    } else await page.setInputFiles("#file", { name, mimeType: "text/csv", buffer: Buffer.from(text) });
+    await page.getByRole("heading", { level: 1, name }).waitFor();
+  }
+
+  /** Clicks what saves a file, and gives back what it holds. */
+  async saved(button) {
+    const [download] = await Promise.all([this.page.waitForEvent("download"), button.click()]);
+    return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
   }
 
   /** Fills in the form of a training; `more` goes into its request by way of the JSON. */
@@ -136,7 +151,11 @@ class Journey {
   }
 
   async ended(status) {
-    await this.page.locator(".status-line .badge", { hasText: status }).waitFor({ timeout: PATIENCE });
+    try {
+      await this.page.locator(".status-line .badge", { hasText: status }).waitFor({ timeout: PATIENCE });
+    } catch (error) {
+      throw new Error(`not ${status}: ${(await this.page.locator("main").innerText()).slice(0, 600)}`, { cause: error });
+    }
   }
 }
 
@@ -150,6 +169,137 @@ function circle() {
   return `${rows.join("\n")}\n`;
 }
 
+/** A figure of curves: zoom by dragging, by keys and by buttons, values, legend, logarithm, smoothing, files. */
+async function figures(trip) {
+  const { page } = trip;
+  const loss = page.locator("figure", { hasText: "Loss" }).first();
+  const plot = loss.locator(".plot");
+  const ticks = () => plot.locator(".grid text").allTextContents();
+  const whole = await ticks();
+  const frame = await plot.boundingBox();
+  const at = (x, y) => [frame.x + frame.width * x, frame.y + frame.height * y];
+  await page.mouse.move(...at(0.5, 0.5));
+  await loss.locator(".tip:visible", { hasText: "epoch" }).waitFor();
+  await page.mouse.down();
+  await page.mouse.move(...at(0.8, 0.5), { steps: 4 });
+  await page.mouse.up();
+  await loss.getByRole("button", { name: "Show all" }).waitFor();
+  assert.notDeepEqual(await ticks(), whole, "dragging does not zoom");
+  await page.mouse.dblclick(...at(0.3, 0.5));
+  assert.deepEqual(await ticks(), whole, "a double click does not show all");
+  await loss.getByRole("button", { name: "Zoom in" }).click();
+  assert.notDeepEqual(await ticks(), whole, "the button does not zoom");
+  await plot.focus();
+  await page.keyboard.press("0");
+  assert.deepEqual(await ticks(), whole, "0 does not show all");
+  await page.keyboard.press("ArrowRight");
+  await loss.locator(".tip:visible").waitFor();
+  await page.keyboard.press("Escape");
+  const legend = loss.getByRole("button", { name: "validation" });
+  const before = await plot.locator("path.line").count();
+  await legend.click();
+  assert.equal(await legend.getAttribute("aria-pressed"), "false");
+  assert.equal(await plot.locator("path.line").count(), before - 1, "the legend does not hide a curve");
+  await legend.click();
+  await loss.getByLabel("logarithmic").check();
+  await loss.getByLabel("smoothing").fill("0.6");
+  await plot.locator("path.ghost").first().waitFor();
+  await loss.locator("summary").click();
+  await loss.locator("details[open] table").waitFor();
+  const csv = await trip.saved(loss.getByRole("button", { name: "This figure as CSV" }));
+  assert.equal(csv.name, "loss.csv");
+  assert.match(csv.text, /^step,"?training/);
+  const svg = await trip.saved(loss.getByRole("button", { name: "SVG" }));
+  assert(svg.text.startsWith("<svg "), svg.text.slice(0, 80));
+  const json = await trip.saved(loss.getByRole("button", { name: "Plotly JSON" }));
+  assert.equal(JSON.parse(json.text).layout.title.text, "Loss");
+  const steps = await trip.saved(page.getByRole("button", { name: "All steps as CSV" }));
+  assert.match(steps.text, /train\.loss/);
+  assert.deepEqual(await violations(page), [], "axe finds on a figure as a table");
+  await loss.locator("summary").click();
+}
+
+/** A run that was stopped goes on, and is cancelled from the list. */
+async function resume(trip) {
+  const { page } = trip;
+  await page.getByRole("button", { name: "Resume" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("More epochs").fill("50000");
+  assert.deepEqual(await violations(page), [], "axe finds on the question how far to go on");
+  await dialog.getByRole("button", { name: "Resume" }).click();
+  await page.getByText("Goes on from").waitFor();
+  await page.getByRole("link", { name: "Jobs" }).first().click();
+  const item = page.locator(".item").first();
+  await item.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the job" }).click();
+  await item.locator(".badge", { hasText: "cancelled" }).waitFor();
+  await page.locator(".item", { hasText: "stopped" }).first().locator("a.title").click();
+  await page.getByRole("heading", { level: 1, name: "Training of sentiment" }).waitFor();
+}
+
+/** The card of a model: a cell of the confusion matrix, p-values, and how it does on other records. */
+async function card(trip) {
+  const { page } = trip;
+  await page.getByRole("link", { name: "Card", exact: true }).click();
+  const cell = page.locator("table.matrix td.wrong button").first();
+  await cell.waitFor();
+  await page.locator("[data-figure=reliability] svg").first().waitFor();
+  const count = Number(await cell.textContent());
+  await cell.click();
+  await page.locator(".chosen tbody tr").first().waitFor();
+  assert.equal(await page.locator(".chosen tbody tr").count(), Math.min(20, count), "not the records of the cell");
+  await page.locator("[data-figure=p_values]").scrollIntoViewIfNeeded();
+  await page.locator("[data-figure=p_values] path.line").first().waitFor();
+  await trip.look("model");
+  await page.getByRole("button", { name: "Evaluate" }).click();
+  await trip.ended("succeeded");
+  await page.locator("figure", { hasText: "Accuracy by coverage" }).locator("path.line").first().waitFor();
+  await trip.look("evaluation");
+}
+
+/** What clients score is counted. */
+async function inUse(trip) {
+  const { page, base } = trip;
+  const body = JSON.stringify({ texts: ["I love this backpack", "The ergonomics are poor", "vignettes"] });
+  const answer = await fetch(`${base}/v1/models/sentiment/score`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  assert.equal(answer.status, 200);
+  await page.goto(`${base}/#/models/sentiment/use`);
+  await page.getByRole("heading", { name: "Window by window" }).waitFor();
+  await page.locator("figure", { hasText: "Records scored" }).locator("svg").first().waitFor();
+  await trip.look("use");
+}
+
+/** A sweep, by its form; its lines can be narrowed and opened. */
+async function sweep(trip, set) {
+  const { page, base } = trip;
+  await page.goto(`${base}/#/datasets/${set.id}/train`);
+  await page.getByLabel("How", { exact: true }).selectOption("sweep");
+  await page.getByLabel("Settings to try").fill("4");
+  await page.getByLabel("Epochs at most").fill("2");
+  await trip.look("train");
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await trip.ended("succeeded");
+  const lines = page.locator("polyline.way");
+  await page.waitForFunction(() => document.querySelectorAll("polyline.way").length === 4);
+  await trip.look("sweep");
+  const plot = page.locator("figure", { hasText: "Settings and what came of them" }).locator(".plot");
+  await plot.focus();
+  await page.keyboard.press("ArrowDown");
+  await plot.locator(".tip:visible", { hasText: "learning_rate" }).waitFor();
+  const axis = await plot.locator("line.axis").last().boundingBox();
+  await page.mouse.move(axis.x, axis.y - 3);
+  await page.mouse.down();
+  await page.mouse.move(axis.x, axis.y + axis.height * 0.4, { steps: 4 });
+  await page.mouse.up();
+  await plot.getByText("of 4 settings pass there").waitFor();
+  assert(await lines.locator("xpath=self::*[contains(@class, 'out')]").count() > 0, "no line is narrowed away");
+  await page.getByRole("button", { name: "Show all" }).click();
+  await plot.focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: /^Training of run/ }).waitFor();
+}
+
 async function journey(context, base) {
   const page = await context.newPage();
   const trip = new Journey(page, base);
@@ -159,6 +309,7 @@ async function journey(context, base) {
   await trip.look("empty");
 
   await trip.upload("reviews.csv", readFileSync(path.join(root, "demo/reviews.csv")));
+  await page.locator("figure", { hasText: "Values of sentiment" }).locator("svg").waitFor();
   await trip.look("dataset");
 
   // A training that goes on until it is stopped.
@@ -174,14 +325,9 @@ async function journey(context, base) {
   await page.locator(".item a.title").first().click();
   await page.getByRole("button", { name: "Stop and keep the best" }).click();
   await trip.ended("stopped");
-  await page.getByLabel("logarithmic").first().check();
-  await page.locator(".plot").first().focus();
-  await page.keyboard.press("ArrowRight");
-  await page.locator(".tip:visible").waitFor();
-  await page.keyboard.press("Escape");
-  await page.locator("summary", { hasText: "The same as a table" }).first().click();
-  await page.locator("figure details[open] table").first().waitFor();
+  await figures(trip);
   await trip.look("run");
+  await resume(trip);
 
   await page.getByRole("link", { name: "Try the model" }).click();
   await page.getByLabel("Text").fill("I love this clunky backpack 👍, but the zipper vignettes.");
@@ -193,14 +339,13 @@ async function journey(context, base) {
     "I love this clunky backpack 👍, but the zipper vignettes.", "the text is not the one that was typed");
   await page.getByLabel("what speaks for the answer").check();
   await page.locator(".tokens mark.for, .tokens mark.against").first().waitFor();
+  await page.getByRole("heading", { name: "The training records most like it" }).waitFor();
   await trip.look("try");
-  await page.getByRole("link", { name: "Card", exact: true }).click();
-  await page.locator("table.matrix").waitFor();
-  await page.locator("[data-figure=reliability] svg").first().waitFor();
-  await trip.look("model");
+  await card(trip);
+  await inUse(trip);
 
   // A training with a fault that a diagnosis finds: a learning rate that is far too high.
-  await trip.upload("circle.csv", circle());
+  await trip.upload("circle.csv", circle(), { drop: true });
   await trip.train("circle", {
     network: { type: "mlp", hidden: [8] }, optimizer: { type: "adam", learning_rate: 1 }, schedule: { type: "constant" },
     training: { epochs: 12, batch_size: 16, early_stopping: null }, split: { train: 0.4, validation: 0.2, calibration: 0.1, test: 0.3 },
@@ -219,6 +364,7 @@ async function journey(context, base) {
   await finding.getByRole("button", { name: /Train (the remedy|it all the same)/ }).click();
   await page.getByRole("heading", { level: 1, name: "Training of circle" }).waitFor();
   await trip.ended("succeeded");
+  await page.getByRole("link", { name: "Compare with the original" }).waitFor();
 
   await page.getByRole("link", { name: "Runs" }).first().click();
   const items = page.locator(".item", { hasText: "circle on circle.csv" });
@@ -228,19 +374,11 @@ async function journey(context, base) {
   await page.getByRole("button", { name: "Compare 2 runs" }).click();
   await page.getByRole("heading", { name: "2 runs compared" }).waitFor();
   await page.getByRole("rowheader", { name: "optimizer.learning_rate" }).waitFor();
+  await page.locator("figure", { hasText: "Loss on the validation records" }).locator("path.line").nth(1).waitFor();
   await trip.look("compare");
 
-  // A sweep, sent by its JSON.
   const set = (await (await fetch(`${base}/v1/datasets`)).json()).items.find((one) => one.name === "circle.csv");
-  const sweep = { kind: "sweep", base: { dataset: set.id, task: { type: "tabular_classification", label: "label" }, training: { epochs: 2 } },
-    space: { "optimizer.learning_rate": { log: [0.001, 0.3] }, "network.hidden": { choice: [[4], [16]] } }, strategy: { type: "random", trials: 6 } };
-  await page.goto(`${base}/#/datasets/${set.id}/train`);
-  await page.getByText("Advanced: the request as JSON").click();
-  await page.getByLabel("What is sent").fill(JSON.stringify(sweep));
-  await page.getByRole("button", { name: "Train", exact: true }).click();
-  await trip.ended("succeeded");
-  await page.locator("polyline.way").first().waitFor({ state: "attached" });
-  await trip.look("sweep");
+  await sweep(trip, set);
 
   await page.getByRole("link", { name: "Models" }).first().click();
   await page.getByText("the remedy of learning rate too high").waitFor();
@@ -250,7 +388,7 @@ async function journey(context, base) {
   await trip.look("jobs");
   await page.getByLabel("Kind").selectOption("diagnose");
   await page.waitForFunction(() => document.querySelectorAll(".item").length === 1);
-  for (const hash of ["#/jobs", "#/datasets", "#/models", "#/runs", "#/models/sentiment", "#/models/circle/try", `#/datasets/${set.id}`]) await trip.jumps(hash);
+  for (const hash of ["#/jobs", "#/datasets", "#/models", "#/runs", "#/models/sentiment", "#/models/sentiment/use", "#/models/circle/try", `#/datasets/${set.id}`]) await trip.jumps(hash);
   console.log("ok    no page jumps while it loads");
   trip.check("the journey");
   await page.close();

@@ -1,6 +1,7 @@
 //! Axes: which part of the numbers they show, and where their ticks are.
 
 use super::words::number;
+use crate::clock::Timestamp;
 
 /// An axis: its ends and its ticks, in the unit of the data.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,20 @@ impl Axis {
         let ticks = (0..=(last - first) as usize).map(|at| (first + at as f64) * step);
         let ticks = ticks.map(|value| (value, label(value, step))).collect();
         Some(Self { low: first * step, high: last * step, log: false, ticks })
+    }
+
+    /// An axis over moments: milliseconds since 1970, UTC. Its ticks are whole minutes, hours or days.
+    pub fn times(values: impl Iterator<Item = f64>, most: usize) -> Option<Self> {
+        let (low, high) = ends(values)?;
+        let (low, high) = if high > low { (low, high) } else { (low - 1_000.0, high + 1_000.0) };
+        let rough = (high - low) / most.max(2) as f64;
+        let last = TIME_STEPS[TIME_STEPS.len() - 1];
+        let step = TIME_STEPS.iter().copied().find(|step| *step >= rough);
+        let step = step.unwrap_or_else(|| last * (rough / last).ceil());
+        let (first, after) = ((low / step).ceil(), (high / step).floor());
+        let ticks = (0..=(after - first).max(0.0) as usize).map(|at| (first + at as f64) * step);
+        let ticks = ticks.filter(|at| (low..=high).contains(at)).map(|at| (at, moment(at, step)));
+        Some(Self { low, high, log: false, ticks: ticks.collect() })
     }
 
     /// A logarithmic axis over values above 0.
@@ -69,6 +84,40 @@ impl Axis {
             // Halved first: the difference of two large numbers may be infinite.
             (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0)
         }
+    }
+}
+
+/// Milliseconds between the ticks of an axis of moments.
+const TIME_STEPS: [f64; 16] = {
+    let (second, minute, hour, day) = (1e3, 6e4, 36e5, 864e5);
+    [
+        second,
+        5.0 * second,
+        15.0 * second,
+        minute,
+        5.0 * minute,
+        15.0 * minute,
+        hour,
+        3.0 * hour,
+        6.0 * hour,
+        12.0 * hour,
+        day,
+        2.0 * day,
+        7.0 * day,
+        14.0 * day,
+        28.0 * day,
+        364.0 * day,
+    ]
+};
+
+/// What stands beside a moment's tick: the day, or the time of day.
+fn moment(at: f64, step: f64) -> String {
+    let text = Timestamp::from_millis(at as i64).to_string();
+    let (day, time) = text.split_once('T').unwrap_or((&text, ""));
+    let midnight = time.starts_with("00:00:00");
+    match time.get(..if step < 6e4 { 8 } else { 5 }) {
+        Some(time) if !midnight => time.to_owned(),
+        _ => day.to_owned(),
     }
 }
 
@@ -126,6 +175,18 @@ mod tests {
             }
             assert!(axis.ticks.len() < 22, "{axis:?}");
         }
+    }
+
+    #[test]
+    fn moments_have_whole_hours_or_days() {
+        let hour = 36e5;
+        let start = Timestamp::parse("2026-11-23T20:10:00Z").unwrap().millis() as f64;
+        let axis = Axis::times([start, start + 9.0 * hour].into_iter(), 4).unwrap();
+        assert_eq!(labels(&axis), ["21:00", "2026-11-24", "03:00"]);
+        assert!((axis.place(start + 4.5 * hour) - 0.5).abs() < 1e-9);
+        let axis = Axis::times([start, start + 90.0 * 24.0 * hour].into_iter(), 5).unwrap();
+        assert!(axis.ticks.len() >= 2 && labels(&axis).iter().all(|label| label.len() == 10));
+        assert!(Axis::times([start].into_iter(), 5).is_some());
     }
 
     #[test]

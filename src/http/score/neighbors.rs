@@ -1,30 +1,24 @@
 //! What the dataset holds of the training records that scores show.
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
-
-use serde_json::Value;
 
 use super::{invalid, too_much};
 use crate::config::Config;
-use crate::data::error::DataError;
-use crate::data::{Cell, records};
+use crate::data::Cell;
 use crate::http::problem::Failure;
 use crate::http::state::AppState;
+use crate::http::stored_records::{cut, excerpt, read};
 use crate::model::Model;
 use crate::model::card::Unavailable;
 use crate::model::explanation::Neighbor;
 use crate::model::score::ScoreItem;
 use crate::problem::Problem;
-use crate::store::{Artifacts, StoreError};
 use crate::task::Input;
 
 /// Training records that an answer may show: records × neighbors.
 const MAX_NEIGHBORS: usize = 10_000;
 /// Cells of them that an answer may hold: records × neighbors × columns.
 const MAX_CELLS: usize = 200_000;
-/// Characters that are shown of a text.
-const EXCERPT: usize = 500;
 
 /// Whether an answer of `records` may show this many neighbours of each.
 pub fn check(
@@ -100,55 +94,4 @@ pub async fn show(
 fn neighbors(results: &mut [ScoreItem]) -> impl Iterator<Item = &mut Neighbor> {
     let explanations = results.iter_mut().filter_map(ScoreItem::explanation);
     explanations.filter_map(|explanation| explanation.neighbors.as_mut()).flatten()
-}
-
-/// The columns of a dataset and its records at `rows`, from 0, ascending; `None` where the server
-/// does not have it, or no longer.
-async fn read(
-    state: &AppState,
-    dataset: &str,
-    rows: Vec<u64>,
-) -> Result<Option<(Vec<String>, Vec<Vec<Cell>>)>, Failure> {
-    let opened = async {
-        let stored = state.store.dataset(dataset).await?;
-        let index = state.store.dataset_index(dataset).await?;
-        let file = state.store.artifacts.file(&Artifacts::dataset_key(dataset)).await?;
-        Ok::<_, StoreError>((stored, index, file))
-    };
-    let (stored, index, file) = match opened.await {
-        Ok(opened) => opened,
-        Err(StoreError::NotFound { .. }) => return Ok(None),
-        // The file goes after the row: it may have been deleted a moment ago.
-        Err(error) => match state.store.dataset(dataset).await {
-            Err(StoreError::NotFound { .. }) => return Ok(None),
-            _ => return Err(error.into()),
-        },
-    };
-    let read = move || {
-        let input = match std::fs::File::open(file.path()) {
-            Ok(file) => BufReader::with_capacity(1 << 18, file),
-            // It was deleted a moment ago.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(DataError::from(error)),
-        };
-        records::read_rows(input, &index, &rows).map(Some)
-    };
-    let records = state.files.run(read).await??;
-    let names = stored.columns.into_iter().map(|column| column.name);
-    Ok(records.map(|records| (names.collect(), records)))
-}
-
-/// A text, cut if it is long.
-fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-fn cut(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(excerpt(&text)),
-        other => other,
-    }
 }

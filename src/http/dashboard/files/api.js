@@ -76,6 +76,21 @@ export function upload(file, told) {
   });
 }
 
+/** Saves a file: a blob, or what an address answers. */
+export async function save(what, name, accept) {
+  let blob = what;
+  if (typeof what === "string") {
+    const answer = await fetch(what, { headers: headers(accept ? { accept } : {}) });
+    if (!answer.ok) throw await problem(answer);
+    blob = await answer.blob();
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 const names = new Map();
 
 /** The name of a dataset, which never changes; empty where it is gone. */

@@ -13,6 +13,7 @@ const PAGES = [
   [/^models$/, () => import("./models.js"), "list"],
   [/^models\/([^/]+)$/, () => import("./models.js"), "page"],
   [/^models\/([^/]+)\/try$/, () => import("./try.js"), "page"],
+  [/^models\/([^/]+)\/use$/, () => import("./monitoring.js"), "page"],
   [/^models\/([^/]+)\/limitations$/, () => import("./limitations.js"), "page"],
   [/^datasets$/, () => import("./datasets.js"), "list"],
   [/^datasets\/([^/]+)$/, () => import("./datasets.js"), "page"],

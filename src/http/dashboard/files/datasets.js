@@ -2,7 +2,9 @@
 
 import { h, add, number, percent, bytes, moment, words, short, capital, say } from "./dom.js";
 import { get, post, remove, upload } from "./api.js";
-import { head, card, facts, table, warnings, link, empty, doing, bar, confirm, trouble, shown } from "./parts.js";
+import { head, card, facts, table, warnings, link, empty, doing, confirm, trouble, shown } from "./parts.js";
+import { later } from "./chart.js";
+import { barsHeight } from "./shapes.js";
 
 const SAMPLES = [["moons", "two interleaved half moons"], ["circles", "a circle within a circle"], ["sine", "a sine curve to predict"], ["shapes", "small images of shapes"]];
 
@@ -52,6 +54,7 @@ function dropZone() {
 
 export async function page({ into, signal, args: [id] }) {
   const [set, records, models] = await Promise.all([get(`/v1/datasets/${id}`, signal), get(`/v1/datasets/${id}/records?limit=20`, signal), get(`/v1/jobs?dataset=${id}&limit=10`, signal)]);
+  const figure = (name, bars) => later(`/v1/datasets/${id}/figures/${name}`, { get, signal, height: barsHeight(bars) });
   const balanced = set.columns.filter((one) => ["category", "boolean"].includes(one.kind) && one.values?.length > 0 && one.distinct <= 200).slice(0, 6);
   add(into,
     head(set.name, {
@@ -65,7 +68,8 @@ export async function page({ into, signal, args: [id] }) {
     warnings(set.warnings),
     card("Columns", table("Columns", ["Column", "Kind", "Missing", "Different values", "Holds"], set.columns.map((one) => [
       one.name, words(one.kind), one.missing ? `${number(one.missing)} (${percent(one.missing / set.rows)})` : "none", `${one.distinct_exact ? "" : "about "}${number(one.distinct)}`, holds(one)]), { stacked: true })),
-    balanced.length > 0 && card("Balance", h("div", { class: "grid2" }, balanced.map((one) => balance(one, set.rows)))),
+    balanced.length > 0 && card("Balance", h("div", { class: "grid2" }, balanced.map((one) => figure(`balance?column=${encodeURIComponent(one.name)}`, Math.min(31, one.values.length) + (one.missing > 0 ? 1 : 0))))),
+    set.columns.some((one) => one.missing > 0) && card("Missing values", figure("missing", set.columns.length)),
     card("Records", samplesOf(set, records, signal)),
     models.items.length > 0 && card("Trained on it", h("ul", {}, models.items.filter((job) => job.kind === "train").map((job) => h("li", {}, link(`Training ${short(job.id)}`, `#/runs/${job.run}`), ` ${words(job.status)}, `, moment(job.created_at))))));
 }
@@ -76,14 +80,6 @@ function holds(one) {
   if (one.kind === "text" && one.characters) return `${number(one.characters.min)} to ${number(one.characters.max)} letters, mean ${number(Math.round(one.characters.mean))}`;
   if (one.values) return one.values.slice(0, 6).map((v) => v.value).join(", ") + (one.values.length > 6 ? ", …" : "");
   return "";
-}
-
-function balance(one, rows) {
-  const values = [...one.values].sort((a, b) => b.count - a.count);
-  const most = values[0].count;
-  const id = `balance-${one.name.replace(/\W+/g, "-")}`;
-  return h("section", { "aria-labelledby": id }, h("h3", { id }, one.name), h("dl", { class: "bars" }, values.slice(0, 12).map((v) => h("div", {}, h("dt", {}, v.value || "(empty)"), h("dd", {}, bar(v.count / most), h("span", { class: "num" }, `${number(v.count)} · ${percent(v.count / rows, 0)}`))))),
-    values.length > 12 && h("p", { class: "soft small" }, `and ${values.length - 12} more`));
 }
 
 function samplesOf(set, first, signal) {

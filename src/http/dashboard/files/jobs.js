@@ -2,6 +2,7 @@
 
 import { h, moment, words, short, capital } from "./dom.js";
 import { get, act, follow, datasetName } from "./api.js";
+import { resume } from "./resume.js";
 import { head, badge, progress, doing, select, link, empty, confirm, again } from "./parts.js";
 
 const STATUSES = ["queued", "running", "cancelling", "succeeded", "stopped", "cancelled", "failed"];
@@ -53,6 +54,7 @@ export async function list({ into, signal, query }) {
         job.warnings.length > 0 && h("span", { class: "soft small" }, `${job.warnings.length} warning${job.warnings.length > 1 ? "s" : ""}`)),
       h("div", { class: "actions" },
         endings(job, refresh),
+        job.kind === "train" && ["stopped", "failed"].includes(job.status) && doing("Resume", () => resume(job.run), "small"),
         job.model && job.kind === "train" && link("Model", `#/models/${job.model}`, "button small"),
         job.model && job.kind === "train" && link("Try it", `#/models/${job.model}/try`, "button small")));
   };

@@ -3,7 +3,7 @@
 import { h, s, add, number, percent, interval, words, capital, short, duration } from "./dom.js";
 import { get, post, follow, hasKey } from "./api.js";
 import { head, badge, progress, card, table, link, doing, field, trouble, empty, shown, again } from "./parts.js";
-import { chart } from "./chart.js";
+import { later } from "./chart.js";
 import { tabs, titleOf } from "./models.js";
 import { endings } from "./jobs.js";
 
@@ -21,8 +21,12 @@ export async function page({ into, signal, query, args: [reference] }) {
   const running = h("div", {});
   const report = h("div", { class: "stack" });
   if (!id) {
-    const jobs = await get("/v1/jobs?kind=diagnose&limit=200", signal);
-    id = jobs.items.find((one) => one.model === model.id)?.id ?? null;
+    // The newest of this model; most are on the first page.
+    for (let cursor = ""; id === null && cursor !== undefined;) {
+      const jobs = await get(`/v1/jobs?kind=diagnose&dataset=${model.dataset}&limit=100${cursor && `&cursor=${cursor}`}`, signal);
+      id = jobs.items.find((one) => one.model === model.id)?.id ?? null;
+      cursor = jobs.next_cursor;
+    }
   }
 
   async function refresh() {
@@ -96,16 +100,8 @@ function figureOf(one, { model, id, signal, drawn }) {
   const key = `${id} ${one.kind}`;
   const text = JSON.stringify(one.figure);
   if (drawn.get(key)?.text === text) return drawn.get(key).place;
-  const place = h("div", { class: "place" });
+  const place = later(`/v1/models/${model.id}/figures/${one.kind}?job=${id}`, { get, signal });
   drawn.set(key, { text, place });
-  const seen = new IntersectionObserver(async (entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    seen.disconnect();
-    try { place.replaceChildren(chart(await get(`/v1/models/${model.id}/figures/${one.kind}?job=${id}`, signal), { height: 260 }).element); } catch (error) {
-      if (!signal.aborted) place.replaceChildren(trouble(error));
-    }
-  }, { rootMargin: "600px" });
-  seen.observe(place);
   return place;
 }
 

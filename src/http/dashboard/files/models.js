@@ -1,13 +1,15 @@
 // Models: the list, and the card of one.
 
 import { h, add, number, percent, interval, moment, short, words, capital, bytes, metricName } from "./dom.js";
-import { get, put, patch, remove } from "./api.js";
-import { head, badge, card, facts, table, warnings, link, empty, doing, button, field, confirm, trouble } from "./parts.js";
-import { chart, confusion } from "./chart.js";
+import { get, post, put, patch, remove } from "./api.js";
+import { head, badge, card, facts, table, warnings, link, empty, doing, button, field, confirm, select, trouble } from "./parts.js";
+import { chart, later } from "./chart.js";
+import { confusionTable, worstConfusions } from "./shapes.js";
+import { testRecords } from "./records.js";
 
 /** The pages of a model. */
 export const tabs = (id, here) => h("nav", { class: "tabs", "aria-label": "The model's pages" },
-  [["Card", ""], ["Try it", "/try"], ["Limitations", "/limitations"]].map(([name, end]) =>
+  [["Card", ""], ["Try it", "/try"], ["Limitations", "/limitations"], ["In use", "/use"]].map(([name, end]) =>
     h("a", { href: `#/models/${id}${end}`, "aria-current": name === here ? "page" : null }, name)));
 
 export const titleOf = (model) => model.name ?? short(model.id);
@@ -37,15 +39,16 @@ export async function page({ into, signal, args: [reference] }) {
   const id = model.id;
   const report = found.metrics.test ?? found.metrics.validation ?? found.metrics.train;
   const part = found.metrics.test ? "test" : found.metrics.validation ? "validation" : "training";
-  const place = (name) => h("div", { class: "place", "data-figure": name });
   const cal = found.calibration;
-  const figures = [];
-  const matrix = report?.confusion_matrix && place("confusion");
-  if (matrix) figures.push(["confusion", matrix]);
-  const reliability = cal.reliability && place("reliability");
-  if (reliability) figures.push(["reliability", reliability]);
-  const risk = cal.risk_coverage && place("risk_coverage");
-  if (risk) figures.push(["risk_coverage", risk]);
+  const drawn = (name, there) => {
+    if (!there) return null;
+    const place = later(`/v1/models/${id}/figures/${name}`, { get, signal, height: 280 });
+    place.dataset.figure = name;
+    return place;
+  };
+  const matrix = report?.confusion_matrix && taken(model, found, signal);
+  const [reliability, risk, spread] = [["reliability", cal.reliability], ["risk_coverage", cal.risk_coverage], ["p_values", cal.test_p_values]].map(([name, there]) => drawn(name, there));
+  const predictions = found.metrics.test && found.labels.length === 0 && model.run && drawn("predictions", true);
 
   add(into,
     head(titleOf(model), {
@@ -58,13 +61,18 @@ export async function page({ into, signal, args: [reference] }) {
     summary(found, report, part),
     warnings(found.warnings),
     (matrix || report?.per_class) && h("div", { class: found.labels.length > 5 ? "stack" : "grid2 sections" }, matrix && card("What is taken for what", matrix), report?.per_class && byLabel(found, report, part)),
+    predictions && card("What it predicts", predictions),
+    found.metrics.test && model.run && worst(model, signal),
     (reliability || risk) && card("Can its confidence be trusted?", h("p", { class: "soft" },
       cal.test_after ? `On the test records the stated confidence is off by ${percent(cal.test_before.ece)} on average before calibration, and by ${percent(cal.test_after.ece)} after it.` : "It has no calibrator; the confidence is the network's own."),
     h("div", { class: "grid2" }, reliability, risk)),
+    spread && card("Does it know what it has not seen?", h("p", { class: "soft" },
+      `Of ${number(cal.test_p_values.records)} test records ${percent(cal.test_p_values.combined[0] / cal.test_p_values.records)} are flagged as outside at a false-alarm rate of 5 %. They are like the records it was calibrated on, so about as many lie in each bin; records from elsewhere pile up on the left.`), spread),
     cal.intervals?.length > 0 && card("Intervals", table("Intervals at 90 %", ["Target", "Half width", "Test records within"], cal.intervals.map((one) => [one.target, number(one.half_width), percent(one.test_coverage)]))),
     metricsOf(found),
     meant(found),
-    found.unavailable.length > 0 && card("What could not be computed", h("ul", {}, found.unavailable.map((one) => h("li", {}, h("strong", {}, `${capital(words(one.statistic))}: `), one.reason, one.need ? ` It takes ${number(one.need)} records.` : "")))),
+    found.unavailable.length > 0 && card("What could not be computed", h("ul", {}, found.unavailable.map((one) => h("li", {}, h("strong", {}, `${capital(words(one.statistic))}: `), one.reason, ".", one.need ? ` It takes ${number(one.need)} records.` : "")))),
+    elsewhere(model, signal),
     aliases(model),
     card("Where it comes from", facts([
       ["Dataset", link(found.dataset.name ?? short(found.dataset.id), `#/datasets/${found.dataset.id}`)],
@@ -72,12 +80,57 @@ export async function page({ into, signal, args: [reference] }) {
       ["Made", moment(model.created_at)], ["Size", bytes(model.bytes)], ["Parameters", number(found.parameters)], ["Whereof", found.whereof_version],
       ["Remedy of", model.remedy_of && link(words(model.remedy_of.finding), `#/models/${model.remedy_of.model}/limitations?job=${model.remedy_of.diagnosis}`)],
       ["Id", h("code", {}, id)], ["SHA-256", h("code", {}, model.sha256)]])));
+}
 
-  for (const [name, at] of figures) {
-    get(`/v1/models/${id}/figures/${name}`, signal).then((figure) => {
-      at.replaceChildren(name === "confusion" ? confusion(figure) : chart(figure, { height: 280 }).element);
-    }).catch((error) => !signal.aborted && at.replaceChildren(trouble(error)));
-  }
+/** The confusion matrix; a cell shows its records. */
+function taken(model, found, signal) {
+  const place = h("div", { class: "place", "data-figure": "confusion" });
+  const chosen = h("div", { class: "chosen", "aria-live": "polite" });
+  const test = Boolean(found.metrics.test);
+  const picked = model.run && test ? async (label, predicted) => {
+    chosen.replaceChildren(h("p", { class: "soft" }, "Looking them up …"));
+    try {
+      const { total, element } = await testRecords(model.run, { label, predicted }, signal);
+      chosen.replaceChildren(h("h3", {}, label === predicted ? `${label}, rightly: ${number(total)}` : `${label} taken for ${predicted}: ${number(total)}`), element, button("Close", () => chosen.replaceChildren(), "small"));
+      chosen.querySelector("h3").scrollIntoView({ block: "nearest" });
+    } catch (error) { if (!signal.aborted) chosen.replaceChildren(trouble(error)); }
+  } : null;
+  const source = `/v1/models/${model.id}/figures/confusion`;
+  get(source, signal).then((figure) => {
+    const small = figure.data[0].x.length <= 20;
+    place.replaceChildren(...[picked && h("p", { class: "soft small" }, "A cell shows its records."), small && confusionTable(figure, picked),
+      chart(figure, { title: !small, source, picked, drawing: !small }).element, !small && worstConfusions(figure, picked)].filter(Boolean));
+  }).catch((error) => !signal.aborted && place.replaceChildren(trouble(error)));
+  return h("div", {}, place, chosen);
+}
+
+/** The test records that it is furthest from, when they are asked for. */
+function worst(model, signal) {
+  const place = h("div", {});
+  const details = h("details", { ontoggle: async () => {
+    if (!details.open || place.childElementCount > 0) return;
+    try {
+      const { total, element } = await testRecords(model.run, { wrong: "true" }, signal);
+      place.replaceChildren(total === 0 ? h("p", {}, "It got none of them wrong.") : element);
+    } catch (error) { if (!signal.aborted) place.replaceChildren(trouble(error)); }
+  } }, h("summary", {}, "Show the test records that it got most wrong"), place);
+  return card("Its worst errors", details);
+}
+
+/** Measuring it on another dataset. */
+function elsewhere(model, signal) {
+  const sets = select([], "");
+  const labelled = h("input", { type: "checkbox", checked: true });
+  const card_ = card("How does it do on other records?", h("p", { class: "soft" }, "Accuracy beside coverage, and whether they have shifted from what it was trained on; without labels, an estimate of its accuracy and what is new."),
+    h("div", { class: "inline" }, h("label", {}, "Dataset ", sets), h("label", {}, labelled, " they have labels"),
+      doing("Evaluate", async () => {
+        const job = await post("/v1/jobs", { kind: "evaluate", model: model.id, dataset: sets.value, labels: labelled.checked });
+        location.hash = `#/jobs/${job.id}`;
+      })));
+  get("/v1/datasets?limit=100", signal).then((page) => {
+    sets.append(...page.items.map((set) => h("option", { value: set.id, selected: set.id !== model.dataset }, `${set.name} (${number(set.rows)} rows${set.id === model.dataset ? ", its own" : ""})`)));
+  }).catch(() => {});
+  return card_;
 }
 
 /** The model in numbers that matter, and one sentence. */

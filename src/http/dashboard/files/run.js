@@ -1,10 +1,11 @@
 // A run: what it did, live while it trains; its spec, its difference from another run, its environment.
 
 import { h, add, number, percent, interval, moment, short, words, capital, duration, metricName } from "./dom.js";
-import { get, post, follow } from "./api.js";
+import { get, follow, save } from "./api.js";
 import { head, badge, progress, card, facts, table, trouble, warnings, link, doing, select, flat, shown, again } from "./parts.js";
 import { chart } from "./chart.js";
 import { endings } from "./jobs.js";
+import { resume } from "./resume.js";
 
 const FIGURES = ["loss", "metrics", "learning_rate", "gradient_norm"];
 const METRICS = ["records", "accuracy", "macro_f1", "micro_f1", "log_loss", "brier", "ece", "mse", "rmse", "mae", "r2"];
@@ -18,6 +19,8 @@ export async function page({ into, signal, args: [id] }) {
   const charts = {};
   const places = Object.fromEntries(FIGURES.map((name) => [name, h("div", { class: "place" })]));
   const own = run.trial == null;
+  let original = null;
+  let points = 600;
 
   const draw = () => {
     const title = run.spec.model_name ?? short(run.id);
@@ -29,7 +32,8 @@ export async function page({ into, signal, args: [id] }) {
           own && endings(job, refresh),
           model && link("Try the model", `#/models/${model}/try`, "button primary"),
           model && link("Its limitations", `#/models/${model}/limitations`, "button"),
-          own && run.checkpoint && job.finished_at && !range && doing("Train on", more),
+          own && run.checkpoint && job.finished_at && !range && doing("Resume", () => resume(run)),
+          original && link("Compare with the original", `#/compare?ids=${original},${run.id}`, "button"),
         ].flat().filter(Boolean),
       }),
       h("div", { class: "status-line" }, badge(job.end_requested === "stop" && run.status === "running" ? "stopping" : run.status, run.status === "running" ? "busy" : undefined),
@@ -49,10 +53,13 @@ export async function page({ into, signal, args: [id] }) {
     ].filter(Boolean));
   };
 
-  const more = async () => {
-    const longer = await post(`/v1/runs/${id}/resume`, { training: { epochs: 2 * run.spec.training.epochs } });
-    location.hash = `#/runs/${longer.run}`;
-  };
+  /** Of the remedy of a finding, the run that it is to be better than. */
+  async function findOriginal() {
+    const model = run.model && await get(`/v1/models/${run.model}`, signal);
+    const before = model?.remedy_of && await get(`/v1/models/${model.remedy_of.model}`, signal).catch(() => null);
+    original = before?.run ?? null;
+    if (original) draw();
+  }
 
   const results = () => {
     const parts = ["test", "validation", "train"].filter((part) => run.metrics?.[part]);
@@ -73,11 +80,13 @@ export async function page({ into, signal, args: [id] }) {
     const mine = ++asked;
     const names = range ? (run.range_test ? ["range_test"] : []) : FIGURES;
     await Promise.all(names.map(async (name) => {
-      const figure = await get(`/v1/runs/${id}/figures/${name}?max_points=600`, signal);
+      const figure = await get(`/v1/runs/${id}/figures/${name}?max_points=${points}`, signal);
       if (mine !== asked && charts[name]) return;
       if (charts[name]) charts[name].update(figure);
       else {
-        charts[name] = chart(figure, { tools: true, height: name === "loss" || range ? 320 : 240 });
+        // Who looks closer gets more of the points.
+        const closer = () => { points = 6000; figures().catch(() => {}); };
+        charts[name] = chart(figure, { tools: true, height: name === "loss" || range ? 320 : 240, source: `/v1/runs/${id}/figures/${name}`, closer });
         (places[name] ?? places.loss).replaceChildren(charts[name].element);
       }
     }));
@@ -88,13 +97,16 @@ export async function page({ into, signal, args: [id] }) {
     draw();
     results();
     await figures();
+    if (run.model && original === null) await findOriginal();
   }
 
   draw();
   results();
-  add(into, top, card("Curves", h("div", { class: "place big-place" }, places.loss), !range && h("div", { class: "grid3" }, FIGURES.slice(1).map((name) => places[name]))),
+  add(into, top, card("Curves", h("div", { class: "place big-place" }, places.loss), !range && h("div", { class: "grid3" }, FIGURES.slice(1).map((name) => places[name])),
+    !range && h("div", { class: "actions" }, doing("All steps as CSV", () => save(`/v1/runs/${id}/metrics?format=csv&max_points=100000`, `${id}.csv`), "small"))),
     ended, spec(run, signal), environment(run));
   figures().catch((error) => !signal.aborted && places.loss.replaceChildren(trouble(error)));
+  findOriginal().catch(() => {});
 
   if (!job.finished_at) {
     let due = 0;

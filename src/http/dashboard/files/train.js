@@ -22,6 +22,8 @@ export async function page({ into, signal, args: [id] }) {
   })[task]);
   const start = images.length ? "image_classification" : texts.length && labels.length ? "text_classification" : labels.length ? "tabular_classification" : "tabular_regression";
 
+  const job = select([["train", "Train one model"], ["sweep", "Try several settings, and keep the best"], ["range_test", "Find a learning rate first"]], "train", () => { trials.closest(".field").hidden = job.value !== "sweep"; write(); });
+  const trials = h("input", { type: "number", min: "2", max: "1000", value: "12" });
   const task = select(possible.map((one) => [one, TASKS[one]]), start, () => { columns(); write(); });
   const read = h("div", {});
   const name = h("input", { maxlength: "100", pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", placeholder: "such as sentiment", autocomplete: "off" });
@@ -50,7 +52,12 @@ export async function page({ into, signal, args: [id] }) {
     if (name.value.trim()) made.model_name = name.value.trim();
     if (epochs.value) made.training = { epochs: Number(epochs.value) };
     if (split.value) made.split = { column: split.value };
-    return made;
+    if (job.value === "train") return made;
+    made.kind = job.value;
+    if (job.value === "range_test") return made;
+    const { kind: _, ...base } = made;
+    return { kind: "sweep", base, space: { "optimizer.learning_rate": { log: [0.0003, 0.1] }, "training.batch_size": { choice: [16, 32, 64] } },
+      strategy: { type: "random", trials: Number(trials.value) || 12 } };
   }
   const write = () => { json.value = JSON.stringify(request(), null, 2); };
   const body = () => {
@@ -73,12 +80,14 @@ export async function page({ into, signal, args: [id] }) {
     event.preventDefault();
     tell(async () => { const job = await post("/v1/jobs", body(), signal); location.hash = job.kind === "train" || job.kind === "range_test" ? `#/runs/${job.run}` : `#/jobs/${job.id}`; });
   } },
-  field("What to learn", task), read,
+  h("div", { class: "pair" }, field("What to learn", task), field("How", job)), read,
+  h("div", { class: "pair" }, field("Settings to try", trials, "Learning rates and batch sizes are drawn at random; what else may vary can be set in the request below.")),
   h("div", { class: "pair" }, field("Name of the model", name, "Under it the newest model is found."), field("Epochs at most", epochs, "Training ends earlier where it no longer gets better.")),
   field("Split of the records", split),
   h("details", {}, h("summary", {}, "Advanced: the request as JSON"), field("What is sent", json, "Network, optimiser, schedule and everything else of POST /v1/jobs can be set here; it may also be a sweep or a range test.")),
   h("div", { class: "actions" }, submit, check));
   columns();
+  trials.closest(".field").hidden = true;
   write();
   add(into, head("Train a model", { trail: [["Datasets", "#/datasets"], [set.name, `#/datasets/${id}`]], about: `On ${set.name}: ${number(set.rows)} rows.` }), form, told);
 }
