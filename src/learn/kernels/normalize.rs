@@ -60,9 +60,12 @@ dispatched! {
     ) {
         let width = mean.len().max(1);
         for (up, row) in upstream.chunks_exact(width).zip(rows.chunks_exact(width)) {
-            for i in 0..width {
-                of_gain[i] += f64::from(up[i] * ((row[i] - mean[i]) * root[i]));
-                of_shift[i] += f64::from(up[i]);
+            let sums = of_gain.iter_mut().zip(of_shift.iter_mut());
+            for ((((up, x), mean), root), (of_gain, of_shift)) in
+                up.iter().zip(row).zip(mean).zip(root).zip(sums)
+            {
+                *of_gain += f64::from(up * ((x - mean) * root));
+                *of_shift += f64::from(*up);
             }
         }
     }
@@ -80,8 +83,9 @@ dispatched! {
     ) {
         let width = mean.len().max(1);
         for (up, row) in upstream.chunks_exact_mut(width).zip(rows.chunks_exact(width)) {
-            for i in 0..width {
-                up[i] = scale[i] * (up[i] - a[i] - (row[i] - mean[i]) * b[i]);
+            let of = mean.iter().zip(scale).zip(a).zip(b);
+            for ((up, x), (((mean, scale), a), b)) in up.iter_mut().zip(row).zip(of) {
+                *up = scale * (*up - a - (x - mean) * b);
             }
         }
     }

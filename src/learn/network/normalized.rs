@@ -146,13 +146,15 @@ impl Normalized {
             let both = upstream.chunks_exact_mut(width).zip(self.rows.chunks_exact(width));
             for ((up, row), (mean, root)) in both.zip(self.mean.iter().zip(&self.root)) {
                 let (mut sum, mut product) = (0.0, 0.0);
-                for i in 0..units {
-                    let x = (row[i] - mean) * root;
-                    of_gain[i] += f64::from(up[i] * x);
-                    of_shift[i] += f64::from(up[i]);
-                    up[i] *= self.gain[i];
-                    sum += up[i];
-                    product += up[i] * x;
+                let sums = of_gain.iter_mut().zip(of_shift.iter_mut());
+                let each = up.iter_mut().zip(row).zip(&self.gain).zip(sums);
+                for (((up, x), gain), (of_gain, of_shift)) in each.take(units) {
+                    let x = (x - mean) * root;
+                    *of_gain += f64::from(*up * x);
+                    *of_shift += f64::from(*up);
+                    *up *= gain;
+                    sum += *up;
+                    product += *up * x;
                 }
                 let (a, b) = (sum / units as f32, product / units as f32);
                 for (up, x) in up[..units].iter_mut().zip(row) {
