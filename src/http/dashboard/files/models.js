@@ -93,7 +93,7 @@ function taken(model, found, chosen, signal) {
     try {
       const { total, element } = await testRecords(model.run, { label, predicted }, signal);
       chosen.replaceChildren(card(label === predicted ? `${label}, rightly: ${number(total)}` : `${label} taken for ${predicted}: ${number(total)}`, element, h("div", { class: "actions" }, button("Close", () => chosen.replaceChildren(), "small"))));
-      chosen.scrollIntoView({ block: "nearest" });
+      chosen.scrollIntoView({ block: "start" });
     } catch (error) { if (!signal.aborted) chosen.replaceChildren(trouble(error)); }
   } : null;
   const source = `/v1/models/${model.id}/figures/confusion`;
