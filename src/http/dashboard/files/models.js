@@ -46,7 +46,8 @@ export async function page({ into, signal, args: [reference] }) {
     place.dataset.figure = name;
     return place;
   };
-  const matrix = report?.confusion_matrix && taken(model, found, signal);
+  const chosen = h("div", { class: "chosen", "aria-live": "polite" });
+  const matrix = report?.confusion_matrix && taken(model, found, chosen, signal);
   const [reliability, risk, spread] = [["reliability", cal.reliability], ["risk_coverage", cal.risk_coverage], ["p_values", cal.test_p_values]].map(([name, there]) => drawn(name, there));
   const predictions = found.metrics.test && found.labels.length === 0 && model.run && drawn("predictions", true);
 
@@ -61,6 +62,7 @@ export async function page({ into, signal, args: [reference] }) {
     summary(found, report, part),
     warnings(found.warnings),
     (matrix || report?.per_class) && h("div", { class: found.labels.length > 5 ? "stack" : "grid2 sections" }, matrix && card("What is taken for what", matrix), report?.per_class && byLabel(found, report, part)),
+    chosen,
     predictions && card("What it predicts", predictions),
     found.metrics.test && model.run && worst(model, signal),
     (reliability || risk) && card("Can its confidence be trusted?", h("p", { class: "soft" },
@@ -82,17 +84,16 @@ export async function page({ into, signal, args: [reference] }) {
       ["Id", h("code", {}, id)], ["SHA-256", h("code", {}, model.sha256)]])));
 }
 
-/** The confusion matrix; a cell shows its records. */
-function taken(model, found, signal) {
+/** The confusion matrix; a cell shows its records in `chosen`. */
+function taken(model, found, chosen, signal) {
   const place = h("div", { class: "place", "data-figure": "confusion" });
-  const chosen = h("div", { class: "chosen", "aria-live": "polite" });
   const test = Boolean(found.metrics.test);
   const picked = model.run && test ? async (label, predicted) => {
     chosen.replaceChildren(h("p", { class: "soft" }, "Looking them up …"));
     try {
       const { total, element } = await testRecords(model.run, { label, predicted }, signal);
-      chosen.replaceChildren(h("h3", {}, label === predicted ? `${label}, rightly: ${number(total)}` : `${label} taken for ${predicted}: ${number(total)}`), element, button("Close", () => chosen.replaceChildren(), "small"));
-      chosen.querySelector("h3").scrollIntoView({ block: "nearest" });
+      chosen.replaceChildren(card(label === predicted ? `${label}, rightly: ${number(total)}` : `${label} taken for ${predicted}: ${number(total)}`, element, h("div", { class: "actions" }, button("Close", () => chosen.replaceChildren(), "small"))));
+      chosen.scrollIntoView({ block: "start" });
     } catch (error) { if (!signal.aborted) chosen.replaceChildren(trouble(error)); }
   } : null;
   const source = `/v1/models/${model.id}/figures/confusion`;
@@ -101,7 +102,7 @@ function taken(model, found, signal) {
     place.replaceChildren(...[picked && h("p", { class: "soft small" }, "A cell shows its records."), small && confusionTable(figure, picked),
       chart(figure, { title: !small, source, picked, drawing: !small }).element, !small && worstConfusions(figure, picked)].filter(Boolean));
   }).catch((error) => !signal.aborted && place.replaceChildren(trouble(error)));
-  return h("div", {}, place, chosen);
+  return place;
 }
 
 /** The test records that it is furthest from, when they are asked for. */

@@ -12,7 +12,14 @@ const METRICS = ["records", "accuracy", "macro_f1", "micro_f1", "log_loss", "bri
 
 export async function page({ into, signal, args: [id] }) {
   let run = await get(`/v1/runs/${id}`, signal);
-  let [job, dataset] = await Promise.all([get(`/v1/jobs/${run.job}`, signal), get(`/v1/datasets/${run.spec.dataset}`, signal).catch(() => null)]);
+  let job = null;
+  /** Asks for the job first: of one that has ended, the run is then as it ended. */
+  const look = async () => {
+    const asked = await get(`/v1/jobs/${run.job}`, signal);
+    const its = await get(`/v1/runs/${id}`, signal);
+    [job, run] = [asked, its];
+  };
+  const [, dataset] = await Promise.all([look(), get(`/v1/datasets/${run.spec.dataset}`, signal).catch(() => null)]);
   const top = h("div", {});
   const ended = h("div", { class: "stack" });
   const range = job.kind === "range_test";
@@ -93,7 +100,7 @@ export async function page({ into, signal, args: [id] }) {
   }
 
   async function refresh() {
-    [run, job] = await Promise.all([get(`/v1/runs/${id}`, signal), get(`/v1/jobs/${run.job}`, signal)]);
+    await look();
     draw();
     results();
     await figures();
