@@ -267,7 +267,7 @@ mod tests {
     fn the_page_on_troubleshooting_has_each_code_and_its_status() {
         let page = include_str!("../docs/troubleshooting.md");
         let mut lines = page.lines();
-        let mut told = Vec::new();
+        let mut told: Vec<(String, u16)> = Vec::new();
         while let Some(line) = lines.next() {
             if let Some(slug) = line.strip_prefix("### `").and_then(|rest| rest.strip_suffix('`')) {
                 let status = lines.next().and_then(|line| line.split('.').next()).unwrap();

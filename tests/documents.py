@@ -284,6 +284,25 @@ def check_the_checks() -> None:
         raise AssertionError(f"not noticed: {shown!r} for {printed!r}")
 
 
+def check_names(document: Path) -> None:
+    """Fails where a document points to a file, or names a test, that is not there."""
+    text, name = document.read_text(), document.relative_to(ROOT)
+    targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'(?:src|href)="([^"#]+)', text)
+    for target in targets:
+        if "://" not in target and not (document.parent / target).exists():
+            raise Wrong(f"{name}: points to {target}, which is not there")
+    for path in re.findall(r"`((?:src|tests|benches|docker|clients|docs|examples|demo)/[\w./-]+)`", text):
+        if not (ROOT / path).exists():
+            raise Wrong(f"{name}: names {path}, which is not there")
+    if document.name == "statistics.md":
+        sources = "".join(source.read_text() for source in (ROOT / "src").rglob("*.rs"))
+        modules = {path.split("::")[-1] for path in re.findall(r"`(eval(?:::\w+)+)`", text)}
+        tests = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){2,})`", text))
+        absent = modules - set(re.findall(r"\bmod (\w+);", sources)) | tests - set(re.findall(r"\bfn (\w+)", sources))
+        if absent:
+            raise Wrong(f"{name}: names {', '.join(sorted(absent))}, which are not there")
+
+
 def read(document: Path, binary: Path, python: str, counts: dict[str, int], show: bool = False) -> None:
     reader = Reader(binary, python)
     printed: str | None = None
@@ -353,6 +372,7 @@ def main() -> int:
     for document in documents:
         began = time.monotonic()
         try:
+            check_names(document)
             read(document, given.binary.resolve(), os.path.abspath(given.python), counts, given.show)
         except Wrong as wrong:
             print(f"FAIL    {wrong}", file=sys.stderr)

@@ -111,16 +111,13 @@ where
 
 /// The address of a server, as a client takes it: without a scheme it is HTTP.
 pub fn address(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('/');
-    let address = match text.split_once("://") {
-        None => format!("http://{text}"),
-        Some(("http", _)) => text.to_owned(),
-        Some((scheme, _)) => {
-            return Err(format!(
-                "this program speaks plain HTTP, not {scheme}; where a proxy adds TLS, name the address behind it"
-            ));
-        }
-    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    if scheme != "http" {
+        return Err(format!(
+            "this program speaks plain HTTP, not {scheme}; where a proxy adds TLS, name the address behind it"
+        ));
+    }
+    let address = format!("http://{}", rest.trim_end_matches('/'));
     match address.parse::<axum::http::Uri>() {
         Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(address),
         _ => Err(format!("{text:?} is no address; write it as http://127.0.0.1:8080")),

@@ -99,7 +99,7 @@ fn id_of(run: &str) -> String {
 /// A number for an experiment, always the same for its name.
 fn number_of(experiment: &str) -> String {
     let hash = Sha256::digest(experiment.as_bytes());
-    let number = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let number = hash.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     // 18 digits, as MLflow's own.
     (100_000_000_000_000_000 + number % 900_000_000_000_000_000).to_string()
 }

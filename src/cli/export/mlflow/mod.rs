@@ -46,7 +46,7 @@ pub struct Mlflow {
 /// Where runs are written to.
 enum Sink {
     Folder(FileStore),
-    Server(Tracking),
+    Server(Box<Tracking>),
 }
 
 /// What became of a run.
@@ -60,7 +60,7 @@ struct Written {
 impl Sink {
     async fn open(to: &str, experiment: &str, token: Option<String>) -> Result<Self, Failure> {
         if to.contains("://") {
-            Ok(Self::Server(Tracking::open(to, token, experiment).await?))
+            Ok(Self::Server(Box::new(Tracking::open(to, token, experiment).await?)))
         } else {
             Ok(Self::Folder(FileStore::open(to.as_ref(), experiment)?))
         }
