@@ -330,8 +330,10 @@ class Report:
 def _row(result: Mapping[str, Any]) -> Json:
     if "error" in result:
         return {"error": str(Problem(result["error"]))}
-    coverage = result["coverage"]
     row = {name: result[name] for name in ("label", "labels", "value", "confidence") if result.get(name) is not None}
+    if "coverage" not in result:  # Of ``detail="prediction"``.
+        return row
+    coverage = result["coverage"]
     row |= {f"{name} coverage": share for name, share in coverage.items() if isinstance(share, float)}
     return row | {"ood p-value": result["ood"].get("p_value"), "accepted": result["accepted"], "reason": result["reason"]}
 

@@ -2,11 +2,12 @@
 //! training and scoring afterwards both come through [`View`], one record at a time, so that a
 //! record scores the same alone and in a batch.
 
+use super::group_sums::{self, GroupSums};
 use super::layout::TABLE;
 use super::{InputShape, Layout, NetworkSpec, TextForm};
 use crate::arrays::{Arrays, ArraysError};
 use crate::learn::kernels;
-use crate::learn::rows::{NO_ROW, Row, SparseRow};
+use crate::learn::rows::{GroupedRow, NO_ROW, Row, SparseRow};
 
 /// Parameters that no longer change.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,7 @@ pub struct Frozen {
     table: Vec<f32>,
     /// One for each slot of the layout.
     values: Vec<Vec<f32>>,
+    sums: GroupSums,
 }
 
 impl Frozen {
@@ -31,7 +33,8 @@ impl Frozen {
         values: Vec<Vec<f32>>,
     ) -> Self {
         let layout = spec.layout(input, outputs);
-        Self { spec, input, outputs, layout, table, values }
+        let sums = GroupSums::default();
+        Self { spec, input, outputs, layout, table, values, sums }
     }
 
     /// Which network it is.
@@ -56,7 +59,8 @@ impl Frozen {
 
     /// The network, ready to be evaluated.
     pub fn view(&self) -> View<'_> {
-        View { spec: &self.spec, input: self.input, table: &self.table, values: &self.values }
+        let (table, values, sums) = (&self.table, &self.values, Some(&self.sums));
+        View { spec: &self.spec, input: self.input, table, values, sums }
     }
 
     /// The embedding table, and the other parameters in the order of the layout.
@@ -106,7 +110,7 @@ impl Frozen {
         let values = layout.slots.iter();
         let values = values.map(|slot| Ok(arrays.get_exact(&slot.name, slot.size())?.to_vec()));
         let values = values.collect::<Result<_, ArraysError>>()?;
-        Ok(Self { spec: spec.clone(), input, outputs, layout, table, values })
+        Ok(Self::new(spec.clone(), input, outputs, table, values))
     }
 }
 
@@ -117,9 +121,23 @@ pub struct View<'a> {
     pub(super) input: InputShape,
     pub(super) table: &'a [f32],
     pub(super) values: &'a [Vec<f32>],
+    /// Sums over its rows that are known already, if any are kept.
+    pub(super) sums: Option<&'a GroupSums>,
+}
+
+impl<'a> View<'a> {
+    /// The same network, which keeps what it sums over groups in `sums`. They must be of no other.
+    pub fn keeping(self, sums: &'a GroupSums) -> Self {
+        Self { sums: Some(sums), ..self }
+    }
 }
 
 impl View<'_> {
+    /// How texts go in, if it takes texts.
+    pub fn text_form(&self) -> TextForm {
+        self.spec.text_form()
+    }
+
     /// A copy of its parameters, of a network with this many outputs.
     pub fn freeze(&self, outputs: usize) -> Frozen {
         let (table, values) = (self.table.to_vec(), self.values.to_vec());
@@ -171,6 +189,7 @@ impl View<'_> {
                     TextForm::Words { max, .. } => words(self.table, dimension, row, max),
                 }
             }
+            Row::Grouped(row) => self.pooled(&row),
             Row::Dense(values) => values.to_vec(),
         };
         let own = stem.slots(self.input).len();
@@ -182,6 +201,28 @@ impl View<'_> {
         let pooled = pooled.then(|| vector.clone());
         let [last, outputs] = dense.evaluate(of_dense, vector, seen);
         (pooled.unwrap_or(last), outputs)
+    }
+
+    /// The pooled vector of a bag in groups.
+    fn pooled(&self, row: &GroupedRow<'_>) -> Vec<f32> {
+        let stem = self.spec.stem();
+        let mut pooled = vec![0.0; stem.dimension().unwrap_or_default()];
+        let all = match stem.text_form() {
+            TextForm::Bag(pooling) => pooling.scale(row.size),
+            TextForm::Words { .. } => 1.0,
+        };
+        kernels::pool(self.table, row.ids, row.weights, row.scale * all, &mut pooled);
+        let scale = row.groups_scale * all;
+        for group in row.groups {
+            match self.sums {
+                Some(sums) => sums.add(self.table, group, scale, &mut pooled),
+                None => {
+                    let sum = group_sums::sum(self.table, group, pooled.len());
+                    kernels::axpy(scale, &sum, &mut pooled);
+                }
+            }
+        }
+        pooled
     }
 
     /// The outputs of a text whose pooled vector is known.

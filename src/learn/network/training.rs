@@ -179,9 +179,8 @@ impl Network {
     /// Evaluates the parameters as they are now.
     pub fn evaluate<T>(&self, f: impl FnOnce(View<'_>) -> T) -> Result<T, LearnError> {
         let values = self.values()?;
-        let view =
-            View { spec: &self.spec, input: self.input, table: &self.table, values: &values };
-        Ok(f(view))
+        let (table, values) = (&self.table, &values);
+        Ok(f(View { spec: &self.spec, input: self.input, table, values, sums: None }))
     }
 
     fn values(&self) -> Result<Vec<Vec<f32>>, LearnError> {
