@@ -12,7 +12,8 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::{SharedClock, SystemClock};
 use crate::compute::{self, ComputeError, Pool, Priority};
 use crate::config::Config;
-use crate::http::{self, AppState};
+use crate::http::meters::Meters;
+use crate::http::{self, AppState, Shared};
 use crate::scorer::Scorer;
 use crate::scorer::monitor::Monitor;
 use crate::store::{Store, StoreError};
@@ -110,14 +111,17 @@ impl App {
         let monitor = Monitor::new(store.clone(), monitoring, window, alpha);
         let scorer = Scorer::new(store.clone(), scoring, config.model_cache_bytes, monitor.clone());
         let (stopping, stopped) = watch::channel(false);
-        let state = AppState {
+        // What counts needs a recorder that is installed.
+        let metrics = metrics_handle();
+        let state = AppState::new(Shared {
             store: store.clone(),
             scorer,
             files,
             config: config.clone(),
-            metrics: metrics_handle(),
+            metrics,
+            meters: Meters::new(),
             stopping: stopped,
-        };
+        });
         let router = http::router(state);
         let workers = Workers::start(store.clone(), setup);
         Ok(Self { store, config, router, workers, monitor, stopping, _lock: lock })

@@ -17,6 +17,7 @@ pub mod compute;
 pub mod config;
 pub mod data;
 pub mod diagnose;
+mod dispatch;
 pub mod eval;
 pub mod figures;
 pub mod http;

@@ -33,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["task"],
     &["learn", "eval", "data", "text", "tabular", "image"],
     &["client", "config", "id"],
-    &["arrays", "clock", "compute", "json", "random"],
+    &["arrays", "clock", "compute", "dispatch", "json", "random"],
     &["problem"],
 ];
 

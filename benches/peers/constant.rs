@@ -17,6 +17,7 @@ struct Asked {
     text: Option<String>,
     texts: Option<Vec<String>>,
     top_labels: Option<usize>,
+    detail: Option<String>,
 }
 
 /// Listens on `--address` and answers with the bytes of `--answer`, until it is killed.
@@ -26,7 +27,7 @@ pub fn run(options: &Options) -> Result<Value, Failure> {
     let respond = move |Json(asked): Json<Asked>| {
         let answer = answer.clone();
         async move {
-            std::hint::black_box((&asked.text, &asked.texts, asked.top_labels));
+            std::hint::black_box((&asked.text, &asked.texts, asked.top_labels, &asked.detail));
             ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
         }
     };

@@ -334,16 +334,19 @@ def scoring(what, artifact_of):
     return sides
 
 
+WORD_PAIRS = {"vectorizer": {"character_ngrams": None, "word_ngrams": 2}}
+
+
 class Http:
     """Servers that run as long as their row is measured: on core 0, and the load on core 1."""
 
-    def __init__(self, texts, peer):
-        self.texts, self.peer, self.processes = texts, peer, []
+    def __init__(self, texts, peer, asked, **trained):
+        self.texts, self.peer, self.asked, self.trained, self.processes = texts, peer, asked, trained, []
 
     def bodies(self, bench, more):
         with open(bench.file("clinc150/test.csv"), newline="", encoding="utf-8") as file:
             rows = [row["text"] for row in csv.DictReader(file)]
-        path = bench.scratch / f"bodies-{self.texts}-{len(more)}.jsonl"
+        path = bench.scratch / f"bodies-{self.texts}-{'-'.join(more) or 'plain'}.jsonl"
         with open(path, "w", encoding="utf-8") as out:
             for start in range(0, len(rows) - self.texts + 1, self.texts):
                 chunk = rows[start : start + self.texts]
@@ -353,8 +356,7 @@ class Http:
 
     def sides(self, bench):
         bench.need("fastapi")
-        # The answer that a client of a classifier wants; the peer gives as much.
-        ours, plain = self.bodies(bench, {"top_labels": 1}), self.bodies(bench, {})
+        ours, plain = self.bodies(bench, self.asked), self.bodies(bench, {})
         files = clinc_files(bench)
         folder = bench.scratch / f"served-{self.texts}"
         import shutil
@@ -363,7 +365,8 @@ class Http:
         ours_at = bench.listening([bench.server, "serve", "--listen", "127.0.0.1:PORT", "--data-dir", folder], 0)
         port = ours_at[1]
         self.processes.append(ours_at[0])
-        bench.trained(port, splits(bench, "clinc", files, "intent"), {**SERVED, "model_name": "intents"})
+        table = splits(bench, "clinc", files, "intent")
+        bench.trained(port, table, {**SERVED, **self.trained, "model_name": "intents"})
         path = "/v1/models/intents/score"
         first = json.loads(ours.read_text().splitlines()[0])
         answer = bench.scratch / f"answer-{self.texts}.json"
@@ -425,7 +428,12 @@ def scaling(bench):
     return {"ours": lambda: size(100_000), "a tenth of the records": lambda: size(10_000)}
 
 
-ONE, MANY = Http(1, "fasttext"), Http(64, "sklearn")
+# The answer that the peers give: the label and how sure it is. And the full answer, with every default axis
+# and the top label.
+LABEL, FULL = {"detail": "prediction"}, {"top_labels": 1}
+ONE, ONE_FULL = Http(1, "fasttext", LABEL), Http(1, "fasttext", FULL)
+MANY, MANY_FULL = Http(64, "sklearn", LABEL), Http(64, "sklearn", FULL)
+MANY_WORDS = Http(64, "sklearn", LABEL, **WORD_PAIRS)
 RATE = Compared("requests", "requests_per_second", "requests_per_second", "1/s", True)
 RATE_CPU = Compared("requests a CPU second of the server", "requests_per_cpu_second", "requests_per_cpu_second", "1/s", True)
 P99 = Compared("p99", "p99_milliseconds", "p99_milliseconds", "ms")
@@ -487,11 +495,22 @@ ROWS = [
         {("FastAPI + fastText", RATE.name): 10, ("FastAPI + fastText", RATE_CPU.name): 10,
          ("FastAPI + fastText", P99.name): 5, ("axum, a constant", RATE.name): 0.6,
          ("axum, a constant", RATE_CPU.name): 0.6},
-        settings="Keep-alive; server on core 0, load on core 1. Ours answers with every default axis and the top "
-        "label (`top_labels` 1).", close=ONE.close),
+        settings="Keep-alive; server on core 0, load on core 1. Both sides answer with the label and how sure it is "
+        '(ours with `"detail": "prediction"`: calibrated and raw confidence); ours has every default feature.',
+        close=ONE.close),
+    Row("http-full-one", "HTTP, one text a request, full answer", ONE_FULL.sides, [RATE, RATE_CPU, P99],
+        settings="The same, but ours answers with every default axis, acceptance and reasons, and the top label "
+        "(`top_labels` 1), of which the peer gives nothing.", close=ONE_FULL.close),
     Row("http-many", "HTTP, 64 texts a request, 16 connections, server on one core", MANY.sides, [RATE, RATE_CPU, P99],
         {("FastAPI + scikit-learn", RATE.name): 20, ("FastAPI + scikit-learn", RATE_CPU.name): 20},
-        settings="As above; scikit-learn: TF-IDF of words 1-2, linear SVM.", close=MANY.close),
+        settings='As above, with `"detail": "prediction"`; scikit-learn: TF-IDF of words 1-2, linear SVM.',
+        close=MANY.close),
+    Row("http-words-many", "HTTP, 64 texts a request, words 1-2 as the peer", MANY_WORDS.sides, [RATE, RATE_CPU, P99],
+        {("FastAPI + scikit-learn", RATE.name): 20, ("FastAPI + scikit-learn", RATE_CPU.name): 20},
+        settings="The same with a model of the features that the peer has, words and pairs of words.",
+        close=MANY_WORDS.close),
+    Row("http-full-many", "HTTP, 64 texts a request, full answer", MANY_FULL.sides, [RATE, RATE_CPU, P99],
+        settings="As above with the full answer for each text.", close=MANY_FULL.close),
     Row("mlp-small", "MLP 20-50-50-2, an epoch of 10,000", mlp(20, [50, 50], 2, 10_000, 200, 10), [EPOCH, EPOCH_CPU],
         {("scikit-learn", EPOCH.name): 3, ("scikit-learn", EPOCH_CPU.name): 3,
          ("PyTorch", EPOCH.name): 3, ("PyTorch", EPOCH_CPU.name): 3}, settings="Batches of 200, Adam, one thread."),

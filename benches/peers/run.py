@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import resource
 import shutil
 import socket
@@ -250,22 +251,53 @@ def versions(bench):
         f"print(json.dumps({{n: v(n) for n in {names!r}}}))"
     )
     found = json.loads(subprocess.run([bench.python, "-c", script], capture_output=True, text=True, check=True).stdout)
+    # Of rows that were measured elsewhere.
+    told = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    for name in (name for name, version in found.items() if not version):
+        before = re.search(rf"(?<=, ){re.escape(name)} ([^,\s]+),", told)
+        found[name] = before and before[1]
     rust = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
     python = subprocess.run([bench.python, "--version"], capture_output=True, text=True).stdout.strip()
     return ", ".join([python, *(f"{n} {v}" for n, v in found.items() if v), rust])
 
 
+def before():
+    """The lines of the last report by the title of their row: those of the table, and those of what was run."""
+    table, run = {}, {}
+    if not RESULTS.exists():
+        return table, run
+    title = None
+    for line in RESULTS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| "):
+            table.setdefault(line.split(" | ")[0][2:], []).append(line)
+        elif line.startswith("- **") and "** (" in line and ", commit " in line:
+            title = line[4 : line.index("** (")]
+            run[title] = [line]
+        elif line.startswith("  ") and title:
+            run[title].append(line)
+        else:
+            title = None
+    return table, run
+
+
 def report(bench, results):
     text = (HERE / "preface.md").read_text(encoding="utf-8")
+    # What was measured elsewhere stays as it was.
+    kept, kept_run = before()
     day = datetime.date.today().isoformat()
     out = [text.rstrip(), "", f"{machine()}. {versions(bench)}. Table written {day}.", ""]
     out += ["| work | peer | ours: median (least to most) | peer | ratio | to reach | |", "|---|---|---|---|---|---|---|"]
     for row in ROWS:
-        found = results.get(row.name, {"skipped": row.unmeasured or "not run yet"})
-        out += lines(row, found)
+        unmeasured = {"skipped": row.unmeasured or "not run yet"}
+        if row.name not in results and row.title in kept:
+            out += kept[row.title]
+        else:
+            out += lines(row, results.get(row.name, unmeasured))
     out += ["", "## What was run, and what came of it", ""]
     for row in ROWS:
         found = results.get(row.name, {})
+        if row.name not in results:
+            out += kept_run.get(row.title, [])
         if "measured" not in found:
             continue
         out.append(f"- **{row.title}** ({found['when']}, commit {found['commit']}, load before {found['load']}). {row.settings}")

@@ -896,6 +896,8 @@ def _row(result: ScoreItem) -> Json:
     score = cast("Score | ValueScore", result)
     told = ("label", "labels", "value", "confidence")
     row = {name: value for name, value in score.items() if name in told and value is not None}
+    if "coverage" not in score:  # Of ``detail="prediction"``.
+        return row
     row |= {f"{name} coverage": share for name, share in score["coverage"].items() if isinstance(share, float)}
     return row | {"ood p-value": score["ood"].get("p_value"), "accepted": score["accepted"], "reason": score["reason"]}
 

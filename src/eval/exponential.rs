@@ -5,6 +5,8 @@
 //! series up to r¹³, which leaves out less than 10⁻¹⁷. Within two units of the last of 53 bits; the
 //! same bits on every processor.
 
+use crate::dispatch::dispatched;
+
 /// Numbers that are summed side by side, always in the same order.
 const LANES: usize = 8;
 /// Below this, e^x is not a normal number, and counts as 0.
@@ -46,35 +48,39 @@ pub(super) fn exp(x: f64) -> f64 {
     if x < LOWEST { 0.0 } else { value }
 }
 
-/// Σ e^(z − shift); no z is above the shift by more than 700.
-pub(super) fn sum(logits: &[f32], shift: f64) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let chunks = logits.chunks_exact(LANES);
-    let rest: f64 = chunks.remainder().iter().map(|&z| exp(f64::from(z) - shift)).sum();
-    for chunk in chunks {
-        for (lane, &z) in lanes.iter_mut().zip(chunk) {
-            *lane += exp(f64::from(z) - shift);
+dispatched! {
+    /// Σ e^(z − shift); no z is above the shift by more than 700.
+    pub(super) fn sum(logits: &[f32], shift: f64) -> f64 {
+        let mut lanes = [0.0; LANES];
+        let chunks = logits.chunks_exact(LANES);
+        let rest: f64 = chunks.remainder().iter().map(|&z| exp(f64::from(z) - shift)).sum();
+        for chunk in chunks {
+            for (lane, &z) in lanes.iter_mut().zip(chunk) {
+                *lane += exp(f64::from(z) - shift);
+            }
         }
+        lanes.iter().sum::<f64>() + rest
     }
-    lanes.iter().sum::<f64>() + rest
 }
 
-/// Makes numbers z their e^(z − shift); gives the sum. No z is above the shift by more than 700.
-pub(super) fn apply(values: &mut [f64], shift: f64) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let mut chunks = values.chunks_exact_mut(LANES);
-    for chunk in &mut chunks {
-        for (lane, z) in lanes.iter_mut().zip(chunk) {
-            *z = exp(*z - shift);
-            *lane += *z;
+dispatched! {
+    /// Makes numbers z their e^(z − shift); gives the sum. No z is above the shift by more than 700.
+    pub(super) fn apply(values: &mut [f64], shift: f64) -> f64 {
+        let mut lanes = [0.0; LANES];
+        let mut chunks = values.chunks_exact_mut(LANES);
+        for chunk in &mut chunks {
+            for (lane, z) in lanes.iter_mut().zip(chunk) {
+                *z = exp(*z - shift);
+                *lane += *z;
+            }
         }
+        let mut rest = 0.0;
+        for z in chunks.into_remainder() {
+            *z = exp(*z - shift);
+            rest += *z;
+        }
+        lanes.iter().sum::<f64>() + rest
     }
-    let mut rest = 0.0;
-    for z in chunks.into_remainder() {
-        *z = exp(*z - shift);
-        rest += *z;
-    }
-    lanes.iter().sum::<f64>() + rest
 }
 
 /// The largest number; −∞ of none.

@@ -1,13 +1,9 @@
 //! Who may call: an API key where keys are set, and no page of a foreign origin.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use sha2::{Digest, Sha256};
 
-use super::problem::respond;
-use super::state::AppState;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 
@@ -21,23 +17,18 @@ pub fn is_open(path: &str) -> bool {
     OPEN.contains(&path) || open.iter().any(|start| path.starts_with(start))
 }
 
-/// Lets a request pass, or answers 401 or 403.
-pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+/// Why a request may not pass (401 or 403), if it may not.
+pub fn refuse(request: &Request, config: &Config) -> Option<Problem> {
     let path = request.uri().path();
-    if !is_open(path)
-        && !state.config.api_keys.is_empty()
-        && !has_key(request.headers(), &state.config)
-    {
+    if !config.api_keys.is_empty() && !is_open(path) && !has_key(request.headers(), config) {
         let problem = Problem::new(Code::Unauthorized, "the request has no API key of this server");
         let hint = "send `Authorization: Bearer KEY` or `X-API-Key: KEY`";
-        return respond(&problem.hint(hint));
+        return Some(problem.hint(hint));
     }
-    if let Some(origin) = foreign_origin(&request, &state.config) {
-        let detail = format!("a page of {origin} may not call this server");
-        let hint = "start the server with --cors-origin and that origin, if you trust it";
-        return respond(&Problem::new(Code::ForeignOrigin, detail).hint(hint));
-    }
-    next.run(request).await
+    let origin = foreign_origin(request, config)?;
+    let detail = format!("a page of {origin} may not call this server");
+    let hint = "start the server with --cors-origin and that origin, if you trust it";
+    Some(Problem::new(Code::ForeignOrigin, detail).hint(hint))
 }
 
 fn has_key(headers: &HeaderMap, config: &Config) -> bool {

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -28,22 +28,38 @@ pub fn schemas() -> &'static Schemas {
     })
 }
 
-/// A JSON body that fits its schema, and the hash of its bytes.
+/// A JSON body that fits its schema, and its bytes.
 pub struct Body<T> {
     /// The body.
     pub value: T,
+    bytes: Bytes,
+}
+
+impl<T> Body<T> {
     /// SHA-256 of its bytes, for idempotency.
-    pub hash: String,
+    pub fn hash(&self) -> String {
+        sha256(&self.bytes)
+    }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
+        Ok(Self { value: parse(&bytes)?, bytes })
+    }
+}
+
+/// The bytes of a body that says it is JSON.
+pub struct JsonBytes(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBytes {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         require_json(request.headers())?;
-        let bytes = Bytes::from_request(request, state).await.map_err(body_problem)?;
-        let hash = sha256(&bytes);
-        Ok(Self { value: parse(&bytes)?, hash })
+        Ok(Self(Bytes::from_request(request, state).await.map_err(body_problem)?))
     }
 }
 
@@ -60,6 +76,9 @@ pub fn body_problem(rejection: impl axum::response::IntoResponse) -> Problem {
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/json") {
+        return Ok(());
+    }
     let found = media_type(headers)?;
     if found == "application/json" {
         return Ok(());

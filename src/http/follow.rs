@@ -186,6 +186,7 @@ impl Follower {
 
     async fn wait(&mut self) -> Result<(), StoreError> {
         let store = self.state.store.clone();
+        let mut stopping = self.state.stopping.clone();
         let bell = store.signals.job(&self.id).notified();
         tokio::pin!(bell);
         bell.as_mut().enable();
@@ -198,7 +199,7 @@ impl Follower {
                 tokio::select! {
                     () = bell => {}
                     () = tokio::time::sleep(LOOK_AGAIN) => {}
-                    _ = self.state.stopping.changed() => {}
+                    _ = stopping.changed() => {}
                 }
             }
         }

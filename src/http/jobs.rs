@@ -64,7 +64,7 @@ pub async fn submit(
     key: IdempotencyKey,
     body: Body<JobRequest>,
 ) -> Result<Response, Failure> {
-    let keyed = key.on("POST /v1/jobs", body.hash);
+    let keyed = key.on("POST /v1/jobs", body.hash());
     let keyed = keyed.as_ref().filter(|_| !query.validate_only);
     if let Some(before) = super::replayed(&state, keyed).await? {
         return Ok(before);

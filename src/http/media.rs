@@ -3,10 +3,7 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
-use axum::response::Response;
 
-use super::problem::respond;
 use crate::problem::{Code, Problem};
 
 /// Character sets of which every text is UTF-8 too.
@@ -98,20 +95,17 @@ fn media_range(text: &str) -> Option<MediaRange<'_>> {
     Some(MediaRange { kind: kind.trim(), subtype: subtype.trim(), quality })
 }
 
-/// Refuses bodies that are encoded, such as compressed ones: nothing here decodes them.
-pub async fn refuse_encoded(request: Request, next: Next) -> Response {
+/// Why a body that is encoded, such as a compressed one, is refused: nothing here decodes it.
+pub fn refuse_encoded(request: &Request) -> Option<Problem> {
     let encodings = request.headers().get_all(header::CONTENT_ENCODING);
     let encodings = encodings.iter().map(|value| value.to_str().unwrap_or("?"));
     let mut encodings = encodings.flat_map(|value| value.split(',')).map(str::trim);
     let foreign =
         |encoding: &&str| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
-    if let Some(encoding) = encodings.find(foreign) {
-        let detail = format!("the body has the content encoding {encoding:?}");
-        let hint =
-            "send the body as it is, without Content-Encoding; Parquet is compressed in itself";
-        return respond(&Problem::new(Code::UnsupportedMediaType, detail).hint(hint));
-    }
-    next.run(request).await
+    let encoding = encodings.find(foreign)?;
+    let detail = format!("the body has the content encoding {encoding:?}");
+    let hint = "send the body as it is, without Content-Encoding; Parquet is compressed in itself";
+    Some(Problem::new(Code::UnsupportedMediaType, detail).hint(hint))
 }
 
 #[cfg(test)]

@@ -14,11 +14,13 @@ pub mod figures;
 pub mod flagged_texts;
 pub mod follow;
 pub mod generate;
+mod guard;
 pub mod health;
 pub mod inference;
 pub mod jobs;
 pub mod limitations;
 pub mod media;
+pub mod meters;
 pub mod models;
 pub mod monitoring;
 pub mod observe;
@@ -40,13 +42,10 @@ pub mod upload;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -59,7 +58,7 @@ use crate::problem::{Code, Problem};
 use crate::store::StoreError;
 use crate::store::idempotency::{Keyed, Remembered};
 pub use document::{openapi, openapi_json};
-pub use state::AppState;
+pub use state::{AppState, Shared};
 
 /// Bytes of a JSON body, uploads apart: twice what the texts of a scoring request may have.
 const MAX_JSON_BYTES: usize = 32 << 20;
@@ -165,14 +164,12 @@ pub fn router(state: AppState) -> Router {
     let docs = SwaggerUi::new("/docs")
         .url("/openapi.json", document::finished(document))
         .config(docs_page());
-    let cors = cors(&state.config.cors_origins);
+    // Without a list, every request is spared the look.
+    let origins = Some(&state.config.cors_origins).filter(|origins| !origins.is_empty());
     let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(state.clone(), observe::observe))
-        .layer(CompressionLayer::new())
-        .layer(cors)
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(from_fn_with_state(state.clone(), auth::guard))
-        .layer(from_fn(media::refuse_encoded))
+        .layer(observe::Observe(state.clone()))
+        .option_layer(origins.map(|origins| cors(origins)))
+        .layer(guard::Guard(state.clone()))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
     router
         .merge(docs)

@@ -58,7 +58,7 @@ pub async fn apply_remedy(
     key: IdempotencyKey,
     body: Body<ApplyRemedyRequest>,
 ) -> Result<Response, Failure> {
-    let keyed = key.on(&format!("POST /v1/models/{reference}/apply-remedy"), body.hash);
+    let keyed = key.on(&format!("POST /v1/models/{reference}/apply-remedy"), body.hash());
     let keyed = keyed.as_ref().filter(|_| !query.validate_only);
     if let Some(before) = super::replayed(&state, keyed).await? {
         return Ok(before);

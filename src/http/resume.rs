@@ -54,7 +54,7 @@ pub async fn resume(
     key: IdempotencyKey,
     body: Body<ResumeRequest>,
 ) -> Result<Response, Failure> {
-    let keyed = key.on(&format!("POST /v1/runs/{id}/resume"), body.hash);
+    let keyed = key.on(&format!("POST /v1/runs/{id}/resume"), body.hash());
     let keyed = keyed.as_ref().filter(|_| !query.validate_only);
     if let Some(before) = super::replayed(&state, keyed).await? {
         return Ok(before);

@@ -1,14 +1,16 @@
 //! `/v1/models/{model}/score`.
 
 mod neighbors;
+mod plain;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::extract::Body;
-use super::problem::Failure;
+use super::extract::{JsonBytes, parse};
+use super::problem::{Failure, respond};
 use super::query::Path;
 use super::state::AppState;
 use crate::eval::prediction_set::SetMethod;
@@ -16,14 +18,28 @@ use crate::model::Model;
 use crate::model::card::Unavailable;
 use crate::model::criteria::{PredictionInterval, Thresholds};
 use crate::model::explain::{Explain, ExplainRequest};
+use crate::model::prediction::Prediction;
 use crate::model::score::ScoreItem;
 use crate::problem::{Code, FieldError, Problem};
-use crate::scorer::{Batch, BatchKind};
+use crate::scorer::{Batch, BatchKind, Found};
 
 /// Bytes that the texts of a request may have together.
 const MAX_TEXTS_BYTES: usize = 16 << 20;
 /// Probabilities that one answer may hold: texts × labels.
 const MAX_PROBABILITIES: usize = 2_000_000;
+
+/// How much is answered of each record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Detail {
+    /// All there is to say.
+    #[default]
+    Full,
+    /// The label and its confidence, or the value and its interval, in a fraction of the time. Whether
+    /// the record comes from where the model was trained is not looked at, so nothing is flagged or
+    /// accepted.
+    Prediction,
+}
 
 /// Records to score, and what their answers must pass to be accepted. One of `texts`, `text`, `images`
 /// and `records`.
@@ -89,11 +105,16 @@ pub struct ScoreRequest {
     #[schema(minimum = 0)]
     #[serde(default)]
     pub top_labels: Option<usize>,
+    /// How much is answered of each record. With `prediction`, what decides on more than that is
+    /// refused, such as `max_false_alarm`. Default: `full`.
+    #[serde(default)]
+    pub detail: Option<Detail>,
     /// What is to be explained of each record. Default: nothing.
     #[serde(default)]
     pub explain: Option<ExplainRequest>,
     /// Whether the records are counted in `GET /v1/models/{model}/monitoring`; none is stored,
-    /// unless the model was asked to keep the texts that are flagged.
+    /// unless the model was asked to keep the texts that are flagged. With `detail` `prediction`, their
+    /// number and confidence are counted, and no more is known.
     /// Leave out what is not traffic, such as tests and the same text again and again. Default: true.
     #[serde(default)]
     pub monitor: Option<bool>,
@@ -112,19 +133,69 @@ pub struct ScoreResponse {
     pub unavailable: Vec<Unavailable>,
 }
 
+/// Predictions, in the order of the records.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PredictionResponse {
+    /// Id of the model.
+    pub model: String,
+    /// One for each record, in order.
+    pub results: Vec<Prediction>,
+    /// What the model's calibration is too small to give, with the number of calibration records it would
+    /// take.
+    pub unavailable: Vec<Unavailable>,
+}
+
+/// What is answered, by the `detail` that is asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ScoreAnswer {
+    /// `full`.
+    Full(ScoreResponse),
+    /// `prediction`.
+    Prediction(PredictionResponse),
+}
+
+/// Bytes of JSON that room is made for at first, in all and for a score or a prediction.
+const ANSWER_BYTES: usize = 256;
+const RECORD_BYTES: (usize, usize) = (1_024, 96);
+const MOST_BYTES: usize = 1 << 16;
+
+impl IntoResponse for ScoreAnswer {
+    fn into_response(self) -> Response {
+        let bytes = match &self {
+            Self::Full(answer) => answer.results.len() * RECORD_BYTES.0,
+            Self::Prediction(answer) => answer.results.len() * RECORD_BYTES.1,
+        };
+        let mut body = Vec::with_capacity(ANSWER_BYTES + bytes.min(MOST_BYTES));
+        match serde_json::to_writer(&mut body, &self) {
+            Ok(()) => {
+                let json = HeaderValue::from_static("application/json");
+                ([(header::CONTENT_TYPE, json)], body).into_response()
+            }
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                respond(&Problem::new(Code::Internal, "the answer cannot be written"))
+            }
+        }
+    }
+}
+
 /// Score texts or rows: label and calibrated confidence, or value and interval; coverage, whether
 /// they come from where the model was trained, and whether to accept the answer; on request, what each
-/// word or column contributes to it, and the training records that are most alike.
+/// word or column contributes to it, and the training records that are most alike. With
+/// `"detail": "prediction"`, the label and confidence or the value and interval alone.
 #[utoipa::path(post, path = "/v1/models/{model}/score", tag = "models",
     params(("model" = String, Path, description = "Id, name (the newest of it) or name@alias", example = "sentiment")),
     request_body(content = ScoreRequest, examples(
         ("texts" = (summary = "Three texts", value = json!({"texts":
             ["I love this purchase", "The interface is clunky", "The ergonomics are poor"],
             "max_false_alarm": 0.05, "min_confidence": 0.5}))),
+        ("prediction" = (summary = "The label and its confidence alone",
+            value = json!({"text": "I love this purchase", "detail": "prediction"}))),
         ("explained" = (summary = "With contributions of words and similar training records",
             value = json!({"text": "I love this purchase",
                 "explain": {"contributions": true, "neighbors": 3}}))))),
-    responses((status = 200, description = "The scores", body = ScoreResponse),
+    responses((status = 200, description = "The scores, or the predictions", body = ScoreAnswer),
               (status = 404, description = "No such model", body = Problem),
               (status = 409, description = "Its job has not ended", body = Problem),
               (status = 413, description = "Too much at once: texts of more than 16 MiB together, more than 2,000,000 probabilities, or more to explain than a request may ask for", body = Problem),
@@ -133,59 +204,94 @@ pub struct ScoreResponse {
 pub async fn score(
     State(state): State<AppState>,
     Path(reference): Path<String>,
-    body: Body<ScoreRequest>,
-) -> Result<Json<ScoreResponse>, Failure> {
-    Ok(Json(answered(&state, &reference, body.value).await?))
+    JsonBytes(bytes): JsonBytes,
+) -> Result<ScoreAnswer, Failure> {
+    let request = match plain::read(&bytes) {
+        Some(request) => request,
+        None => parse(&bytes)?,
+    };
+    let asked = Asked::of(request)?;
+    let found = state.scorer.find(&reference).await?;
+    match asked.request.detail.unwrap_or_default() {
+        Detail::Full => answer(&state, found, asked).await.map(ScoreAnswer::Full),
+        Detail::Prediction => predict(&state, found, asked).await.map(ScoreAnswer::Prediction),
+    }
 }
 
-/// The answer to a request.
+/// The full answer to a request.
 pub(super) async fn answered(
     state: &AppState,
-    reference: &str,
-    mut request: ScoreRequest,
+    found: Found,
+    request: ScoreRequest,
 ) -> Result<ScoreResponse, Failure> {
-    let mut batches: Vec<(&str, Batch)> = [
-        ("text", BatchKind::Texts, request.text.take().map(|text| vec![text.into()])),
-        ("texts", BatchKind::Texts, request.texts.take()),
-        ("images", BatchKind::Images, request.images.take()),
-        ("records", BatchKind::Records, request.records.take()),
-    ]
-    .into_iter()
-    .filter_map(|(field, kind, values)| Some((field, Batch { kind, values: values? })))
-    .collect();
-    let Some((field, batch)) = batches.pop() else {
-        let hint = "send texts with at least one text, or text, images or records";
-        return Err(invalid("texts", "holds no text", hint).into());
-    };
-    if let Some((other, _)) = batches.pop() {
-        let message = format!("stands beside {field}");
-        return Err(invalid(other, &message, "send one of the two").into());
+    answer(state, found, Asked::of(request)?).await
+}
+
+/// A request that makes sense by itself.
+struct Asked {
+    /// The rest of it.
+    request: ScoreRequest,
+    /// What holds the records.
+    field: &'static str,
+    batch: Batch,
+    thresholds: Thresholds,
+}
+
+impl Asked {
+    fn of(mut request: ScoreRequest) -> Result<Self, Problem> {
+        let given = [
+            ("text", BatchKind::Texts, request.text.take().map(|text| vec![text.into()])),
+            ("texts", BatchKind::Texts, request.texts.take()),
+            ("images", BatchKind::Images, request.images.take()),
+            ("records", BatchKind::Records, request.records.take()),
+        ];
+        let mut batches = given
+            .into_iter()
+            .filter_map(|(field, kind, values)| Some((field, Batch { kind, values: values? })))
+            .rev();
+        let Some((field, batch)) = batches.next() else {
+            let hint = "send texts with at least one text, or text, images or records";
+            return Err(invalid("texts", "holds no text", hint));
+        };
+        if let Some((other, _)) = batches.next() {
+            let message = format!("stands beside {field}");
+            return Err(invalid(other, &message, "send one of the two"));
+        }
+        if batch.values.is_empty() {
+            return Err(invalid(field, "holds nothing", "send at least one"));
+        }
+        let defaults = Thresholds::default();
+        let thresholds = Thresholds {
+            max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
+            max_false_discovery: request.max_false_discovery,
+            min_confidence: request.min_confidence.unwrap_or(defaults.min_confidence),
+            max_risk: request.max_risk,
+            delta: request.delta,
+            max_miscoverage: request.max_miscoverage.unwrap_or(defaults.max_miscoverage),
+            set_method: request.set_method.unwrap_or(defaults.set_method),
+            interval_method: request.interval_method.unwrap_or(defaults.interval_method),
+            top_labels: request.top_labels,
+        };
+        let bytes: usize = match batch.kind {
+            BatchKind::Images => 0,
+            BatchKind::Texts | BatchKind::Records => batch.values.iter().map(text_bytes).sum(),
+        };
+        if bytes > MAX_TEXTS_BYTES {
+            let message =
+                format!("hold {bytes} bytes together; a request may hold {MAX_TEXTS_BYTES}");
+            return Err(too_much(field, message, "send fewer texts at once"));
+        }
+        Ok(Self { request, field, batch, thresholds })
     }
-    if batch.values.is_empty() {
-        return Err(invalid(field, "holds nothing", "send at least one").into());
-    }
-    let defaults = Thresholds::default();
-    let thresholds = Thresholds {
-        max_false_alarm: request.max_false_alarm.unwrap_or(defaults.max_false_alarm),
-        max_false_discovery: request.max_false_discovery,
-        min_confidence: request.min_confidence.unwrap_or(defaults.min_confidence),
-        max_risk: request.max_risk,
-        delta: request.delta,
-        max_miscoverage: request.max_miscoverage.unwrap_or(defaults.max_miscoverage),
-        set_method: request.set_method.unwrap_or(defaults.set_method),
-        interval_method: request.interval_method.unwrap_or(defaults.interval_method),
-        top_labels: request.top_labels,
-    };
-    let bytes: usize = match batch.kind {
-        BatchKind::Images => 0,
-        BatchKind::Texts | BatchKind::Records => batch.values.iter().map(text_bytes).sum(),
-    };
-    if bytes > MAX_TEXTS_BYTES {
-        let message = format!("hold {bytes} bytes together; a request may hold {MAX_TEXTS_BYTES}");
-        return Err(too_much(field, message, "send fewer texts at once").into());
-    }
-    let (id, model) = state.scorer.find(reference).await?;
-    batch.kind.check(model.as_ref())?;
+}
+
+async fn answer(
+    state: &AppState,
+    found: Found,
+    Asked { request, field, batch, thresholds }: Asked,
+) -> Result<ScoreResponse, Failure> {
+    let model = found.model.clone();
+    batch.kind.check(&model)?;
     let labels = model.reader.output.label_names().len();
     let told = batch.values.len() * thresholds.top_labels.unwrap_or(labels).min(labels);
     if told > MAX_PROBABILITIES {
@@ -199,14 +305,54 @@ pub(super) async fn answered(
     let shown = explain.map_or(0, |explain| explain.neighbors);
     neighbors::check(&state.config, &model, shown, batch.values.len())?;
     let scored = batch.values.len() as u64;
-    let counted = request.monitor.unwrap_or(true).then(|| id.clone());
-    let answer = state.scorer.score(model.clone(), batch, thresholds, explain, counted).await?;
+    let id = found.stored.id.clone();
+    let counted = request.monitor.unwrap_or(true);
+    let answer = state.scorer.score(found, batch, thresholds, explain, counted).await?;
     let (mut results, mut unavailable) = answer;
     if shown > 0 {
         unavailable.extend(neighbors::show(state, &model, &mut results).await?);
     }
-    metrics::counter!("whereof_records_scored_total").increment(scored);
+    state.meters.records_scored.increment(scored);
     Ok(ScoreResponse { model: id, results, unavailable })
+}
+
+async fn predict(
+    state: &AppState,
+    found: Found,
+    Asked { request, batch, thresholds, .. }: Asked,
+) -> Result<PredictionResponse, Failure> {
+    batch.kind.check(&found.model)?;
+    check_asked_of_prediction(&request, &found.model)?;
+    check_asked(&request, &found.model)?;
+    let scored = batch.values.len() as u64;
+    let id = found.stored.id.clone();
+    let counted = request.monitor.unwrap_or(true);
+    let (results, unavailable) = state.scorer.predict(found, batch, thresholds, counted).await?;
+    state.meters.records_scored.increment(scored);
+    Ok(PredictionResponse { model: id, results, unavailable })
+}
+
+/// Refuses what no prediction holds.
+fn check_asked_of_prediction(request: &ScoreRequest, model: &Model) -> Result<(), Problem> {
+    let labels = model.reader.output.head().is_some();
+    let of_more = [
+        ("max_false_alarm", request.max_false_alarm.is_some()),
+        ("max_false_discovery", request.max_false_discovery.is_some()),
+        ("min_confidence", request.min_confidence.is_some()),
+        ("max_risk", request.max_risk.is_some()),
+        ("delta", request.delta.is_some()),
+        ("max_miscoverage", request.max_miscoverage.is_some() && labels),
+        ("set_method", request.set_method.is_some()),
+        ("top_labels", request.top_labels.is_some()),
+        ("explain", request.explain.is_some()),
+    ];
+    match of_more.into_iter().find(|(_, asked)| *asked) {
+        Some((field, _)) => {
+            let message = "is for full answers; a prediction has nothing that it decides";
+            Err(invalid(field, message, "leave it out, or ask for the detail full"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses what would do nothing, for this model or beside the rest.

@@ -142,11 +142,42 @@ impl Source for Features {
     }
 }
 
+/// A bag whose features come in groups, in any order, repeats included. What is summed over a group that
+/// comes again need not be summed again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupedRow<'a> {
+    /// Features in no group.
+    pub ids: &'a [u32],
+    /// Weight of each.
+    pub weights: &'a [f32],
+    /// What these weights are multiplied by.
+    pub scale: f32,
+    /// Groups of features.
+    pub groups: &'a [Group<'a>],
+    /// What the weights in groups are multiplied by.
+    pub groups_scale: f32,
+    /// As in [`SparseRow`].
+    pub size: u32,
+}
+
+/// Features that belong together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Group<'a> {
+    /// A number that stands for just these features and weights; [`NO_ROW`] where none does.
+    pub key: u32,
+    /// Feature ids.
+    pub ids: &'a [u32],
+    /// Weight of each.
+    pub weights: &'a [f32],
+}
+
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Row<'a> {
     /// A weighted bag of n-grams.
     Sparse(SparseRow<'a>),
+    /// The same in groups.
+    Grouped(GroupedRow<'a>),
     /// A vector.
     Dense(&'a [f32]),
 }

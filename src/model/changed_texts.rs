@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::encoder::{Encoder, Records, push, text_row};
+use super::encoder::{Encoder, Records, TextRow};
 use super::spec::TrainSpec;
 use crate::learn::network::TextForm;
 use crate::learn::rows::{Features, Source, SparseRows};
-use crate::text::{Encoded, TextAugmentation, TextAugmentationSpec, Vectorizer};
+use crate::text::{TextAugmentation, TextAugmentationSpec, Vectorizer};
 
 /// Texts that are encoded at a time.
 const AT_A_TIME: usize = 8_192;
@@ -57,14 +57,15 @@ impl Source for ChangedTexts<'_> {
     fn epoch(&self, epoch: usize) -> Cow<'_, Features> {
         let augmentation = TextAugmentation::new(self.spec, self.seed, epoch);
         let encode = |(record, &i): (usize, &usize)| {
-            self.vectorizer.encode_changed(&self.texts[i], record, &augmentation)
+            let text = self.vectorizer.encode_changed(&self.texts[i], record, &augmentation);
+            TextRow::of(self.vectorizer, &text, self.form)
         };
         let mut rows = SparseRows::default();
         for first in (0..self.training.len()).step_by(AT_A_TIME) {
             let texts = &self.training[first..self.training.len().min(first + AT_A_TIME)];
             let places = (first..first + texts.len()).into_par_iter();
-            let encoded: Vec<Encoded> = places.zip(texts).map(encode).collect();
-            encoded.iter().for_each(|text| push(&mut rows, text_row(text, self.form)));
+            let encoded: Vec<TextRow> = places.zip(texts).map(encode).collect();
+            encoded.iter().for_each(|row| row.push_to(&mut rows));
         }
         Cow::Owned(Features::Sparse(rows))
     }

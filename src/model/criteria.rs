@@ -1,5 +1,7 @@
 //! What a request asks of answers, and what the calibration split can give of it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -195,7 +197,9 @@ impl Criteria {
     ) -> Judgement {
         let reading = &weighed.reading;
         let raw = model.reader.probabilities(&reading.logits);
-        let calibrated = model.calibration.probabilities(&model.reader.output, &reading.logits);
+        let output = &model.reader.output;
+        let calibrated = model.calibration.calibrated(output, &reading.logits, &raw);
+        let calibrated = calibrated.map(Cow::into_owned);
         let decision = self.decision(weighed, q_value);
         let mut reasons = Reasons::default();
         self.judge_distribution(model, weighed, decision.as_ref(), &mut reasons);
@@ -303,15 +307,8 @@ impl Criteria {
             have,
             need,
         };
-        let mut list = Vec::new();
         let head = model.reader.output.head();
-        if model.calibration.calibrator.is_none() && head.is_some() {
-            let reason = format!(
-                "{have} calibration records are too few to calibrate probabilities; confidence is \
-                 null and raw_confidence is the network's own"
-            );
-            list.push(entry("confidence", reason, Some(calibrator::MIN_RECORDS)));
-        }
+        let mut list: Vec<Unavailable> = missing_confidence(model).into_iter().collect();
         if have == 0 {
             let reason = "there is no calibration record to rank a record among".to_owned();
             list.push(entry("ood.p_value", reason, Some(1)));
@@ -382,19 +379,52 @@ impl Criteria {
                 let unavailable = entry("prediction_set", reason, short.needed);
                 Some(Unavailable { have: short.records, ..unavailable })
             }
-            None => {
-                let need = match self.thresholds.interval_method {
-                    PredictionInterval::Split => conformal::records_needed(alpha),
-                    PredictionInterval::Normalized => NormalizedIntervals::records_needed(alpha),
-                };
-                let need = need.filter(|need| have < *need)?;
-                let reason = format!(
-                    "{have} calibration records cannot bound the number at an error rate of {alpha}"
-                );
-                Some(entry("interval", reason, Some(need)))
-            }
+            None => missing_interval(model, &self.thresholds),
         }
     }
+}
+
+/// What predictions lack because the calibration split is too small.
+pub fn missing_of_predictions(model: &Model, thresholds: &Thresholds) -> Vec<Unavailable> {
+    let missing = match model.reader.output.head() {
+        Some(_) => missing_confidence(model),
+        None => missing_interval(model, thresholds),
+    };
+    missing.into_iter().collect()
+}
+
+/// Why there is no confidence, where labels are predicted.
+fn missing_confidence(model: &Model) -> Option<Unavailable> {
+    let have = model.card.records.calibration;
+    let missing = model.calibration.calibrator.is_none() && model.reader.output.head().is_some();
+    missing.then(|| Unavailable {
+        statistic: "confidence".to_owned(),
+        reason: format!(
+            "{have} calibration records are too few to calibrate probabilities; confidence is null \
+             and raw_confidence is the network's own"
+        ),
+        have,
+        need: Some(calibrator::MIN_RECORDS),
+    })
+}
+
+/// Why there is no interval, where numbers are predicted.
+fn missing_interval(model: &Model, thresholds: &Thresholds) -> Option<Unavailable> {
+    let alpha = thresholds.max_miscoverage;
+    let need = match thresholds.interval_method {
+        PredictionInterval::Split => conformal::records_needed(alpha),
+        PredictionInterval::Normalized => NormalizedIntervals::records_needed(alpha),
+    };
+    let records = model.calibration.records();
+    let need = need.filter(|need| records < *need)?;
+    Some(Unavailable {
+        statistic: "interval".to_owned(),
+        reason: format!(
+            "{records} calibration records cannot bound the number at an error rate of {alpha}"
+        ),
+        have: model.card.records.calibration,
+        need: Some(need),
+    })
 }
 
 /// What an answer passed, and what not.

@@ -8,13 +8,16 @@ use crate::data::Cell;
 use crate::data::profile::ColumnKind;
 use crate::eval::detector::RecordKind;
 use crate::image::{self, ImageError, ImageSize};
-use crate::learn::network::{InputShape, TextForm};
-use crate::learn::rows::{DenseRows, Features, Row, SparseRow, SparseRows};
+use crate::learn::network::{InputShape, TextForm, View};
+use crate::learn::rows::{
+    DenseRows, Features, Group, GroupedRow, NO_ROW, Row, SparseRow, SparseRows,
+};
 use crate::random::fnv1a;
 use crate::tabular::{
     self, EncodedRow, FeatureKind, InputKind, OutsideReason, TabularEncoder, Unreadable, Value,
 };
 use crate::task::Input;
+use crate::text::vectorizer::{UNKNOWN, WordCharacters};
 use crate::text::{self, Vectorizer};
 
 /// A column that records go in by.
@@ -72,15 +75,6 @@ pub enum RecordError {
 }
 
 impl Encoded {
-    /// As a network takes it.
-    pub fn row(&self, form: TextForm) -> Row<'_> {
-        match self {
-            Self::Text(text) => Row::Sparse(text_row(text, form)),
-            Self::Row(row) => Row::Dense(&row.features),
-            Self::Image(pixels) => Row::Dense(pixels),
-        }
-    }
-
     /// The words of a text; none of other records.
     pub fn words(&self) -> &[u32] {
         match self {
@@ -198,6 +192,36 @@ impl Encoder {
         numbers.map(|(position, _)| position).collect()
     }
 
+    /// What a network makes of a record that this encoded, and the network's outputs. Validation during
+    /// training and scoring afterwards both come through here.
+    pub fn evaluate(&self, network: View<'_>, record: &Encoded) -> (Vec<f32>, Vec<f32>) {
+        match (self, record) {
+            (Self::Text(vectorizer), Encoded::Text(text)) => match network.text_form() {
+                TextForm::Bag(_) => {
+                    let groups: Vec<Group<'_>> = vectorizer.groups(text).map(group).collect();
+                    network.evaluate(Row::Grouped(GroupedRow {
+                        ids: &text.ids,
+                        weights: &text.weights,
+                        scale: text.scale,
+                        groups: &groups,
+                        groups_scale: text.characters_scale,
+                        size: text.ngrams,
+                    }))
+                }
+                TextForm::Words { .. } => {
+                    let row = SparseRow { ids: &text.words, weights: &[], size: text.ngrams };
+                    network.evaluate(Row::Sparse(row))
+                }
+            },
+            (_, Encoded::Text(_)) => {
+                let nothing = vec![0.0; self.shape(network.text_form()).width()];
+                network.evaluate(Row::Dense(&nothing))
+            }
+            (_, Encoded::Row(row)) => network.evaluate(Row::Dense(&row.features)),
+            (_, Encoded::Image(pixels)) => network.evaluate(Row::Dense(pixels)),
+        }
+    }
+
     /// Encodes a record. One of another kind than the encoder's is an empty one to it.
     pub fn encode(&self, record: &Record) -> Result<Encoded, RecordError> {
         match (self, record) {
@@ -306,6 +330,15 @@ impl Records {
     }
 }
 
+/// A word's character n-grams as a network takes them.
+fn group(characters: WordCharacters<'_>) -> Group<'_> {
+    let WordCharacters { word, ids, weights } = characters;
+    Group { key: if word == UNKNOWN { NO_ROW } else { word }, ids, weights }
+}
+
+/// Texts that are made rows of at a time.
+const AT_A_TIME: usize = 8_192;
+
 /// Records in one piece, as a network learns from them.
 pub fn features(
     encoder: &Encoder,
@@ -313,35 +346,47 @@ pub fn features(
     form: TextForm,
     encoded: &[Encoded],
 ) -> Features {
-    let mut sparse = SparseRows::default();
+    if let Encoder::Text(vectorizer) = encoder {
+        let mut rows = SparseRows::default();
+        for encoded in encoded.chunks(AT_A_TIME) {
+            let texts = encoded.par_iter().filter_map(Encoded::text);
+            let read: Vec<TextRow> =
+                texts.map(|text| TextRow::of(vectorizer, text, form)).collect();
+            read.iter().for_each(|row| row.push_to(&mut rows));
+        }
+        return Features::Sparse(rows);
+    }
     let mut dense = DenseRows::new(shape.width()).with_numbers(encoder.numbers());
     for record in encoded {
-        match record.row(form) {
-            Row::Sparse(row) => push(&mut sparse, row),
-            Row::Dense(values) => dense.push(values),
+        match record {
+            Encoded::Row(row) => dense.push(&row.features),
+            Encoded::Image(pixels) => dense.push(pixels),
+            Encoded::Text(_) => {}
         }
     }
-    match shape {
-        InputShape::Bag { .. } => Features::Sparse(sparse),
-        InputShape::Vector { .. } | InputShape::Image { .. } => Features::Dense(dense),
-    }
+    Features::Dense(dense)
 }
 
-/// A text as a network takes it.
-pub(super) fn text_row(text: &text::Encoded, form: TextForm) -> SparseRow<'_> {
-    let text::Encoded { ids, weights, ngrams, words, .. } = text;
-    match form {
-        TextForm::Bag(_) => SparseRow { ids, weights, size: *ngrams },
-        TextForm::Words { .. } => SparseRow { ids: words, weights: &[], size: *ngrams },
-    }
+/// A text as a network learns from it.
+pub(super) struct TextRow {
+    ids: Vec<u32>,
+    weights: Vec<f32>,
+    size: u32,
 }
 
-/// Adds the row of a text. Words in their order weigh 1 each.
-pub(super) fn push(rows: &mut SparseRows, row: SparseRow<'_>) {
-    if row.weights.is_empty() {
-        rows.push(row.ids, &vec![1.0; row.ids.len()], row.size);
-    } else {
-        rows.push(row.ids, row.weights, row.size);
+impl TextRow {
+    /// Of a text that the vectorizer encoded. Words in their order weigh 1 each.
+    pub fn of(vectorizer: &Vectorizer, text: &text::Encoded, form: TextForm) -> Self {
+        let (ids, weights) = match form {
+            TextForm::Bag(_) => vectorizer.flatten(text),
+            TextForm::Words { .. } => (text.words.clone(), vec![1.0; text.words.len()]),
+        };
+        Self { ids, weights, size: text.ngrams }
+    }
+
+    /// Adds it to others.
+    pub fn push_to(&self, rows: &mut SparseRows) {
+        rows.push(&self.ids, &self.weights, self.size);
     }
 }
 

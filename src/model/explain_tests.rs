@@ -105,12 +105,12 @@ fn contributions_to_a_linear_bag_of_words_are_the_analytic_ones() {
     // What each token adds to the sum over the text, of which the logit is the mean: its vector
     // times the weights, and nothing where it is unknown.
     let strength = |token: &str| -> f64 {
-        let encoded = vectorizer.encode(token);
+        let (ids, _) = vectorizer.flatten(&vectorizer.encode(token));
         let product = |id: &u32| -> f64 {
             let vector = &table[*id as usize * 4..(*id as usize + 1) * 4];
             vector.iter().zip(weights).map(|(a, b)| f64::from(a * b)).sum()
         };
-        encoded.ids.iter().map(product).sum()
+        ids.iter().map(product).sum()
     };
     let tokens = ["the", "plot", "was", "good", "xylographic", "today", "!"];
     let strengths = tokens.map(strength);

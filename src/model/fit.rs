@@ -70,7 +70,6 @@ pub(super) struct Prepared {
     pub train: Vec<Encoded>,
     pub validation: Vec<Encoded>,
     pub rows: Features,
-    pub validation_rows: Features,
     pub targets: Targets,
     pub loss: Loss,
     /// What to start from, and what came along.
@@ -163,7 +162,6 @@ pub(super) fn prepare(
     let train = encoder.encode_all(&records, &parts.train)?;
     let validation = encoder.encode_all(&records, &parts.validation)?;
     let rows = features(&encoder, shape, form, &train);
-    let validation_rows = features(&encoder, shape, form, &validation);
     go_on(monitor)?;
 
     let targets = output.targets(&outcomes, &parts.train);
@@ -179,7 +177,6 @@ pub(super) fn prepare(
         train,
         validation,
         rows,
-        validation_rows,
         targets,
         loss,
         start,
@@ -205,7 +202,6 @@ pub fn fit(
         train,
         validation,
         rows,
-        validation_rows,
         targets,
         loss,
         start,
@@ -235,7 +231,7 @@ pub fn fit(
         output: &output,
         metric: spec.training.metric(&spec.task),
         target: spec.training.target,
-        validation: &validation_rows,
+        validation: (&encoder, &validation),
         records: &parts.validation,
         outcomes: &outcomes,
         watch,
@@ -257,7 +253,7 @@ pub fn fit(
         let (epochs, _) = trainer::position(last).map_err(LearnError::from)?;
         watch.save(epochs as usize, last);
     }
-    drop((rows, validation_rows));
+    drop(rows);
 
     monitor.phase(Phase::Evaluating);
     go_on(monitor)?;

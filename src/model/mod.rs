@@ -28,6 +28,7 @@ pub mod membership;
 pub mod monitor;
 pub mod monitoring;
 pub mod p_values;
+pub mod prediction;
 pub mod range_test;
 pub mod resolve;
 pub mod score;
@@ -40,7 +41,9 @@ mod transfer;
 mod uncovered;
 pub mod watch;
 
-use crate::eval::calibrator::Choice;
+use std::borrow::Cow;
+
+use crate::eval::calibrator::{Calibrator, Choice};
 use crate::eval::combination::{Combination, Combined};
 use crate::eval::conformal::CalibrationScores;
 use crate::eval::detector::{Detector, DetectorKind, Sample};
@@ -48,7 +51,6 @@ use crate::eval::interval_conformal::NormalizedIntervals;
 use crate::eval::prediction_set::PredictionSets;
 use crate::eval::prototypes::Prototypes;
 use crate::learn::network::{Frozen, TextForm};
-use crate::learn::rows::Row;
 use crate::task::Output;
 
 use content::Content;
@@ -189,11 +191,7 @@ impl Reader {
 
     /// The representation of a record, and a logit for each label or the network's own outputs.
     pub fn evaluate(&self, encoded: &Encoded) -> (Vec<f32>, Vec<f32>) {
-        self.evaluate_row(encoded.row(self.network.spec().text_form()))
-    }
-
-    fn evaluate_row(&self, row: Row<'_>) -> (Vec<f32>, Vec<f32>) {
-        let (representation, outputs) = self.network.view().evaluate(row);
+        let (representation, outputs) = self.encoder.evaluate(self.network.view(), encoded);
         (representation, self.logits(outputs))
     }
 
@@ -239,6 +237,20 @@ impl Calibration {
     pub fn probabilities(&self, output: &Output, logits: &[f32]) -> Option<Vec<f64>> {
         let (choice, head) = (self.calibrator.as_ref()?, output.head()?);
         Some(choice.calibrator.probabilities(head.link(), logits))
+    }
+
+    /// The same beside the network's own probabilities of these logits, which an identity leaves as they
+    /// are.
+    pub fn calibrated<'a>(
+        &self,
+        output: &Output,
+        logits: &[f32],
+        raw: &'a [f64],
+    ) -> Option<Cow<'a, [f64]>> {
+        match self.calibrator.as_ref()?.calibrator {
+            Calibrator::Identity => Some(Cow::Borrowed(raw)),
+            _ => self.probabilities(output, logits).map(Cow::Owned),
+        }
     }
 
     /// Records of the calibration split that thresholds rest on.

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::criteria::{Criteria, Judgement, PredictionInterval, Thresholds};
 use super::encoder::Encoded;
 use super::explanation::Explanation;
+use super::prediction::{LabelName, PredictedLabel, PredictedValue, TargetValue};
 use super::{Model, Reading, Weighed};
-use crate::eval::argmax;
 use crate::eval::detector::Familiarity;
 use crate::eval::prediction_set::uniform;
 use crate::problem::Problem;
@@ -75,17 +75,6 @@ pub struct ValueScore {
     /// Why it is scored as it is, where `explain` asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
-}
-
-/// The prediction of one of several targets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct TargetValue {
-    /// The column.
-    pub target: String,
-    /// The predicted number, in its unit.
-    pub value: f64,
-    /// Where the true number lies with probability at least 1 − `max_miscoverage`.
-    pub interval: Option<[f64; 2]>,
 }
 
 /// The score of one record by a classification.
@@ -259,22 +248,20 @@ impl Model {
         let Judgement { raw, calibrated, verdict, .. } = judgement;
         let top_labels = criteria.thresholds.top_labels;
         let names = labels.names();
-        let multi_label = head == Head::MultiLabel;
-        let holding = || {
-            let holds = |(name, p): (&String, &f64)| (*p >= 0.5).then(|| name.clone());
-            names.iter().zip(&raw).filter_map(holds).collect()
-        };
+        let predicted = PredictedLabel::of((labels, head), &raw, calibrated.as_deref());
+        let PredictedLabel { label, labels: holding, confidence, raw_confidence } = predicted;
+        let owned = |name: LabelName| name.as_str().to_owned();
         let set = criteria.sets.as_ref().map(|sets| {
             let reads_share = criteria.thresholds.set_method.reads_share();
             let share = if reads_share { self.share_of(&weighed.reading) } else { 0.0 };
             sets.set(&raw, share)
         });
         Score {
-            label: (!multi_label).then(|| names[argmax(&raw)].clone()),
-            labels: multi_label.then(holding),
+            label: label.map(owned),
+            labels: holding.map(|labels| labels.into_iter().map(owned).collect()),
             probabilities: Probabilities::of(labels.shared_names(), &raw, top_labels),
-            confidence: calibrated.as_deref().map(|p| head.certainty(p, &raw) as f32),
-            raw_confidence: head.certainty(&raw, &raw) as f32,
+            confidence,
+            raw_confidence,
             ood: self.out_of_distribution(&weighed, judgement.q_value),
             coverage: Coverage::of(weighed.reading),
             prediction_set: set.map(|set| set.into_iter().map(|i| names[i].clone()).collect()),
@@ -292,22 +279,14 @@ impl Model {
         criteria: &Criteria,
     ) -> ValueScore {
         let Judgement { verdict, .. } = judgement;
-        let predicted = self.reader.values(&weighed.reading.logits);
-        let halves = self.half_widths(&weighed.reading, &criteria.thresholds);
-        let interval = |target: usize| {
-            let half = *halves.as_ref()?.get(target)?;
-            Some([predicted[target] - half, predicted[target] + half])
-        };
-        let value = |(target, name): (usize, &String)| TargetValue {
-            target: name.clone(),
-            value: predicted[target],
-            interval: interval(target),
-        };
-        let several = names.len() > 1;
+        let Reading { logits, .. } = &weighed.reading;
+        let thresholds = &criteria.thresholds;
+        let PredictedValue { value, interval, values } =
+            self.predicted_value(names, logits, weighed.reading.vector(), thresholds);
         ValueScore {
-            value: predicted[0],
-            interval: interval(0),
-            values: names.iter().enumerate().filter(|_| several).map(value).collect(),
+            value,
+            interval,
+            values,
             ood: self.out_of_distribution(&weighed, judgement.q_value),
             coverage: Coverage::of(weighed.reading),
             accepted: verdict.is_ok(),
@@ -318,7 +297,7 @@ impl Model {
 
     /// Half the width of the interval of each target, in its unit; `None` where the calibration
     /// split is too small.
-    fn half_widths(&self, reading: &Reading, thresholds: &Thresholds) -> Option<Vec<f64>> {
+    pub(super) fn half_widths(&self, vector: &[f32], thresholds: &Thresholds) -> Option<Vec<f64>> {
         let alpha = thresholds.max_miscoverage;
         match thresholds.interval_method {
             PredictionInterval::Split => {
@@ -326,7 +305,7 @@ impl Model {
                 errors.map(|errors| errors.quantile(alpha)).collect()
             }
             PredictionInterval::Normalized => {
-                self.calibration.normalized.as_ref()?.half_widths(reading.vector(), alpha)
+                self.calibration.normalized.as_ref()?.half_widths(vector, alpha)
             }
         }
     }

@@ -3,13 +3,13 @@
 
 use rayon::prelude::*;
 
+use super::encoder::{Encoded, Encoder};
 use super::inspect::Sample;
 use super::monitor::FitMonitor;
 use super::watch::{EpochSigns, Watch};
 use crate::arrays::Arrays;
 use crate::learn::inspect::{self, LayerReport};
-use crate::learn::network::View;
-use crate::learn::rows::Features;
+use crate::learn::network::{GroupSums, View};
 use crate::learn::stopping::{StoppingMetric, Target};
 use crate::learn::trainer::{EpochReport, Interrupt, Measured, Monitor, StepReport};
 use crate::task::{
@@ -23,8 +23,8 @@ pub(super) struct Steering<'a> {
     pub metric: StoppingMetric,
     /// The value to end with.
     pub target: Option<Target>,
-    /// The validation records' features.
-    pub validation: &'a Features,
+    /// The validation records, and what encoded them.
+    pub validation: (&'a Encoder, &'a [Encoded]),
     /// Which records they are.
     pub records: &'a [usize],
     pub outcomes: &'a Outcomes,
@@ -57,7 +57,10 @@ impl Steering<'_> {
     }
 
     fn measure(&self, network: View<'_>) -> Option<MetricsReport> {
-        let outputs = |i: usize| network.evaluate(self.validation.row(i)).1;
+        let sums = GroupSums::default();
+        let network = network.keeping(&sums);
+        let (encoder, encoded) = self.validation;
+        let outputs = |i: usize| encoder.evaluate(network, &encoded[i]).1;
         match self.output {
             Output::Labels { labels, head } => {
                 let evaluate = |(i, &record): (usize, &usize)| {

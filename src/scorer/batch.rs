@@ -16,8 +16,8 @@ use crate::text::tokenizer;
 /// Bytes of a text at most.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// Bytes of a text that is scored without a thread of its own.
-const SHORT_BYTES: usize = 1_000;
+/// Records that are taken at once where their request is read.
+const MOST_AT_ONCE: usize = 100;
 
 /// What a request holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,12 @@ impl BatchKind {
         index: usize,
         value: &Value,
     ) -> Result<Encoded, Problem> {
+        if let (Self::Texts, Encoder::Text(vectorizer)) = (self, &model.reader.encoder) {
+            let text = text(&|| format!("texts[{index}]"), value)?;
+            return Ok(Encoded::Text(vectorizer.encode(text)));
+        }
         let record = match self {
-            Self::Texts => Record::Text(text(&format!("texts[{index}]"), value)?.to_owned()),
+            Self::Texts => Record::Text(text(&|| format!("texts[{index}]"), value)?.to_owned()),
             Self::Images => Record::Image(encoded_image(&format!("images[{index}]"), value)?),
             Self::Records => object(model, &format!("records[{index}]"), value)?,
         };
@@ -92,11 +96,19 @@ impl BatchKind {
 }
 
 impl Batch {
-    /// Whether it is scored in a few microseconds: one text of a few sentences, pooled.
-    pub(super) fn is_short(&self, model: &Model) -> bool {
-        let [value] = self.values.as_slice() else { return false };
+    /// Whether it takes little time: texts, pooled, of so many bytes together at most; one of them is
+    /// short too.
+    pub(super) fn is_short(&self, model: &Model, most: usize) -> bool {
+        let mut room = most;
+        let fits = |value| {
+            let left =
+                self.kind.text_of(model, value).and_then(|text| room.checked_sub(text.len()));
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
         matches!(model.reader.network.spec().text_form(), TextForm::Bag(_))
-            && self.kind.text_of(model, value).is_some_and(|text| text.len() <= SHORT_BYTES)
+            && self.values.len() <= MOST_AT_ONCE
+            && self.values.iter().all(fits)
     }
 
     /// Refuses contributions that would cost too much; `field` is what asks for them.
@@ -135,8 +147,8 @@ impl BatchKind {
 }
 
 /// A text that can be scored, or the problem with it.
-fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Problem> {
-    let refuse = |message: String, hint: &str| Err(refusal(field, message, hint));
+fn text<'a>(field: &dyn Fn() -> String, value: &'a Value) -> Result<&'a str, Problem> {
+    let refuse = |message: String, hint: &str| Err(refusal(&field(), message, hint));
     let Some(text) = value.as_str() else {
         return refuse("is not a text".to_owned(), "send a JSON string");
     };
@@ -146,7 +158,8 @@ fn text<'a>(field: &str, value: &'a Value) -> Result<&'a str, Problem> {
     } else if text.len() > MAX_TEXT_BYTES {
         let message = format!("has {} bytes; a text may have {MAX_TEXT_BYTES}", text.len());
         refuse(message, "cut the text into several")
-    } else if let Some(position) = text.chars().position(|c| c == '\0') {
+    } else if text.as_bytes().contains(&0) {
+        let position = text.chars().position(|c| c == '\0').unwrap_or_default();
         refuse(format!("holds a NUL character at position {position}"), "remove it")
     } else {
         Ok(text)
@@ -186,7 +199,8 @@ fn object(model: &Model, field: &str, value: &Value) -> Result<Record, Problem> 
     if let Encoder::Text(_) = model.reader.encoder {
         let name = inputs.first().copied().unwrap_or_default();
         let value = object.get(name).unwrap_or(&Value::Null);
-        return text(&format!("{field}.{name}"), value).map(|text| Record::Text(text.to_owned()));
+        let text = text(&|| format!("{field}.{name}"), value);
+        return text.map(|text| Record::Text(text.to_owned()));
     }
     if let Encoder::Image(_) = model.reader.encoder {
         let name = inputs.first().copied().unwrap_or_default();

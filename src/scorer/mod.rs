@@ -15,10 +15,11 @@ use monitor::{Monitor, Scored};
 use crate::compute::{ComputeError, Pool};
 use crate::model::artifact::ArtifactError;
 use crate::model::card::Unavailable;
-use crate::model::criteria::{Criteria, Thresholds};
+use crate::model::criteria::{Criteria, Thresholds, missing_of_predictions};
 use crate::model::explain::Explain;
 use crate::model::explanation::Explanation;
 use crate::model::monitoring::Counts;
+use crate::model::prediction::Prediction;
 use crate::model::score::ScoreItem;
 use crate::model::{Model, Weighed};
 use crate::problem::{Code, Problem};
@@ -28,6 +29,10 @@ use crate::store::{Store, StoreError};
 
 /// Records below which threads cost more than they bring.
 const FEW: usize = 16;
+/// Bytes of a text that is scored where its request is read, and of texts that are predicted there: what
+/// takes less than some tens of microseconds.
+const SHORT_SCORED: usize = 1_000;
+const SHORT_PREDICTED: usize = 4_000;
 
 /// Why nothing was scored.
 #[derive(Debug, thiserror::Error)]
@@ -82,14 +87,14 @@ impl Cache {
     /// The place of a model; concurrent requests share it, so that a model is loaded once.
     fn slot(&mut self, key: &str, bytes: u64) -> Slot {
         self.clock += 1;
-        let clock = self.clock;
-        let entry = self.entries.entry(key.to_owned()).or_insert_with(|| Entry {
-            slot: Slot::default(),
-            bytes,
-            last_used: clock,
-        });
-        entry.last_used = clock;
-        let slot = entry.slot.clone();
+        let last_used = self.clock;
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.last_used = last_used;
+            return entry.slot.clone();
+        }
+        let slot = Slot::default();
+        let entry = Entry { slot: slot.clone(), bytes, last_used };
+        self.entries.insert(key.to_owned(), entry);
         self.evict(key);
         slot
     }
@@ -106,6 +111,15 @@ impl Cache {
             };
         }
     }
+}
+
+/// A model that was asked for.
+#[derive(Clone)]
+pub struct Found {
+    /// What is stored of it.
+    pub stored: Arc<StoredModel>,
+    /// Itself.
+    pub model: Arc<Model>,
 }
 
 /// Scores texts with stored models.
@@ -127,19 +141,20 @@ impl Scorer {
 
     /// The model of an id, loaded.
     pub async fn model(&self, id: &str) -> Result<Arc<Model>, ScorerError> {
-        Ok(self.find(id).await?.1)
+        Ok(self.find(id).await?.model)
     }
 
-    /// The model that a reference means: its id, and itself, loaded.
-    pub async fn find(&self, reference: &str) -> Result<(String, Arc<Model>), ScorerError> {
-        let StoredModel { id, key, bytes } = self.store.stored_model(reference).await?;
+    /// The model that a reference means, loaded.
+    pub async fn find(&self, reference: &str) -> Result<Found, ScorerError> {
+        let stored = self.store.stored_model(reference).await?;
+        let StoredModel { key, bytes, .. } = &*stored;
         // A poisoned lock holds a cache that is as good as before.
-        let slot = self.cache.lock().unwrap_or_else(|e| e.into_inner()).slot(&key, bytes);
+        let slot = self.cache.lock().unwrap_or_else(|e| e.into_inner()).slot(key, *bytes);
         let model = slot.get_or_try_init(|| async {
-            let bytes = self.store.artifacts.get_hashed(&key).await?;
+            let bytes = self.store.artifacts.get_hashed(key).await?;
             self.parse(bytes).await.map(Arc::new)
         });
-        Ok((id, model.await?.clone()))
+        Ok(Found { model: model.await?.clone(), stored })
     }
 
     /// Loads a model from bytes.
@@ -150,22 +165,18 @@ impl Scorer {
 
     /// Scores texts in order. A text that cannot be scored has a problem of its own. With them comes
     /// what the request asks for and the model's calibration is too small to give. They are counted
-    /// under the id `counted`, if there is one.
+    /// where that is asked for.
     pub async fn score(
         &self,
-        model: Arc<Model>,
+        Found { stored, model }: Found,
         batch: Batch,
         thresholds: Thresholds,
         explain: Option<Explain>,
-        counted: Option<String>,
+        counted: bool,
     ) -> Result<(Vec<ScoreItem>, Vec<Unavailable>), ScorerError> {
         let monitor = self.monitor.clone();
-        let counted = counted.filter(|_| monitor.window().is_some());
-        let at_once = explain.is_none() && batch.is_short(&model);
-        let keeps = match &counted {
-            Some(id) => self.store.store_texts(id).await? > 0,
-            None => false,
-        };
+        let counted = Some(stored).filter(|_| counted && monitor.window().is_some());
+        let at_once = explain.is_none() && batch.is_short(&model, SHORT_SCORED);
         let work = move || {
             if explain.is_some_and(|explain| explain.contributions) {
                 let checked = batch.check_cost(&model, "explain.contributions");
@@ -207,10 +218,12 @@ impl Scorer {
                 Err(error) => Some(ScoreItem::Failed { error: Box::new(error) }),
             });
             let items: Vec<ScoreItem> = items.collect();
-            if let Some((id, ranks)) = counted.zip(ranks) {
-                let flagged =
-                    if keeps { ranks.flagged(&items, &model, &batch) } else { Vec::new() };
-                monitor.count(&id, Scored { flagged, ..ranks.counted(&items, &model) });
+            if let Some((stored, ranks)) = counted.zip(ranks) {
+                let flagged = match stored.keeps_texts {
+                    true => ranks.flagged(&items, &model, &batch),
+                    false => Vec::new(),
+                };
+                monitor.count(&stored.id, Scored { flagged, ..ranks.counted(&items, &model) });
             }
             Ok((items, criteria.unavailable(&model, count)))
         };
@@ -218,6 +231,43 @@ impl Scorer {
             true => self.pool.run_here(work)?,
             false => self.pool.run(work).await?,
         }
+    }
+
+    /// Predicts records in order, as [`Scorer::score`] does, and nothing else of them. Counted are their
+    /// number and their confidence.
+    pub async fn predict(
+        &self,
+        Found { stored, model }: Found,
+        batch: Batch,
+        thresholds: Thresholds,
+        counted: bool,
+    ) -> Result<(Vec<Prediction>, Vec<Unavailable>), ScorerError> {
+        let at_once = batch.is_short(&model, SHORT_PREDICTED);
+        let monitor = counted.then(|| self.monitor.clone());
+        let work = move || {
+            let predict = |(index, value): (usize, &serde_json::Value)| match batch
+                .kind
+                .read(&model, index, value)
+            {
+                Ok(encoded) => model.predict(&encoded, &thresholds),
+                Err(error) => Prediction::Failed { error: Box::new(error) },
+            };
+            let items: Vec<Prediction> = if at_once || batch.values.len() < FEW {
+                batch.values.iter().enumerate().map(predict).collect()
+            } else {
+                batch.values.par_iter().enumerate().map(predict).collect()
+            };
+            if let Some(monitor) = monitor {
+                let mut counts = Counts::default();
+                items.iter().for_each(|item| counts.put_prediction(item));
+                monitor.count(&stored.id, Scored { counts, ..Scored::default() });
+            }
+            (items, missing_of_predictions(&model, &thresholds))
+        };
+        Ok(match at_once {
+            true => self.pool.run_here(work)?,
+            false => self.pool.run(work).await?,
+        })
     }
 
     /// Does work with a model, such as an evaluation, on the threads that score.

@@ -74,6 +74,7 @@ struct Arrived {
 }
 
 /// What a request adds.
+#[derive(Default)]
 pub struct Scored {
     /// Of all its records.
     pub counts: Counts,
@@ -108,9 +109,13 @@ impl Monitor {
         let Some(length) = self.shared.window else { return };
         let at = self.shared.store.clock.now();
         let mut waiting = self.shared.waiting();
-        let waiting = waiting.entry(model.to_owned()).or_default();
+        // Most requests find their model there, and copy no name.
+        let waiting = match waiting.get_mut(model) {
+            Some(waiting) => waiting,
+            None => waiting.entry(model.to_owned()).or_default(),
+        };
         waiting.windows.entry(span(at, length)).or_default().add(&scored.counts);
-        waiting.calibration_records = scored.calibration_records;
+        waiting.calibration_records = waiting.calibration_records.max(scored.calibration_records);
         let flagged = scored.flagged.into_iter();
         waiting.texts.extend(flagged.map(|(text, p_value)| FlaggedText {
             text,

@@ -208,16 +208,16 @@ impl Store {
         key.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })
     }
 
-    /// Key of a model's artifact, and its bytes.
-    pub async fn model_file(&self, id: &str) -> Result<(String, u64), StoreError> {
-        let file: Option<(String, i64)> =
-            sqlx::query_as("SELECT artifact, bytes FROM models WHERE id = $1")
+    /// Key of a model's artifact, its bytes, and whether any flagged texts of the model are kept.
+    pub async fn model_file(&self, id: &str) -> Result<(String, u64, bool), StoreError> {
+        let file: Option<(String, i64, bool)> =
+            sqlx::query_as("SELECT artifact, bytes, store_texts > 0 FROM models WHERE id = $1")
                 .bind(id)
                 .fetch_optional(self.db.read())
                 .await?;
-        let (key, bytes) =
+        let (key, bytes, keeps_texts) =
             file.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })?;
-        Ok((key, bytes as u64))
+        Ok((key, bytes as u64, keeps_texts))
     }
 
     /// Models, newest first, of one name if asked for.

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Store, StoreError};
@@ -28,6 +28,8 @@ pub struct StoredModel {
     pub key: String,
     /// Bytes of its artifact.
     pub bytes: u64,
+    /// Whether any of its flagged texts are kept.
+    pub keeps_texts: bool,
 }
 
 /// When a file was last changed, since 1970, and how long it is.
@@ -42,7 +44,7 @@ pub(super) struct References {
 #[derive(Default)]
 struct Known {
     change: Change,
-    models: HashMap<String, StoredModel>,
+    models: HashMap<String, Arc<StoredModel>>,
 }
 
 impl References {
@@ -58,14 +60,14 @@ impl References {
     }
 
     /// What a reference meant when the database last changed as `change` says.
-    fn known(&self, reference: &str, change: Change) -> Option<StoredModel> {
+    fn known(&self, reference: &str, change: Change) -> Option<Arc<StoredModel>> {
         let known = self.known.lock().unwrap_or_else(|e| e.into_inner());
         (known.change == change).then(|| known.models.get(reference).cloned()).flatten()
     }
 
     /// Keeps what a reference means, which was looked up at `now` or later, and after `change` was
     /// read.
-    fn keep(&self, reference: &str, model: &StoredModel, change: Change, now: Timestamp) {
+    fn keep(&self, reference: &str, model: &Arc<StoredModel>, change: Change, now: Timestamp) {
         let now = Duration::from_millis(now.millis().max(0) as u64);
         if change.0 + SETTLED > now {
             return;
@@ -80,15 +82,15 @@ impl References {
 
 impl Store {
     /// The model that a reference means, as in [`Store::resolve_model`], and where it is stored.
-    pub async fn stored_model(&self, reference: &str) -> Result<StoredModel, StoreError> {
+    pub async fn stored_model(&self, reference: &str) -> Result<Arc<StoredModel>, StoreError> {
         let change = self.references.change();
         if let Some(model) = change.and_then(|change| self.references.known(reference, change)) {
             return Ok(model);
         }
         let now = self.clock.now();
         let id = self.resolve_model(reference).await?;
-        let (key, bytes) = self.model_file(&id).await?;
-        let model = StoredModel { id, key, bytes };
+        let (key, bytes, keeps_texts) = self.model_file(&id).await?;
+        let model = Arc::new(StoredModel { id, key, bytes, keeps_texts });
         if let Some(change) = change {
             self.references.keep(reference, &model, change, now);
         }
@@ -100,8 +102,9 @@ impl Store {
 mod tests {
     use super::*;
 
-    fn model(id: &str) -> StoredModel {
-        StoredModel { id: id.to_owned(), key: "k".to_owned(), bytes: 1 }
+    fn model(id: &str) -> Arc<StoredModel> {
+        let (id, key) = (id.to_owned(), "k".to_owned());
+        Arc::new(StoredModel { id, key, bytes: 1, keeps_texts: false })
     }
 
     fn at(millis: i64) -> Timestamp {

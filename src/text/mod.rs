@@ -4,6 +4,7 @@
 mod ascii_bounds;
 mod augment;
 mod grow;
+mod known_words;
 pub mod ngrams;
 pub mod tokenizer;
 pub mod vectorizer;

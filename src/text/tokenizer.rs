@@ -44,14 +44,21 @@ impl Token<'_> {
 /// The tokens of a text, in order. White space and control characters are left out.
 pub fn tokens(text: &str, case_folding: bool) -> impl Iterator<Item = Token<'_>> {
     let mut position = 0;
-    Bounds::of(text).filter_map(move |raw| {
+    let bounds = Bounds::of(text);
+    let is_ascii = matches!(bounds, Bounds::Ascii(_));
+    bounds.filter_map(move |raw| {
         let start = position;
-        position += raw.chars().count();
-        if raw.chars().all(|c| c.is_whitespace() || c.is_control() || is_format(c)) {
+        position += if is_ascii { raw.len() } else { raw.chars().count() };
+        // What begins with a letter or a digit is a word; so are most.
+        let kind = if raw.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            TokenKind::Word
+        } else if raw.chars().all(|c| c.is_whitespace() || c.is_control() || is_format(c)) {
             return None;
-        }
-        let kind =
-            if raw.chars().all(is_punctuation) { TokenKind::Punctuation } else { TokenKind::Word };
+        } else if raw.chars().all(is_punctuation) {
+            TokenKind::Punctuation
+        } else {
+            TokenKind::Word
+        };
         Some(Token { raw, text: normalise(raw, case_folding), start, end: position, kind })
     })
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::augment::TextAugmentation;
+use super::known_words::{Characters, KnownWords};
 use super::ngrams;
 use super::tokenizer::{self, Token, TokenKind};
 use super::vocabulary::{Frequency, Keep, KeyMap, Vocabulary, bucket};
@@ -96,14 +97,24 @@ pub struct UnknownToken {
     pub end: usize,
 }
 
-/// A text as the network sees it.
+/// A text as the network sees it: known n-grams of two kinds, in the order in which they were read,
+/// repeats included. Their weights are those of the vectorizer; times the scale of its kind, those of
+/// all words and runs sum to 1, unknown ones included, and those of all character n-grams to
+/// `character_weight`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Encoded {
-    /// Known n-grams, ascending, each once.
+    /// Known tokens, then known runs of tokens.
     pub ids: Vec<u32>,
-    /// Weight of each; the weights of the text's whole word block sum to 1, unknown n-grams
-    /// included, and those of its character block to `character_weight`.
+    /// Weight of each.
     pub weights: Vec<f32>,
+    /// What these weights are multiplied by.
+    pub scale: f32,
+    /// The character n-grams of each word token in order; see [`Vectorizer::groups`].
+    groups: Vec<Group>,
+    /// Those of words that are not kept, one after another.
+    own: (Vec<u32>, Vec<f32>),
+    /// What the weights of character n-grams are multiplied by.
+    pub characters_scale: f32,
     /// N-grams of both kinds, unknown ones and repeats included.
     pub ngrams: u32,
     /// The id of each word token in order, or [`UNKNOWN`].
@@ -118,6 +129,26 @@ pub struct Encoded {
     pub unknown_count: usize,
 }
 
+/// Where the character n-grams of a word are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Group {
+    /// With the vectorizer, by the id of the word.
+    Kept(u32),
+    /// With the text, from the first place up to the second.
+    Own(u32, u32),
+}
+
+/// The known character n-grams of a word, in its order, repeats included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WordCharacters<'a> {
+    /// The id of the word, where its n-grams are the same every time; else [`UNKNOWN`].
+    pub word: u32,
+    /// Ids.
+    pub ids: &'a [u32],
+    /// Weight of each.
+    pub weights: &'a [f32],
+}
+
 /// A fitted vectorizer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vectorizer {
@@ -125,6 +156,7 @@ pub struct Vectorizer {
     vocabulary: Vocabulary,
     weights: Vec<f32>,
     unknown_weight: f32,
+    known_words: KnownWords,
 }
 
 impl Vectorizer {
@@ -158,7 +190,7 @@ impl Vectorizer {
         };
         let weights = vocabulary.texts().iter().map(|&texts| weight(texts as f32)).collect();
         let unknown_weight = weight(0.0);
-        Self { spec, vocabulary, weights, unknown_weight }
+        Self { spec, vocabulary, weights, unknown_weight, known_words: KnownWords::default() }
     }
 
     /// How it was made.
@@ -173,7 +205,7 @@ impl Vectorizer {
 
     /// The features of a text.
     pub fn encode(&self, text: &str) -> Encoded {
-        self.encode_tokens(&mut tokenizer::tokens(text, self.spec.case_folding))
+        self.encode_tokens(tokenizer::tokens(text, self.spec.case_folding))
     }
 
     /// The tokens of a text, as [`Vectorizer::encode`] reads them.
@@ -185,7 +217,7 @@ impl Vectorizer {
     /// so that no n-gram holds it. Offsets stay those of the whole text.
     pub fn encode_without(&self, tokens: &[Token<'_>], left_out: usize) -> Encoded {
         let others = tokens.iter().enumerate().filter(|(position, _)| *position != left_out);
-        self.encode_tokens(&mut others.map(|(_, token)| token.borrowed()))
+        self.encode_tokens(others.map(|(_, token)| token.borrowed()))
     }
 
     /// The features of a text in an epoch of training: of its tokens, changed.
@@ -197,19 +229,25 @@ impl Vectorizer {
     ) -> Encoded {
         let mut tokens = tokenizer::tokens(text, self.spec.case_folding).collect();
         augmentation.apply(record, &mut tokens);
-        self.encode_tokens(&mut tokens.into_iter())
+        self.encode_tokens(tokens.into_iter())
     }
 
-    fn encode_tokens<'a>(&self, tokens: &mut dyn Iterator<Item = Token<'a>>) -> Encoded {
-        let mut words = Block::with_capacity(32);
-        let mut characters = Block::with_capacity(256);
-        let mut encoded = Encoded { words: Vec::with_capacity(16), ..Encoded::default() };
+    fn encode_tokens<'a>(&self, tokens: impl Iterator<Item = Token<'a>>) -> Encoded {
+        let mut encoded = Encoded {
+            ids: Vec::with_capacity(32),
+            weights: Vec::with_capacity(32),
+            words: Vec::with_capacity(16),
+            groups: Vec::with_capacity(16),
+            ..Encoded::default()
+        };
+        let mut words = Sums::default();
+        let mut characters = Sums::default();
         let mut keys = Vec::with_capacity(16);
         for token in tokens {
             let key = ngrams::word(&token.text);
             keys.push(key);
             let id = self.vocabulary.word(key);
-            words.add(id, self.weight(id));
+            words.add(id, self.weight(id), &mut encoded);
             if token.kind == TokenKind::Word {
                 encoded.words.push(id.unwrap_or(UNKNOWN));
                 if id.is_none() {
@@ -219,58 +257,111 @@ impl Vectorizer {
                     let (start, end) = (token.start, token.end);
                     encoded.unknown.push(UnknownToken { text: token.raw.to_owned(), start, end });
                 }
-                if let Some(CharacterNgrams { min, max }) = self.spec.character_ngrams {
-                    ngrams::character_ngrams(&token.text, min, max, |key| {
-                        let id = self.vocabulary.ngram(key);
-                        characters.add(id, self.weight(id));
-                    });
+                if let Some(range) = self.spec.character_ngrams {
+                    self.add_characters(id, &token.text, range, &mut characters, &mut encoded);
                 }
             }
         }
         ngrams::word_ngrams(&keys, self.spec.word_ngrams, |key| {
             let id = self.vocabulary.ngram(key);
-            words.add(id, self.weight(id));
+            words.add(id, self.weight(id), &mut encoded);
         });
         let known = encoded.words.len() - encoded.unknown_count;
         encoded.token_coverage = known as f32 / encoded.words.len().max(1) as f32;
-        self.fill([(words, 1.0), (characters, self.spec.character_weight)], &mut encoded);
-        encoded
-    }
-
-    /// Each block of n-grams sums to its share, what is unknown included, so that unknown n-grams
-    /// count as zero vectors and little coverage shrinks the logits.
-    fn fill(&self, blocks: [(Block, f32); 2], encoded: &mut Encoded) {
-        let split = blocks[0].0.known.len();
-        let mut entries = Vec::with_capacity(split + blocks[1].0.known.len());
+        // Each kind sums to its share, what is unknown included, so that unknown n-grams count as
+        // zero vectors and little coverage shrinks the logits.
         let (mut known, mut total) = (0.0, 0.0);
-        let mut scales = [0.0; 2];
-        for ((block, share), scale) in blocks.iter().zip(&mut scales) {
-            encoded.ngrams += block.count;
-            if block.total_weight > 0.0 {
-                *scale = share / block.total_weight;
-                let order = entries.len() as u64;
-                let entry = |(order, id): (u64, &u32)| Entry(u64::from(*id) << 32 | order);
-                entries.extend((order..).zip(&block.known).map(entry));
-                known += block.known_weight * *scale;
+        let kinds = [
+            (words, 1.0, &mut encoded.scale),
+            (characters, self.spec.character_weight, &mut encoded.characters_scale),
+        ];
+        for (sums, share, scale) in kinds {
+            encoded.ngrams += sums.count;
+            if sums.total_weight > 0.0 {
+                *scale = share / sums.total_weight;
+                known += sums.known_weight * *scale;
                 total += share;
             }
         }
+        encoded.ngram_coverage = if total > 0.0 { (known / total).clamp(0.0, 1.0) } else { 0.0 };
+        encoded
+    }
+
+    /// Adds the character n-grams of a word.
+    fn add_characters(
+        &self,
+        id: Option<u32>,
+        token: &str,
+        range: CharacterNgrams,
+        sums: &mut Sums,
+        encoded: &mut Encoded,
+    ) {
+        let find = |key| {
+            let id = self.vocabulary.ngram(key);
+            (id, self.weight(id))
+        };
+        let read = || Characters::read(token, (range.min, range.max), find);
+        let words = self.vocabulary.words();
+        let kept = id.and_then(|id| Some((id, self.known_words.keep((id, words), token, read)?)));
+        if let Some((id, characters)) = kept {
+            sums.add_all(characters);
+            encoded.groups.push(Group::Kept(id));
+        } else {
+            let characters = read();
+            sums.add_all(&characters);
+            let (ids, weights) = &mut encoded.own;
+            let start = ids.len() as u32;
+            ids.extend(characters.ids);
+            weights.extend(characters.weights);
+            encoded.groups.push(Group::Own(start, ids.len() as u32));
+        }
+    }
+
+    /// The character n-grams of each word of a text that this vectorizer encoded, in order.
+    pub fn groups<'a>(
+        &'a self,
+        encoded: &'a Encoded,
+    ) -> impl ExactSizeIterator<Item = WordCharacters<'a>> {
+        encoded.groups.iter().map(|group| match *group {
+            Group::Kept(word) => {
+                let kept = self.known_words.get(word);
+                let (ids, weights) =
+                    kept.map_or((&[][..], &[][..]), |kept| (&kept.ids, &kept.weights));
+                WordCharacters { word, ids, weights }
+            }
+            Group::Own(start, end) => {
+                let (start, end) = (start as usize, end as usize);
+                let (ids, weights) = (&encoded.own.0[start..end], &encoded.own.1[start..end]);
+                WordCharacters { word: UNKNOWN, ids, weights }
+            }
+        })
+    }
+
+    /// A text that this vectorizer encoded as one bag: ids, ascending, each once, and the weight of
+    /// each, scaled.
+    pub fn flatten(&self, encoded: &Encoded) -> (Vec<u32>, Vec<f32>) {
+        let characters = self.groups(encoded).flat_map(|group| group.ids);
+        let mut entries = Vec::with_capacity(256);
+        let entry = |(order, id): (u64, &u32)| Entry(u64::from(*id) << 32 | order);
+        entries.extend((0..).zip(encoded.ids.iter().chain(characters)).map(entry));
         // By id, and equal ids in text order, so that sums are the same every time.
         entries.sort_unstable();
-        encoded.ids.reserve(entries.len());
-        encoded.weights.reserve(entries.len());
+        let mut ids: Vec<u32> = Vec::with_capacity(entries.len());
+        let mut weights: Vec<f32> = Vec::with_capacity(entries.len());
         for Entry(entry) in entries {
             let (id, order) = ((entry >> 32) as u32, entry as u32 as usize);
-            let weight = self.weights[id as usize] * scales[usize::from(order >= split)];
-            match (encoded.ids.last(), encoded.weights.last_mut()) {
+            let of_characters = order >= encoded.ids.len();
+            let scale = if of_characters { encoded.characters_scale } else { encoded.scale };
+            let weight = self.weights[id as usize] * scale;
+            match (ids.last(), weights.last_mut()) {
                 (Some(&last), Some(sum)) if last == id => *sum += weight,
                 _ => {
-                    encoded.ids.push(id);
-                    encoded.weights.push(weight);
+                    ids.push(id);
+                    weights.push(weight);
                 }
             }
         }
-        encoded.ngram_coverage = if total > 0.0 { (known / total).clamp(0.0, 1.0) } else { 0.0 };
+        (ids, weights)
     }
 
     fn weight(&self, id: Option<u32>) -> f32 {
@@ -283,27 +374,31 @@ impl Vectorizer {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry(u64);
 
-/// The n-grams of one kind in a text.
-struct Block {
+/// What the n-grams of one kind in a text sum to.
+#[derive(Default)]
+struct Sums {
     count: u32,
-    /// Ids of the known ones, in text order.
-    known: Vec<u32>,
     known_weight: f32,
     total_weight: f32,
 }
 
-impl Block {
-    fn with_capacity(known: usize) -> Self {
-        Self { count: 0, known: Vec::with_capacity(known), known_weight: 0.0, total_weight: 0.0 }
-    }
-
-    fn add(&mut self, id: Option<u32>, weight: f32) {
+impl Sums {
+    /// Adds a token or a run, which goes to the text if it is known.
+    fn add(&mut self, id: Option<u32>, weight: f32, encoded: &mut Encoded) {
         self.count += 1;
         self.total_weight += weight;
         if let Some(id) = id {
-            self.known.push(id);
+            encoded.ids.push(id);
+            encoded.weights.push(weight);
             self.known_weight += weight;
         }
+    }
+
+    /// Adds the character n-grams of a word.
+    fn add_all(&mut self, characters: &Characters) {
+        self.count += characters.count;
+        self.known_weight += characters.known_weight;
+        self.total_weight += characters.total_weight;
     }
 }
 

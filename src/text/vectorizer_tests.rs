@@ -34,7 +34,7 @@ fn weights_sum_to_the_coverage() {
     let vectorizer = Vectorizer::fit(&spec, &TEXTS);
     for text in ["I love this product", "I love this gadget", "nothing", ""] {
         let encoded = vectorizer.encode(text);
-        let sum: f32 = encoded.weights.iter().sum();
+        let sum: f32 = vectorizer.flatten(&encoded).1.iter().sum();
         assert!((sum - encoded.ngram_coverage).abs() < 1e-6, "{text}");
     }
 }
@@ -53,8 +53,8 @@ fn buckets_bound_the_size() {
     let spec = VectorizerSpec { hash_buckets: Some(50), ..VectorizerSpec::default() };
     let vectorizer = Vectorizer::fit(&spec, &TEXTS);
     assert_eq!(vectorizer.vocabulary().len(), vectorizer.vocabulary().words() + 50);
-    let encoded = vectorizer.encode(TEXTS[0]);
-    assert!(encoded.ids.iter().all(|&id| (id as usize) < vectorizer.vocabulary().len()));
+    let (ids, _) = vectorizer.flatten(&vectorizer.encode(TEXTS[0]));
+    assert!(ids.iter().all(|&id| (id as usize) < vectorizer.vocabulary().len()));
 }
 
 #[test]
@@ -102,10 +102,22 @@ proptest! {
         let vectorizer = Vectorizer::fit(&spec, &training);
         for text in training.iter().copied().chain([text.as_str()]) {
             let encoded = vectorizer.encode(text);
-            prop_assert!(encoded.ids.is_sorted_by(|a, b| a < b));
-            prop_assert!(encoded.ids.iter().all(|&id| (id as usize) < vectorizer.vocabulary().len()));
-            prop_assert!(encoded.weights.iter().all(|&w| w > 0.0 && w.is_finite()));
-            prop_assert_eq!(encoded.ids.len(), encoded.weights.len());
+            // What is kept of known words changes nothing.
+            prop_assert_eq!(&encoded, &vectorizer.encode(text));
+            let (ids, weights) = vectorizer.flatten(&encoded);
+            let fresh = Vectorizer::new(spec.clone(), vectorizer.vocabulary().clone());
+            let read = fresh.encode(text);
+            prop_assert_eq!(&read, &encoded);
+            prop_assert_eq!(fresh.flatten(&read), (ids.clone(), weights.clone()));
+            prop_assert!(ids.is_sorted_by(|a, b| a < b));
+            prop_assert!(ids.iter().all(|&id| (id as usize) < vectorizer.vocabulary().len()));
+            prop_assert!(weights.iter().all(|&w| w > 0.0 && w.is_finite()));
+            prop_assert_eq!(ids.len(), weights.len());
+            // The same n-grams in groups.
+            let groups = vectorizer.groups(&encoded);
+            prop_assert!(groups.len() == 0 || groups.len() == encoded.words.len());
+            let own = encoded.ids.iter().chain(groups.flat_map(|group| group.ids));
+            prop_assert_eq!(own.collect::<std::collections::BTreeSet<_>>(), ids.iter().collect());
             prop_assert!((0.0..=1.0).contains(&encoded.ngram_coverage));
             let unknown = encoded.words.iter().filter(|&&word| word == UNKNOWN).count();
             prop_assert_eq!(unknown, encoded.unknown_count);
@@ -119,7 +131,7 @@ proptest! {
                 0 => 0.0,
                 _ => 1.0 + if has_characters { character_weight } else { 0.0 },
             };
-            let sum: f32 = encoded.weights.iter().sum();
+            let sum: f32 = weights.iter().sum();
             prop_assert!((sum - encoded.ngram_coverage * total).abs() < 1e-4 * total.max(1.0), "{} {}", sum, total);
             if min_count == 1 && training.contains(&text) && total > 0.0 {
                 prop_assert!((encoded.ngram_coverage - 1.0).abs() < 1e-5);

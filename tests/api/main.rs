@@ -28,6 +28,7 @@ mod models;
 mod monitoring;
 mod operations;
 mod options;
+mod predictions;
 mod process;
 mod range_test;
 mod reviews;

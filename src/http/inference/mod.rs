@@ -24,6 +24,7 @@ use crate::model::Model;
 use crate::model::encoder::Encoder;
 use crate::model::score::ScoreItem;
 use crate::problem::Problem;
+use crate::scorer::Found;
 
 /// Records of a request at most, as of one to `/v1/models/{model}/score`.
 const MAX_RECORDS: usize = 10_000;
@@ -188,10 +189,16 @@ pub async fn model(
     State(state): State<AppState>,
     Path(reference): Path<String>,
 ) -> Result<Json<ModelMetadata>, Refused> {
-    let (id, model) = state.scorer.find(&reference).await?;
+    let Found { stored, model } = state.scorer.find(&reference).await?;
     let platform = format!("whereof_{}", model.spec.task.name());
     let (inputs, outputs) = (inputs_of(&model), outputs_of(&model));
-    Ok(Json(ModelMetadata { name: reference, versions: vec![id], platform, inputs, outputs }))
+    Ok(Json(ModelMetadata {
+        name: reference,
+        versions: vec![stored.id.clone()],
+        platform,
+        inputs,
+        outputs,
+    }))
 }
 
 /// Score records (Open Inference Protocol).
@@ -216,7 +223,8 @@ pub async fn infer(
     let body = body.map_err(body_problem)?;
     let (head, binary) = split(&headers, &body)?;
     let request: InferRequest = parse(head)?;
-    let (id, model) = state.scorer.find(&reference).await?;
+    let found = state.scorer.find(&reference).await?;
+    let Found { stored, model } = found.clone();
     let records = records(&request, binary, &model)?;
     let offered = outputs_of(&model);
     let wanted = request.outputs.as_deref().unwrap_or_default();
@@ -229,12 +237,13 @@ pub async fn infer(
         }
     }
     let asked = ScoreRequest { records: Some(records), ..ScoreRequest::default() };
-    let answer = answered(&state, &reference, asked).await?;
+    let answer = answered(&state, found, asked).await?;
     let mut outputs = told(&answer.results, &model)?;
     if !wanted.is_empty() {
         outputs.retain(|output| wanted.iter().any(|wanted| wanted.name == output.name));
     }
-    Ok(Json(InferResponse { model_name: reference, model_version: id, id: request.id, outputs }))
+    let model_version = stored.id.clone();
+    Ok(Json(InferResponse { model_name: reference, model_version, id: request.id, outputs }))
 }
 
 /// The JSON of a body, and the binary data behind it.

@@ -27,28 +27,7 @@ pub use softmax::cross_entropy;
 pub use squares::sum_of_squares;
 pub use window::{Windows, largest, mean, to_all, to_largest};
 
-/// Declares a function whose body is compiled for AVX2 too and chosen when the processor has it.
-macro_rules! dispatched {
-    ($(#[$meta:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
-        $(#[$meta])*
-        pub fn $name($($argument: $type),*) $(-> $result)? {
-            #[inline(always)]
-            fn portable($($argument: $type),*) $(-> $result)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2")]
-                fn avx2($($argument: $type),*) $(-> $result)? { portable($($argument),*) }
-                if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor has AVX2, as was just asked.
-                    return unsafe { avx2($($argument),*) };
-                }
-            }
-            portable($($argument),*)
-        }
-    };
-}
-pub(crate) use dispatched;
+pub(crate) use crate::dispatch::dispatched;
 
 /// The vector extensions of this processor that the kernels use.
 pub fn cpu_features() -> Vec<String> {

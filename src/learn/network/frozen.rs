@@ -2,11 +2,12 @@
 //! training and scoring afterwards both come through [`View`], one record at a time, so that a
 //! record scores the same alone and in a batch.
 
+use super::group_sums::{self, GroupSums};
 use super::layout::TABLE;
 use super::{Filters, InputShape, Layout, NetworkSpec, TextForm};
 use crate::arrays::{Arrays, ArraysError};
 use crate::learn::kernels;
-use crate::learn::rows::{NO_ROW, Row, SparseRow};
+use crate::learn::rows::{GroupedRow, NO_ROW, Row, SparseRow};
 
 /// Parameters that no longer change.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,7 @@ pub struct Frozen {
     values: Vec<Vec<f32>>,
     /// The filters among them, packed.
     packed: Vec<Filters>,
+    sums: GroupSums,
 }
 
 /// The filters of a network's stem, packed for [`View::evaluate`].
@@ -40,7 +42,8 @@ impl Frozen {
     ) -> Self {
         let layout = spec.layout(input, outputs);
         let packed = packed(&spec, input, &values);
-        Self { spec, input, outputs, layout, table, values, packed }
+        let sums = GroupSums::default();
+        Self { spec, input, outputs, layout, table, values, packed, sums }
     }
 
     /// Which network it is.
@@ -65,8 +68,8 @@ impl Frozen {
 
     /// The network, ready to be evaluated.
     pub fn view(&self) -> View<'_> {
-        let Self { spec, input, table, values, packed, .. } = self;
-        View { spec, input: *input, table, values, packed }
+        let Self { spec, input, table, values, packed, sums, .. } = self;
+        View { spec, input: *input, table, values, packed, sums: Some(sums) }
     }
 
     /// The embedding table, and the other parameters in the order of the layout.
@@ -128,9 +131,23 @@ pub struct View<'a> {
     pub(super) table: &'a [f32],
     pub(super) values: &'a [Vec<f32>],
     pub(super) packed: &'a [Filters],
+    /// Sums over its rows that are known already, if any are kept.
+    pub(super) sums: Option<&'a GroupSums>,
+}
+
+impl<'a> View<'a> {
+    /// The same network, which keeps what it sums over groups in `sums`. They must be of no other.
+    pub fn keeping(self, sums: &'a GroupSums) -> Self {
+        Self { sums: Some(sums), ..self }
+    }
 }
 
 impl View<'_> {
+    /// How texts go in, if it takes texts.
+    pub fn text_form(&self) -> TextForm {
+        self.spec.text_form()
+    }
+
     /// A copy of its parameters, of a network with this many outputs.
     pub fn freeze(&self, outputs: usize) -> Frozen {
         let (table, values) = (self.table.to_vec(), self.values.to_vec());
@@ -182,6 +199,7 @@ impl View<'_> {
                     TextForm::Words { max, .. } => words(self.table, dimension, row, max),
                 }
             }
+            Row::Grouped(row) => self.pooled(&row),
             Row::Dense(values) => values.to_vec(),
         };
         let own = stem.slots(self.input).len();
@@ -193,6 +211,28 @@ impl View<'_> {
         let pooled = pooled.then(|| vector.clone());
         let [last, outputs] = dense.evaluate(of_dense, vector, seen);
         (pooled.unwrap_or(last), outputs)
+    }
+
+    /// The pooled vector of a bag in groups.
+    fn pooled(&self, row: &GroupedRow<'_>) -> Vec<f32> {
+        let stem = self.spec.stem();
+        let mut pooled = vec![0.0; stem.dimension().unwrap_or_default()];
+        let all = match stem.text_form() {
+            TextForm::Bag(pooling) => pooling.scale(row.size),
+            TextForm::Words { .. } => 1.0,
+        };
+        kernels::pool(self.table, row.ids, row.weights, row.scale * all, &mut pooled);
+        let scale = row.groups_scale * all;
+        for group in row.groups {
+            match self.sums {
+                Some(sums) => sums.add(self.table, group, scale, &mut pooled),
+                None => {
+                    let sum = group_sums::sum(self.table, group, pooled.len());
+                    kernels::axpy(scale, &sum, &mut pooled);
+                }
+            }
+        }
+        pooled
     }
 
     /// The outputs of a text whose pooled vector is known.

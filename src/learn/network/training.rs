@@ -186,7 +186,7 @@ impl Network {
         let values = self.values()?;
         let packed = packed(&self.spec, self.input, &values);
         let Self { spec, input, table, .. } = self;
-        Ok(f(View { spec, input: *input, table, values: &values, packed: &packed }))
+        Ok(f(View { spec, input: *input, table, values: &values, packed: &packed, sums: None }))
     }
 
     fn values(&self) -> Result<Vec<Vec<f32>>, LearnError> {

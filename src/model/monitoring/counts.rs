@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::prediction::Prediction;
 use crate::model::score::{Coverage, ScoreItem};
 
 /// Bins of p-values: tenths of (0, 1\].
@@ -80,6 +81,17 @@ impl Counts {
         self.put_coverage(coverage);
         if let Some(bin) = p_value.and_then(bin) {
             self.p_values[bin] += 1;
+        }
+    }
+
+    /// Counts a record of which only the prediction was asked for: neither its acceptance nor its
+    /// coverage is known.
+    pub fn put_prediction(&mut self, prediction: &Prediction) {
+        self.records += 1;
+        match prediction {
+            Prediction::Label(label) => self.confidence.put(label.confidence.map(f64::from)),
+            Prediction::Value(_) => {}
+            Prediction::Failed { .. } => self.failed += 1,
         }
     }
 
