@@ -83,12 +83,15 @@ export async function page({ into, signal, args: [id] }) {
   };
 
   let asked = 0;
+  const newest = {};
   async function figures() {
     const mine = ++asked;
     const names = range ? (run.range_test ? ["range_test"] : []) : FIGURES;
     await Promise.all(names.map(async (name) => {
       const figure = await get(`/v1/runs/${id}/figures/${name}?max_points=${points}`, signal);
-      if (mine !== asked && charts[name]) return;
+      // Only what is older than what is shown is left out: on a slow server there is always a newer question.
+      if (mine < (newest[name] ?? 0)) return;
+      newest[name] = mine;
       if (charts[name]) charts[name].update(figure);
       else {
         // Who looks closer gets more of the points.
@@ -107,6 +110,10 @@ export async function page({ into, signal, args: [id] }) {
     if (run.model && original === null) await findOriginal();
   }
 
+  let under = null;
+  /** One at a time: a slow server is not asked again before it has answered. */
+  const once = () => (under ??= refresh().finally(() => { under = null; }));
+
   draw();
   results();
   add(into, top, card("Curves", h("div", { class: "place big-place" }, places.loss), !range && h("div", { class: "grid3" }, FIGURES.slice(1).map((name) => places[name])),
@@ -120,10 +127,10 @@ export async function page({ into, signal, args: [id] }) {
     let late = null;
     const heard = () => {
       const wait = due - Date.now();
-      if (wait <= 0) { due = Date.now() + 700; refresh().catch(() => {}); } else late ??= setTimeout(() => { late = null; due = Date.now() + 700; if (!signal.aborted) refresh().catch(() => {}); }, wait);
+      if (wait <= 0) { due = Date.now() + 700; once().catch(() => {}); } else late ??= setTimeout(() => { late = null; due = Date.now() + 700; if (!signal.aborted) once().catch(() => {}); }, wait);
     };
     follow(job.id, heard, signal).then(() => { if (!signal.aborted) refresh().catch(() => {}); });
-    again(async () => { if (!job.finished_at) await refresh(); }, () => 4000, signal);
+    again(async () => { if (!job.finished_at) await once(); }, () => 4000, signal);
   }
 }
 
