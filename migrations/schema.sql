@@ -94,9 +94,15 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_by_dataset ON jobs (dataset, status);
 
+CREATE INDEX jobs_by_kind ON jobs (kind, seq);
+
+CREATE INDEX jobs_by_model ON jobs (model) WHERE model IS NOT NULL;
+
 CREATE INDEX jobs_by_model_name ON jobs (model_name, status);
 
 CREATE INDEX jobs_by_status ON jobs (status, seq);
+
+CREATE INDEX jobs_of_dataset ON jobs (dataset, seq);
 
 CREATE TABLE metric_chunks (
     run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
@@ -125,6 +131,8 @@ CREATE TABLE models (
 CREATE INDEX models_by_artifact ON models (artifact);
 
 CREATE INDEX models_by_name ON models (name, created_at DESC, id DESC);
+
+CREATE INDEX models_by_run ON models (run);
 
 CREATE INDEX models_by_time ON models (created_at DESC, id DESC);
 
@@ -183,6 +191,8 @@ CREATE TABLE runs (
     checkpoint_step INTEGER,
     created_at INTEGER NOT NULL
 , range_test TEXT, continues TEXT, checkpoint_epoch INTEGER, warnings TEXT);
+
+CREATE INDEX runs_by_checkpoint ON runs (checkpoint) WHERE checkpoint IS NOT NULL;
 
 CREATE INDEX runs_by_job ON runs (job);
 

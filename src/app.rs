@@ -151,6 +151,7 @@ impl App {
         let service = router.into_make_service();
         let server = axum::serve(listener, service).with_graceful_shutdown(until_told);
         let mut server = tokio::spawn(server.into_future());
+        tokio::spawn(warm_up());
         let upkeep = tokio::spawn(metrics_upkeep());
         let counting = tokio::spawn(monitor.clone().keep_writing());
         let broke_off = tokio::select! {
@@ -235,6 +236,17 @@ fn metrics_handle() -> PrometheusHandle {
             handle
         })
         .clone()
+}
+
+/// Makes what the first request with a body needs, which takes tens of milliseconds, while there is none.
+async fn warm_up() {
+    let made = compute::run_apart("warm-up", 1, || {
+        http::extract::schemas();
+    })
+    .await;
+    if let Err(error) = made {
+        tracing::error!(%error, "the schemas of the API could not be made");
+    }
 }
 
 async fn metrics_upkeep() {

@@ -2,12 +2,14 @@
 //! the peers, and writes `RESULTS.md`. Each command prints one line of JSON.
 //!
 //! `train` trains without the API, `score` scores without it, `load` asks a server over HTTP,
-//! `constant` answers as a server that does nothing, `service` measures what the API adds.
+//! `constant` answers as a server that does nothing, `service` measures what the API adds, `stored` what it
+//! costs beside many stored runs.
 
 mod constant;
 mod load;
 mod score;
 mod service;
+mod stored;
 #[path = "../support/mod.rs"]
 mod support;
 mod train;
@@ -93,7 +95,11 @@ fn main() -> Result<(), Failure> {
         "load" => load::run(&options)?,
         "constant" => constant::run(&options)?,
         "service" => service::run(&options)?,
-        other => return Err(format!("{other}: train, score, load, constant or service").into()),
+        "stored" => stored::run(&options)?,
+        other => {
+            let known = "train, score, load, constant, service or stored";
+            return Err(format!("{other}: {known}").into());
+        }
     };
     println!("{result}");
     Ok(())

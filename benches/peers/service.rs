@@ -13,12 +13,13 @@ use crate::support::{Failure, Server};
 use crate::{Options, train};
 
 /// Rows of the smallest training that means anything.
-fn tiny() -> Value {
+pub fn tiny() -> Value {
     json!({"type": "make_classification", "samples": 200, "features": 8, "informative": 4,
         "redundant": 0, "seed": 7})
 }
 
-fn request() -> Value {
+/// The training that jobs of this suite ask for, without its dataset.
+pub fn request() -> Value {
     let features: Vec<String> = (0..8).map(|i| format!("x{i}")).collect();
     json!({"task": {"type": "tabular_classification", "features": features, "label": "label"},
         "network": {"type": "mlp", "hidden": [8]},

@@ -12,7 +12,7 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 pub struct Server {
     child: Child,
     pub client: Client,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -30,7 +30,13 @@ impl Server {
             line.split_once("address=").map(|(_, address)| address.trim().to_owned())
         });
         let base = format!("http://{}", address.ok_or("the server does not listen")?);
-        Ok(Self { child, client: Client::new(base), _folder: folder })
+        Ok(Self { child, client: Client::new(base), folder })
+    }
+
+    /// Its data folder.
+    #[allow(dead_code, reason = "not every benchmark looks into it")]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub async fn submit(&self, request: &Value) -> Result<Value, Failure> {

@@ -1,13 +1,29 @@
 //! The API's document, OpenAPI 3.1: what the macros leave open is added here.
 
+use std::sync::OnceLock;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response as Answer};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{Content, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
-use super::{auth, routes};
+use super::problem::Failure;
+use super::state::AppState;
+use super::{auth, documented};
 
 /// The API's document, OpenAPI 3.1.
 pub fn openapi() -> OpenApi {
-    finished(routes().to_openapi())
+    finished(documented().to_openapi())
+}
+
+/// The document as it is served. It is made when it is first asked for, apart from the executor.
+pub(super) async fn document(State(state): State<AppState>) -> Result<Answer, Failure> {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    // A document that was built can be written as JSON.
+    let text = || TEXT.get_or_init(|| serde_json::to_string(&openapi()).unwrap_or_default());
+    let text = state.files.run(move || text().as_str()).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// The same as text, as it is checked in.
@@ -18,7 +34,7 @@ pub fn openapi_json() -> String {
 
 /// Handlers of several resources share names, which clients' generators do not take; problems have a
 /// content type of their own; and some can happen wherever there is a body, a query or a key.
-pub(super) fn finished(mut document: OpenApi) -> OpenApi {
+fn finished(mut document: OpenApi) -> OpenApi {
     for (path, item) in &mut document.paths.paths {
         let resource = path.trim_start_matches("/v1").split('/').nth(1).unwrap_or("").to_owned();
         let operations = [

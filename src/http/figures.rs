@@ -17,6 +17,7 @@ use crate::figures::svg::svg;
 use crate::figures::{
     PlotlyFigure, comparison, dataset, evaluation, model, monitoring, run, sweep,
 };
+use crate::job::MetricPoint;
 use crate::job::history::thin;
 use crate::job::sweep::table::table;
 use crate::problem::{Code, FieldError, Problem, known_names};
@@ -133,11 +134,16 @@ pub async fn of_run(
     let recorded: Vec<&str> = recorded.iter().map(|metric| metric.name.as_str()).collect();
     let mut curves = Vec::new();
     for (metric, called) in run::metrics_of(&name, &recorded) {
-        let points = state.store.metric_points(&id, metric, 0).await?;
-        let most = query.max_points.unwrap_or(DEFAULT_POINTS);
-        curves.push((called, thin(&points, most)));
+        curves.push((called, state.store.metric_points(&id, metric, 0).await?));
     }
-    Ok(answer(&run::history(&name, &of, &curves), form))
+    let most = query.max_points.unwrap_or(DEFAULT_POINTS);
+    // A long history is work for another thread.
+    let drawn = state.files.run(move || {
+        let thinned = |(called, all): (String, Vec<MetricPoint>)| (called, thin(&all, most));
+        let curves: Vec<_> = curves.into_iter().map(thinned).collect();
+        answer(&run::history(&name, &of, &curves), form)
+    });
+    Ok(drawn.await?)
 }
 
 /// Draw runs beside one another: a figure as Plotly reads it, or as SVG.

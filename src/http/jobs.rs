@@ -87,9 +87,8 @@ pub async fn submit(
     if let Some(name) = &request.model_name {
         super::aliases::check_name(&within("model_name"), name)?;
     }
-    let dataset = sources::dataset(&state, &request.dataset, &within("dataset")).await?;
+    let profile = sources::profile(&state, &request.dataset, &within("dataset")).await?;
     let allowance = Allowance { memory_bytes: state.config.job_memory_bytes };
-    let profile = dataset.profile();
     let held = sources::find(&state, request, &within("init_from.model")).await?;
     let source = held.as_ref().map(|held| held.source());
     let resolved = match &body.value {

@@ -43,14 +43,14 @@ pub mod upload;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa_axum::{PathItemExt, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::job::Job;
@@ -102,68 +102,97 @@ impl Modify for ApiKey {
     }
 }
 
-/// The whole API on one page.
-fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Api::openapi())
-        .routes(routes!(datasets::list, datasets::upload))
-        .routes(routes!(datasets::get, datasets::delete))
-        .routes(routes!(datasets::records))
-        .routes(routes!(figures::of_dataset))
-        .routes(routes!(jobs::list, jobs::submit))
-        .routes(routes!(follow::get))
-        .routes(routes!(follow::events))
-        .routes(routes!(jobs::cancel))
-        .routes(routes!(jobs::stop))
-        .routes(routes!(sweeps::sweep))
-        .routes(routes!(figures::of_job))
-        .routes(routes!(evaluations::evaluation))
-        .routes(routes!(evaluations::results))
-        .routes(routes!(catalog::catalog))
-        .routes(routes!(runs::list))
-        .routes(routes!(runs::get))
-        .routes(routes!(compare::compare))
-        .routes(routes!(figures::of_comparison))
-        .routes(routes!(runs::metrics))
-        .routes(routes!(test_records::test_records))
-        .routes(routes!(figures::of_run))
-        .routes(routes!(resume::resume))
-        .routes(routes!(models::list, models::import))
-        .routes(routes!(models::get, models::rename, models::delete))
-        .routes(routes!(models::card))
-        .routes(routes!(models::download))
-        .routes(routes!(figures::of_model))
-        .routes(routes!(score::score))
-        .routes(routes!(evaluate::evaluate))
-        .routes(routes!(limitations::limitations))
-        .routes(routes!(remedies::apply_remedy))
-        .routes(routes!(limitations::compare::compare_limitations))
-        .routes(routes!(monitoring::monitoring, monitoring::reset))
-        .routes(routes!(
-            flagged_texts::flagged_texts,
-            flagged_texts::keep_flagged_texts,
-            flagged_texts::forget_flagged_texts
-        ))
-        .routes(routes!(aliases::list))
-        .routes(routes!(aliases::put, aliases::delete))
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
-        .routes(routes!(health::metrics))
-        .routes(routes!(inference::server))
-        .routes(routes!(inference::live))
-        .routes(routes!(inference::ready))
-        .routes(routes!(inference::model))
-        .routes(routes!(inference::model_ready))
-        .routes(routes!(inference::infer))
-        .routes(routes!(problems::list))
-        .routes(routes!(problems::explain))
+/// The whole API on one page: the handlers of each path. `$with` makes an entry of them: `served` to answer
+/// requests, `routes` with what the document says of them, which takes tens of milliseconds.
+macro_rules! api {
+    ($router:expr, $with:ident) => {
+        $router
+            .routes($with!(datasets::list, datasets::upload))
+            .routes($with!(datasets::get, datasets::delete))
+            .routes($with!(datasets::records))
+            .routes($with!(figures::of_dataset))
+            .routes($with!(jobs::list, jobs::submit))
+            .routes($with!(follow::get))
+            .routes($with!(follow::events))
+            .routes($with!(jobs::cancel))
+            .routes($with!(jobs::stop))
+            .routes($with!(sweeps::sweep))
+            .routes($with!(figures::of_job))
+            .routes($with!(evaluations::evaluation))
+            .routes($with!(evaluations::results))
+            .routes($with!(catalog::catalog))
+            .routes($with!(runs::list))
+            .routes($with!(runs::get))
+            .routes($with!(compare::compare))
+            .routes($with!(figures::of_comparison))
+            .routes($with!(runs::metrics))
+            .routes($with!(test_records::test_records))
+            .routes($with!(figures::of_run))
+            .routes($with!(resume::resume))
+            .routes($with!(models::list, models::import))
+            .routes($with!(models::get, models::rename, models::delete))
+            .routes($with!(models::card))
+            .routes($with!(models::download))
+            .routes($with!(figures::of_model))
+            .routes($with!(score::score))
+            .routes($with!(evaluate::evaluate))
+            .routes($with!(limitations::limitations))
+            .routes($with!(remedies::apply_remedy))
+            .routes($with!(limitations::compare::compare_limitations))
+            .routes($with!(monitoring::monitoring, monitoring::reset))
+            .routes($with!(
+                flagged_texts::flagged_texts,
+                flagged_texts::keep_flagged_texts,
+                flagged_texts::forget_flagged_texts
+            ))
+            .routes($with!(aliases::list))
+            .routes($with!(aliases::put, aliases::delete))
+            .routes($with!(health::live))
+            .routes($with!(health::ready))
+            .routes($with!(health::metrics))
+            .routes($with!(inference::server))
+            .routes($with!(inference::live))
+            .routes($with!(inference::ready))
+            .routes($with!(inference::model))
+            .routes($with!(inference::model_ready))
+            .routes($with!(inference::infer))
+            .routes($with!(problems::list))
+            .routes($with!(problems::explain))
+    };
+}
+
+/// What the document is made of.
+fn documented() -> OpenApiRouter<AppState> {
+    api!(OpenApiRouter::with_openapi(Api::openapi()), routes)
+}
+
+/// A path and what answers there.
+macro_rules! served {
+    ($first:path $(, $other:path)* $(,)?) => {{
+        let methods = served!(@on axum::routing::MethodRouter::new(), $first);
+        $(let methods = served!(@on methods, $other);)*
+        (utoipa_axum::paste! { routes!(@path [path()] of $first) }, methods)
+    }};
+    (@on $methods:expr, $handler:path) => {
+        utoipa_axum::paste! { routes!(@path [methods()] of $handler) }
+            .iter()
+            .fold($methods, |methods, kind| methods.on(kind.to_method_filter(), $handler))
+    };
+}
+
+/// Paths that are answered.
+struct Served(Router<AppState>);
+
+impl Served {
+    fn routes(self, (path, methods): (String, MethodRouter<AppState>)) -> Self {
+        Self(self.0.route(&path, methods))
+    }
 }
 
 /// The service.
 pub fn router(state: AppState) -> Router {
-    let (router, document) = routes().split_for_parts();
-    let docs = SwaggerUi::new("/docs")
-        .url("/openapi.json", document::finished(document))
-        .config(docs_page());
+    let Served(router) = api!(Served(Router::new()), served);
+    let docs = SwaggerUi::new("/docs").config(docs_page());
     // Without a list, every request is spared the look.
     let origins = Some(&state.config.cors_origins).filter(|origins| !origins.is_empty());
     let layers = ServiceBuilder::new()
@@ -173,6 +202,7 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
     router
         .merge(docs)
+        .route("/openapi.json", get(document::document))
         .route("/", get(dashboard::page))
         .route("/assets/{name}", get(dashboard::asset))
         .fallback(unknown_path)
@@ -183,7 +213,7 @@ pub fn router(state: AppState) -> Router {
 
 /// How the API's page looks. It asks nothing of other hosts.
 fn docs_page() -> utoipa_swagger_ui::Config<'static> {
-    utoipa_swagger_ui::Config::default()
+    utoipa_swagger_ui::Config::new(["/openapi.json"])
         // Elsewhere than on localhost it would send the document's address to a validator.
         .validator_url("none")
         // No bar on top: it has another product's name and loads documents of other hosts.

@@ -159,22 +159,29 @@ pub async fn metrics(
         Some(names) => names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect(),
         None => known.clone(),
     };
-    let mut metrics = Vec::new();
+    let mut curves = Vec::with_capacity(wanted.len());
     for name in wanted {
         let Some(metric) = recorded.iter().find(|metric| metric.name == name) else {
             return Err(unknown_metric(name, &known).into());
         };
         let from = query.from_step.unwrap_or(0);
         let points = state.store.metric_points(&run.id, name, from).await?;
-        let points = thin(&points, most).iter().map(point).collect();
-        metrics.push(History { name: name.to_owned(), recorded: metric.points, points });
+        curves.push((name.to_owned(), metric.points, points));
     }
-    if csv {
-        return Ok(
-            ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], table(&metrics)).into_response()
-        );
-    }
-    Ok(Json(Histories { run: run.id, metrics }).into_response())
+    // A long history is work for another thread.
+    let written = state.files.run(move || {
+        let history = |(name, recorded, points): (String, u64, Vec<MetricPoint>)| {
+            let points = thin(&points, most).iter().map(point).collect();
+            History { name, recorded, points }
+        };
+        let metrics: Vec<History> = curves.into_iter().map(history).collect();
+        if csv {
+            let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
+            return (kind, table(&metrics)).into_response();
+        }
+        Json(Histories { run: run.id, metrics }).into_response()
+    });
+    Ok(written.await?)
 }
 
 fn table(metrics: &[History]) -> String {

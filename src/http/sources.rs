@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::problem::Failure;
 use super::state::AppState;
+use crate::data::profile::Profile;
 use crate::model::Model;
 use crate::model::resolve::Source;
 use crate::model::spec::TrainRequest;
@@ -57,7 +58,17 @@ pub async fn model(state: &AppState, reference: &str, field: &str) -> Result<Str
 
 /// The dataset that a request names in `field`.
 pub async fn dataset(state: &AppState, id: &str, field: &str) -> Result<Dataset, Failure> {
-    match state.store.dataset(id).await {
+    named(state.store.dataset(id).await, id, field)
+}
+
+/// The profile of the dataset that a request names in `field`.
+pub async fn profile(state: &AppState, id: &str, field: &str) -> Result<Arc<Profile>, Failure> {
+    named(state.store.profile(id).await.map(|(profile, _)| profile), id, field)
+}
+
+/// What is not found is the fault of the field.
+fn named<T>(found: Result<T, StoreError>, id: &str, field: &str) -> Result<T, Failure> {
+    match found {
         Err(StoreError::NotFound { .. }) => {
             let at = FieldError::new(field, "is not stored here")
                 .hint("upload it with POST /v1/datasets, or list what is there");

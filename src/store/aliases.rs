@@ -52,11 +52,8 @@ impl Store {
 
     /// Removes an alias.
     pub async fn delete_alias(&self, name: &str, alias: &str) -> Result<(), StoreError> {
-        let deleted = sqlx::query("DELETE FROM aliases WHERE name = $1 AND alias = $2")
-            .bind(name)
-            .bind(alias)
-            .execute(self.db.write())
-            .await?;
+        let delete = sqlx::query("DELETE FROM aliases WHERE name = $1 AND alias = $2");
+        let deleted = self.db.execute(delete.bind(name).bind(alias)).await?;
         if deleted.rows_affected() == 0 {
             let id = format!("{name}@{alias}");
             return Err(StoreError::NotFound { what: "alias", id });

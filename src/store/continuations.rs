@@ -1,7 +1,8 @@
 //! Runs that go on from the state that another one left, and what becomes of such states.
 
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::Row;
 
+use super::db::Transaction;
 use super::idempotency::Keyed;
 use super::{Store, StoreError};
 use crate::job::Job;
@@ -46,7 +47,7 @@ impl Store {
 
 /// Refuses to let go of a state from which a job that has not ended is to go on.
 pub(super) async fn check_unneeded(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     model: &str,
     state: &str,
 ) -> Result<(), StoreError> {
@@ -64,10 +65,7 @@ pub(super) async fn check_unneeded(
 }
 
 /// Refuses to let go of a model from which a job that has not ended starts.
-pub(super) async fn check_not_a_start(
-    tx: &mut Transaction<'static, Sqlite>,
-    model: &str,
-) -> Result<(), StoreError> {
+pub(super) async fn check_not_a_start(tx: &mut Transaction, model: &str) -> Result<(), StoreError> {
     let needing: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT jobs.id FROM runs JOIN jobs ON jobs.id = runs.job
          WHERE jobs.status IN ('queued', 'running', 'cancelling')
@@ -84,7 +82,7 @@ pub(super) async fn check_not_a_start(
 
 /// Refuses to let go of a model whose limitations are being looked for.
 pub(super) async fn check_not_diagnosed(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     model: &str,
 ) -> Result<(), StoreError> {
     let needing: Vec<String> = sqlx::query_scalar(
@@ -102,7 +100,7 @@ pub(super) async fn check_not_diagnosed(
 
 /// Refuses to let go of a model that a job which has not ended evaluates.
 pub(super) async fn check_not_evaluated(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     model: &str,
 ) -> Result<(), StoreError> {
     let needing: Vec<String> = sqlx::query_scalar(
@@ -126,10 +124,7 @@ fn unless_needed(needing: &[String], error: impl FnOnce() -> StoreError) -> Resu
 }
 
 /// Forgets a state; the file is the caller's.
-pub(super) async fn forget(
-    tx: &mut Transaction<'static, Sqlite>,
-    state: &str,
-) -> Result<(), StoreError> {
+pub(super) async fn forget(tx: &mut Transaction, state: &str) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE runs SET checkpoint = NULL, checkpoint_step = NULL, checkpoint_epoch = NULL
          WHERE checkpoint = $1",
@@ -142,7 +137,7 @@ pub(super) async fn forget(
 
 /// Forgets the states of all runs on a dataset; returns the keys of their files.
 pub(super) async fn forget_of_dataset(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     dataset: &str,
 ) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(

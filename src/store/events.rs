@@ -2,8 +2,9 @@
 //! back.
 
 use serde::Serialize;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
+use super::db::Transaction;
 use super::json::to_json;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
@@ -45,7 +46,7 @@ pub struct JobEvent {
 }
 
 pub(super) async fn insert(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     job: &str,
     kind: EventKind,
     data: &impl Serialize,
@@ -59,6 +60,37 @@ pub(super) async fn insert(
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// Events that are written by one statement.
+const TOGETHER: usize = 50;
+
+/// Inserts events of one kind, in order.
+pub(super) async fn insert_all(
+    tx: &mut Transaction,
+    job: &str,
+    kind: EventKind,
+    events: &[serde_json::Value],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    for some in events.chunks(TOGETHER) {
+        inserting(job, kind, some, at).build().execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+fn inserting(
+    job: &str,
+    kind: EventKind,
+    events: &[serde_json::Value],
+    at: Timestamp,
+) -> QueryBuilder<Sqlite> {
+    let mut insert = QueryBuilder::new("INSERT INTO job_events (job, type, data, at) ");
+    insert.push_values(events, |mut row, data| {
+        row.push_bind(job).push_bind(kind.name());
+        row.push_bind(data.to_string()).push_bind(at.millis());
+    });
+    insert
 }
 
 impl Store {

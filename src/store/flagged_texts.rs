@@ -2,9 +2,10 @@
 //! records that scoring leaves behind.
 
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::Row;
 use utoipa::ToSchema;
 
+use super::db::Transaction;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -41,7 +42,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         forget_older(&mut tx, model).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// A model's flagged texts, newest first.
@@ -71,17 +72,15 @@ impl Store {
 
     /// Forgets a model's flagged texts.
     pub async fn forget_texts(&self, model: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM flagged_texts WHERE model = $1")
-            .bind(model)
-            .execute(self.db.write())
-            .await?;
+        let delete = sqlx::query("DELETE FROM flagged_texts WHERE model = $1");
+        self.db.execute(delete.bind(model)).await?;
         Ok(())
     }
 }
 
 /// Adds texts, oldest first, as far as their model keeps any.
 pub(super) async fn add(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     model: &str,
     texts: &[FlaggedText],
 ) -> Result<(), StoreError> {
@@ -100,10 +99,7 @@ pub(super) async fn add(
 }
 
 /// Forgets all but the newest texts that a model keeps.
-async fn forget_older(
-    tx: &mut Transaction<'static, Sqlite>,
-    model: &str,
-) -> Result<(), StoreError> {
+async fn forget_older(tx: &mut Transaction, model: &str) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM flagged_texts WHERE model = $1 AND seq NOT IN
              (SELECT seq FROM flagged_texts WHERE model = $1 ORDER BY seq DESC

@@ -1,8 +1,9 @@
 //! Answers that a repeated request gets again.
 
 use serde::Serialize;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::Row;
 
+use super::db::Transaction;
 use super::json::to_json;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
@@ -34,7 +35,7 @@ pub struct Remembered {
 
 /// Remembers an answer, in the very transaction that makes it true.
 pub(super) async fn remember(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     keyed: &Keyed,
     status: u16,
     location: &str,
@@ -90,7 +91,7 @@ impl Store {
         let oldest = self.clock.now().millis() - REMEMBERED_MILLIS;
         sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= $1")
             .bind(oldest)
-            .execute(self.db.write())
+            .execute(self.db.write_unsynced())
             .await?;
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Jobs: submit, look up, list, ask to end. What workers do with them stands in [`super::queue`].
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
 
+use super::db::Transaction;
 use super::events::{self, EventKind};
 use super::idempotency::{self, Keyed};
 use super::json::{from_json, to_json};
@@ -13,10 +14,10 @@ use crate::model::spec::{TrainSpec, Warning};
 use crate::problem::Problem;
 
 /// A job's columns, its place in the queue, and the model that it diagnoses.
-const SELECT: &str = "SELECT jobs.*, CASE status WHEN 'queued' THEN
+const COLUMNS: &str = "*, CASE status WHEN 'queued' THEN
     (SELECT COUNT(*) FROM jobs before WHERE before.status = 'queued' AND before.seq < jobs.seq)
     END AS queue_position, CASE kind WHEN 'diagnose' THEN
-    (SELECT reports.model FROM reports WHERE reports.job = jobs.id) END AS diagnosed FROM jobs ";
+    (SELECT reports.model FROM reports WHERE reports.job = jobs.id) END AS diagnosed";
 
 /// What a list of jobs is narrowed to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl Store {
     /// Queues a job of a kind and its run; returns the job's id.
     pub(super) async fn insert_queued(
         &self,
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Transaction,
         kind: &str,
         spec: &TrainSpec,
         warnings: &[Warning],
@@ -80,7 +81,7 @@ impl Store {
     /// Queues a job, if there is its dataset and the queue has a place.
     pub(super) async fn insert_row(
         &self,
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Transaction,
         new: NewJob<'_>,
         limits: (u32, i64),
     ) -> Result<(), StoreError> {
@@ -123,7 +124,7 @@ impl Store {
     /// Ends the transaction that queued a job, and wakes the workers.
     pub(super) async fn accept(
         &self,
-        mut tx: Transaction<'static, Sqlite>,
+        mut tx: Transaction,
         id: &str,
         keyed: Option<&Keyed>,
     ) -> Result<Job, StoreError> {
@@ -140,7 +141,7 @@ impl Store {
 
     /// The job of an id.
     pub async fn job(&self, id: &str) -> Result<Job, StoreError> {
-        let sql = const_format(SELECT, "WHERE id = $1");
+        let sql = selecting("WHERE id = $1");
         let row = sqlx::query(sql).bind(id).fetch_optional(self.db.read()).await?;
         let row = row.ok_or_else(|| StoreError::NotFound { what: "job", id: id.to_owned() })?;
         job(&row)
@@ -153,13 +154,7 @@ impl Store {
         limit: usize,
         after: Option<&Cursor>,
     ) -> Result<Page<Job>, StoreError> {
-        let sql = const_format(
-            SELECT,
-            "WHERE ($1 IS NULL OR status = $1) AND ($2 IS NULL OR kind = $2)
-             AND ($3 IS NULL OR dataset = $3) AND ($4 IS NULL OR seq < $4)
-             ORDER BY seq DESC LIMIT $5",
-        );
-        let rows = sqlx::query(sql)
+        let rows = sqlx::query(listing(filter, after))
             .bind(filter.status.map(JobStatus::name))
             .bind(filter.kind.as_deref())
             .bind(filter.dataset.as_deref())
@@ -243,24 +238,39 @@ fn past_tense(status: JobStatus) -> &'static str {
     }
 }
 
-/// Joins two constant parts of a statement.
-fn const_format(select: &'static str, rest: &'static str) -> sqlx::AssertSqlSafe<String> {
-    // Both parts are literals of this file; values are bound, never written into the text.
-    sqlx::AssertSqlSafe(format!("{select}{rest}"))
+/// A page of jobs. It names the conditions that there are and no others, so that an index serves them.
+pub(super) fn listing(filter: &JobFilter, after: Option<&Cursor>) -> sqlx::AssertSqlSafe<String> {
+    let conditions = [
+        (filter.status.is_some(), "status = $1"),
+        (filter.kind.is_some(), "kind = $2"),
+        (filter.dataset.is_some(), "dataset = $3"),
+        (after.is_some(), "seq < $4"),
+    ];
+    let asked: Vec<&str> = conditions.iter().filter(|(asked, _)| *asked).map(|(_, c)| *c).collect();
+    let narrowed = if asked.is_empty() { "" } else { "WHERE " };
+    let rest = format!("{narrowed}{} ORDER BY seq DESC LIMIT $5", asked.join(" AND "));
+    sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM jobs {rest}"))
 }
 
-pub(super) async fn select(
-    tx: &mut Transaction<'static, Sqlite>,
-    id: &str,
-) -> Result<Job, StoreError> {
-    let sql = const_format(SELECT, "WHERE id = $1");
+/// A look at jobs. All parts are literals; values are bound, never written into the text.
+fn selecting(rest: &'static str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM jobs {rest}"))
+}
+
+/// A change of one job that gives the job as it then is.
+pub(super) fn returning(update: &'static str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(format!("{update} RETURNING {COLUMNS}"))
+}
+
+pub(super) async fn select(tx: &mut Transaction, id: &str) -> Result<Job, StoreError> {
+    let sql = selecting("WHERE id = $1");
     let row = sqlx::query(sql).bind(id).fetch_optional(&mut **tx).await?;
     job(&row.ok_or_else(|| StoreError::NotFound { what: "job", id: id.to_owned() })?)
 }
 
 /// Tells a job's followers of its new state, in the transaction that brought it about.
 pub(super) async fn changed(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     id: &str,
     now: Timestamp,
 ) -> Result<Job, StoreError> {
@@ -278,7 +288,7 @@ pub(super) fn status(name: &str, id: &str) -> Result<JobStatus, StoreError> {
     })
 }
 
-fn job(row: &SqliteRow) -> Result<Job, StoreError> {
+pub(super) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
     let id: String = row.try_get("id")?;
     let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
         Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_millis))

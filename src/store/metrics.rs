@@ -1,8 +1,9 @@
 //! Metric histories. Points come in batches and are kept many to a row, so that recording every
 //! step of a fast training costs the database little.
 
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
+use super::db::Transaction;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::job::MetricPoint;
@@ -31,26 +32,28 @@ pub struct Recorded {
 }
 
 pub(super) async fn append(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     run: &str,
-    chunks: Vec<Chunk>,
+    chunks: &[Chunk],
 ) -> Result<(), StoreError> {
-    for Chunk { name, points } in chunks {
-        let (Some(first), Some(last)) = (points.first(), points.last()) else { continue };
-        sqlx::query(
-            "INSERT OR REPLACE INTO metric_chunks (run, name, first_step, last_step, points, data)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(run)
-        .bind(name)
-        .bind(first.step as i64)
-        .bind(last.step as i64)
-        .bind(points.len() as i64)
-        .bind(encode(&points))
-        .execute(&mut **tx)
-        .await?;
+    if chunks.iter().any(|chunk| !chunk.points.is_empty()) {
+        inserting(run, chunks).build().execute(&mut **tx).await?;
     }
     Ok(())
+}
+
+/// One statement for all chunks: there are no more of them than metrics of a run.
+fn inserting(run: &str, chunks: &[Chunk]) -> QueryBuilder<Sqlite> {
+    let mut insert = QueryBuilder::new(
+        "INSERT OR REPLACE INTO metric_chunks (run, name, first_step, last_step, points, data) ",
+    );
+    let ends = |Chunk { points, .. }: &Chunk| Some((points.first()?.step, points.last()?.step));
+    let chunks = chunks.iter().filter_map(|chunk| Some((chunk, ends(chunk)?)));
+    insert.push_values(chunks, |mut row, (Chunk { name, points }, (first, last))| {
+        row.push_bind(run).push_bind(*name).push_bind(first as i64).push_bind(last as i64);
+        row.push_bind(points.len() as i64).push_bind(encode(points));
+    });
+    insert
 }
 
 impl Store {
@@ -125,7 +128,7 @@ impl Store {
             }
             statement.execute(&mut *tx).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit_unsynced().await
     }
 }
 

@@ -11,6 +11,7 @@ pub mod db;
 pub mod error;
 pub mod evaluations;
 pub mod events;
+pub mod finish;
 pub mod flagged_texts;
 pub mod idempotency;
 pub mod jobs;
@@ -18,6 +19,8 @@ mod json;
 pub mod metrics;
 pub mod models;
 pub mod monitoring;
+#[cfg(test)]
+mod plans_tests;
 pub mod queue;
 mod reap;
 pub mod references;
@@ -91,6 +94,8 @@ pub struct Store {
     files: Arc<tokio::sync::Mutex<()>>,
     /// What references to models mean.
     references: Arc<References>,
+    /// What was read last of small datasets.
+    recent: Arc<training_table::Recent>,
 }
 
 impl Store {
@@ -112,16 +117,20 @@ impl Store {
         let db = Database::open(&folder.join(DATABASE)).await?;
         let artifacts = Artifacts::local(folder)?;
         let ids = Arc::new(Ids::new(clock.clone()));
-        let log = folder.join(format!("{DATABASE}-wal"));
-        let references = Arc::new(References::new(log));
-        let (signals, files) = Default::default();
-        Ok(Self { db, artifacts, signals, clock, ids, files, references })
+        let references = Arc::new(References::new(db::log_of(&folder.join(DATABASE))));
+        let (signals, files, recent) = Default::default();
+        Ok(Self { db, artifacts, signals, clock, ids, files, references, recent })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(self.db.read()).await?;
         Ok(())
+    }
+
+    /// Waits until what was written so far is on disk.
+    pub async fn synced(&self) -> Result<(), StoreError> {
+        self.db.synced().await
     }
 
     /// Closes the database, writing everything back.

@@ -1,10 +1,11 @@
 //! Models: rows that name an artifact, and the references by which they are found.
 
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
 use utoipa::ToSchema;
 
+use super::db::Transaction;
 use super::json::{from_json, to_json};
 use super::remedies::RemedyOf;
 use super::{Cursor, Page, Store, StoreError, continuations};
@@ -48,6 +49,19 @@ pub struct ModelInfo {
     pub created_at: Timestamp,
 }
 
+/// What [`ModelInfo`] shows: not the card, which is larger than all of it.
+const COLUMNS: &str = "id, name, job, run, dataset, task, spec, artifact, bytes, created_at";
+
+/// A page of models. It names the conditions that there are and no others, so that an index serves them.
+pub(super) fn listing(name: Option<&str>, after: Option<&Cursor>) -> sqlx::AssertSqlSafe<String> {
+    let named = if name.is_some() { "AND name = $1" } else { "" };
+    let from = if after.is_some() { "AND (created_at, id) < ($2, $3)" } else { "" };
+    sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM models WHERE TRUE {named} {from}
+         ORDER BY created_at DESC, id DESC LIMIT $4"
+    ))
+}
+
 /// A model to keep.
 pub struct NewModel<'a> {
     /// Its id.
@@ -67,7 +81,7 @@ pub struct NewModel<'a> {
 }
 
 pub(super) async fn insert(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     model: &NewModel<'_>,
     now: Timestamp,
 ) -> Result<String, StoreError> {
@@ -180,10 +194,8 @@ impl Store {
 
     /// The model of an id.
     pub async fn model(&self, id: &str) -> Result<ModelInfo, StoreError> {
-        let row = sqlx::query("SELECT * FROM models WHERE id = $1")
-            .bind(id)
-            .fetch_optional(self.db.read())
-            .await?;
+        let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM models WHERE id = $1"));
+        let row = sqlx::query(sql).bind(id).fetch_optional(self.db.read()).await?;
         let row = row.ok_or_else(|| StoreError::NotFound { what: "model", id: id.to_owned() })?;
         let aliases = self.aliases_of(id).await?;
         info(&row, aliases, self.remedy_of(id).await?)
@@ -227,17 +239,13 @@ impl Store {
         limit: usize,
         after: Option<&Cursor>,
     ) -> Result<Page<ModelInfo>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM models WHERE ($1 IS NULL OR name = $1)
-             AND ($2 IS NULL OR created_at < $2 OR (created_at = $2 AND id < $3))
-             ORDER BY created_at DESC, id DESC LIMIT $4",
-        )
-        .bind(name)
-        .bind(after.map(|cursor| cursor.time))
-        .bind(after.map(|cursor| cursor.id.as_str()))
-        .bind(limit as i64 + 1)
-        .fetch_all(self.db.read())
-        .await?;
+        let rows = sqlx::query(listing(name, after))
+            .bind(name)
+            .bind(after.map(|cursor| cursor.time))
+            .bind(after.map(|cursor| cursor.id.as_str()))
+            .bind(limit as i64 + 1)
+            .fetch_all(self.db.read())
+            .await?;
         let mut items = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: String = row.try_get("id")?;
@@ -249,11 +257,8 @@ impl Store {
 
     /// Gives a model another name, or none.
     pub async fn rename_model(&self, id: &str, name: Option<&str>) -> Result<(), StoreError> {
-        let updated = sqlx::query("UPDATE models SET name = $2 WHERE id = $1")
-            .bind(id)
-            .bind(name)
-            .execute(self.db.write())
-            .await?;
+        let update = sqlx::query("UPDATE models SET name = $2 WHERE id = $1");
+        let updated = self.db.execute(update.bind(id).bind(name)).await?;
         if updated.rows_affected() == 0 {
             return Err(StoreError::NotFound { what: "model", id: id.to_owned() });
         }

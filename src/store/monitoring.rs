@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::Row;
 
+use super::db::Transaction;
 use super::flagged_texts::{self, FlaggedText};
 use super::json::{from_json, to_json};
 use super::{Cursor, Page, Store, StoreError};
@@ -71,7 +72,8 @@ impl Store {
                 .await?;
             }
         }
-        Ok(tx.commit().await?)
+        // A kill loses the last seconds anyway.
+        tx.commit_unsynced().await
     }
 
     /// Windows of a model, oldest first.
@@ -130,12 +132,12 @@ impl Store {
         ] {
             sqlx::query(table).bind(model).execute(&mut *tx).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 
 async fn add_window(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     model: &str,
     span: Span,
     counts: &Counts,
@@ -201,7 +203,7 @@ mod tests {
              WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
              SELECT 'model_1', i * 10, i * 10 + 10, '' FROM n",
         ] {
-            sqlx::query(statement).execute(store.db.write()).await.unwrap();
+            sqlx::query(statement).execute(store.db.write_unsynced()).await.unwrap();
         }
         let span = |at| Span {
             starts_at: Timestamp::from_millis(at),

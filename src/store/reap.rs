@@ -2,8 +2,9 @@
 
 use sqlx::Row;
 
-use super::jobs::changed;
-use super::queue::end;
+use super::events::{self, EventKind};
+use super::finish::{End, end};
+use super::jobs;
 use super::{Store, StoreError};
 use crate::job::{EndRequest, Job, JobStatus};
 use crate::problem::{Code, Problem};
@@ -24,19 +25,23 @@ impl Store {
         .bind(dead)
         .fetch_all(&mut *tx)
         .await?;
-        let mut jobs = Vec::new();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut taken = Vec::new();
         for row in rows {
             let id: String = row.try_get("id")?;
             let (attempt, most): (i64, i64) =
                 (row.try_get("attempt")?, row.try_get("max_attempts")?);
             let requested: Option<String> = row.try_get("end_requested")?;
-            if requested.as_deref() == Some(EndRequest::Cancel.name()) {
-                end(&mut tx, &id, JobStatus::Cancelled, None, now.millis()).await?;
+            let job = if requested.as_deref() == Some(EndRequest::Cancel.name()) {
+                end(&mut tx, &id, JobStatus::Cancelled.into(), now).await?
             } else if attempt >= most {
                 let detail = format!("the job's process died in each of {most} attempts");
                 let hint = "memory may have run out: lower the size of the network or vocabulary";
                 let problem = Problem::new(Code::AttemptsSpent, detail).hint(hint);
-                end(&mut tx, &id, JobStatus::Failed, Some(&problem), now.millis()).await?;
+                let ended = End { error: Some(&problem), ..JobStatus::Failed.into() };
+                end(&mut tx, &id, ended, now).await?
             } else {
                 sqlx::query(
                     "UPDATE jobs SET status = 'queued', lease = NULL, lease_expires_at = NULL,
@@ -47,14 +52,16 @@ impl Store {
                 .bind(now.millis())
                 .execute(&mut *tx)
                 .await?;
-            }
-            jobs.push(changed(&mut tx, &id, now).await?);
+                jobs::select(&mut tx, &id).await?
+            };
+            events::insert(&mut tx, &id, EventKind::Status, &job, now).await?;
+            taken.push(job);
         }
         tx.commit().await?;
-        for job in &jobs {
+        for job in &taken {
             self.signals.job_changed(&job.id);
             self.signals.work_arrived();
         }
-        Ok(jobs)
+        Ok(taken)
     }
 }

@@ -3,6 +3,7 @@
 use sqlx::Row;
 
 use super::events::{self, EventKind};
+use super::finish::Left;
 use super::idempotency::Keyed;
 use super::json::{from_json, to_json};
 use super::metrics::Chunk;
@@ -95,7 +96,7 @@ impl Store {
     pub async fn skip_unfinished_probes(&self, claimed: &Claimed) -> Result<(), StoreError> {
         sqlx::query("UPDATE trials SET status = 'skipped' WHERE job = $1 AND status = 'running'")
             .bind(&claimed.job.id)
-            .execute(self.db.write())
+            .execute(self.db.write_unsynced())
             .await?;
         Ok(())
     }
@@ -128,7 +129,8 @@ impl Store {
         .bind(to_json(&probe.change)?)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
+        // Without it, the probe begins anew.
+        tx.commit_unsynced().await?;
         Ok(run)
     }
 
@@ -155,10 +157,11 @@ impl Store {
         .bind(outcome.failure.as_ref().map(to_json).transpose()?)
         .execute(&mut *tx)
         .await?;
-        super::metrics::append(&mut tx, run, chunks).await?;
+        super::metrics::append(&mut tx, run, &chunks).await?;
         if let (Some((card, test)), Some(trained)) = (kept, trained) {
             let seconds = Seconds { total: outcome.seconds, ..Seconds::default() };
-            super::queue::record_run(&mut tx, run, card, spec, trained.steps, &seconds).await?;
+            let left = Left { card, spec, steps: trained.steps, kept: None, seconds: &seconds };
+            left.record(&mut tx, run).await?;
             super::runs::keep_test_results(&mut tx, run, test.as_ref()).await?;
         }
         if let Some(report) = &outcome.range_test {
@@ -199,7 +202,8 @@ impl Store {
             .bind(to_json(report)?)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        // The end of the job is waited for, and with it whatever was written before.
+        tx.commit_unsynced().await
     }
 
     /// The report of a diagnosis, so far; `None` before its first conclusions.

@@ -1,8 +1,9 @@
 //! Runs: one training or range test each.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
 
+use super::db::Transaction;
 use super::jobs::status;
 use super::json::from_json;
 use super::{Cursor, Page, Store, StoreError};
@@ -58,12 +59,7 @@ impl Store {
         limit: usize,
         after: Option<&Cursor>,
     ) -> Result<Page<Run>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE ($1 IS NULL OR runs.status = $1) AND ($2 IS NULL
-             OR runs.created_at < $2 OR (runs.created_at = $2 AND runs.id < $3))
-             ORDER BY runs.created_at DESC, runs.id DESC LIMIT $4"
-        ));
-        let rows = sqlx::query(sql)
+        let rows = sqlx::query(listing(status, after))
             .bind(status.map(JobStatus::name))
             .bind(after.map(|cursor| cursor.time))
             .bind(after.map(|cursor| cursor.id.as_str()))
@@ -75,10 +71,22 @@ impl Store {
     }
 }
 
+/// A page of runs. It names the conditions that there are and no others, so that an index serves them.
+pub(super) fn listing(
+    status: Option<JobStatus>,
+    after: Option<&Cursor>,
+) -> sqlx::AssertSqlSafe<String> {
+    let of_status = if status.is_some() { "AND runs.status = $1" } else { "" };
+    let from = if after.is_some() { "AND (runs.created_at, runs.id) < ($2, $3)" } else { "" };
+    sqlx::AssertSqlSafe(format!(
+        "{SELECT} WHERE TRUE {of_status} {from} ORDER BY runs.created_at DESC, runs.id DESC LIMIT $4"
+    ))
+}
+
 /// Keeps what a run's model gave for each test record: about 20 bytes a record, in the transaction
 /// that ends the run, so that there is never one without the other.
 pub(super) async fn keep_test_results(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Transaction,
     run: &str,
     test: Option<&TestResults>,
 ) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::events::{self, EventKind};
+use super::finish::Left;
 use super::idempotency::Keyed;
 use super::json::{from_json, to_json};
 use super::metrics::Chunk;
@@ -102,8 +103,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         super::queue::held(&mut tx, claimed).await?;
-        super::metrics::append(&mut tx, run, chunks).await?;
-        Ok(tx.commit().await?)
+        super::metrics::append(&mut tx, run, &chunks).await?;
+        tx.commit().await
     }
 
     /// Records where a training of a sweep stands, with what was measured on the way, and how it ended
@@ -139,11 +140,11 @@ impl Store {
             .bind(trial.checkpoint_step.map(|step| step as i64))
             .execute(&mut *tx)
             .await?;
-        super::metrics::append(&mut tx, &trial.run, chunks).await?;
+        super::metrics::append(&mut tx, &trial.run, &chunks).await?;
         if let Some(end) = end {
-            let (card, steps) = (end.card, trial.steps);
-            super::queue::record_run(&mut tx, &trial.run, card, &trial.spec, steps, end.seconds)
-                .await?;
+            let (spec, steps, kept) = (&trial.spec, trial.steps, None);
+            let left = Left { card: end.card, spec, steps, kept, seconds: end.seconds };
+            left.record(&mut tx, &trial.run).await?;
             super::runs::keep_test_results(&mut tx, &trial.run, end.test).await?;
         }
         let event = serde_json::json!({

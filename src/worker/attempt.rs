@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::Stage;
 use super::launcher::Launcher;
@@ -24,63 +25,96 @@ use crate::learn::trainer::{self, Interrupt};
 use crate::model::fit::TrainingTable;
 use crate::model::spec::TrainSpec;
 use crate::problem::Problem;
+use crate::store::finish::Ending;
 use crate::store::models::NewModel;
-use crate::store::queue::{Claimed, Ending, LEASE};
+use crate::store::queue::{Claimed, LEASE, Told};
 use crate::store::{Store, StoreError};
 
 /// Events that may wait for the recorder; then the training waits.
 const WAITING_EVENTS: usize = 4_096;
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// Runs an attempt and records how it ended. Errors end here: they are in the job or in the log.
-pub async fn run(
+/// An attempt whose work is done; how it ended is not recorded yet.
+pub struct Performed {
+    store: Store,
+    claimed: Claimed,
+    outcome: Result<Done, Failure>,
+    /// What was heard of it and not written yet.
+    told: Told,
+    _heart: AbortOnDrop,
+}
+
+/// Does the work of an attempt.
+pub async fn perform(
     store: &Store,
     claimed: Claimed,
     launcher: &Launcher,
     stage: watch::Receiver<Stage>,
-) {
-    let (id, attempt) = (claimed.job.id.clone(), claimed.job.attempt);
-    tracing::info!(job = id, attempt, "job started");
-    let outcome = perform(store, &claimed, launcher, stage).await;
-    let finished = match outcome {
-        Ok(Done::Model(made)) => finish_with_model(store, &claimed, *made).await,
-        Ok(Done::RangeTest(range)) => {
-            let RangeOutput { tested, warnings, seconds } = &*range;
-            store.finish(&claimed, Ending::RangeTest { tested, warnings, seconds }).await
-        }
-        Ok(Done::Report(diagnose::Diagnosed { stopped, seconds })) => {
-            let warnings = &claimed.job.warnings;
-            store.finish(&claimed, Ending::Report { warnings, stopped, seconds: &seconds }).await
-        }
-        Ok(Done::Evaluation(done)) => {
-            let evaluate::Evaluated { report, stopped } = &*done;
-            store.finish(&claimed, Ending::Evaluation { report, stopped: *stopped }).await
-        }
-        Err(Failure::Cancelled) => store.finish(&claimed, Ending::Cancelled).await,
-        Err(Failure::Released) => store.finish(&claimed, Ending::Released).await,
-        Err(Failure::Lost) => Err(StoreError::LeaseLost),
-        Err(Failure::Problem(problem)) => store.finish(&claimed, Ending::Failed(&problem)).await,
-    };
-    let finished = match finished {
-        // What failed while the model was stored is the job's failure.
-        Err(error @ (StoreError::Full | StoreError::Files(_) | StoreError::Io(_))) => {
-            let problem = Problem::from(error);
-            store.finish(&claimed, Ending::Failed(&problem)).await
-        }
-        other => other,
-    };
-    match finished {
-        Ok(job) => {
-            if job.status != JobStatus::Queued && !may_go_on(&job) {
-                forget_checkpoint(store, &job).await;
+) -> Performed {
+    tracing::info!(job = claimed.job.id, attempt = claimed.job.attempt, "job started");
+    let control = Arc::new(Control::default());
+    let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
+    let _heart = AbortOnDrop(heart);
+    let mut told = Told::default();
+    let outcome = work(store, &claimed, launcher, control, &mut told).await;
+    Performed { store: store.clone(), claimed, outcome, told, _heart }
+}
+
+impl Performed {
+    /// Records how the attempt ended. Errors end here: they are in the job or in the log.
+    pub async fn conclude(self) {
+        let Self { store, claimed, outcome, told, _heart } = self;
+        let (id, attempt) = (claimed.job.id.as_str(), claimed.job.attempt);
+        let finished = match outcome {
+            Ok(Done::Model(made)) => finish_with_model(&store, &claimed, *made, &told).await,
+            Ok(Done::RangeTest(range)) => {
+                let RangeOutput { tested, warnings, seconds } = &*range;
+                store.finish(&claimed, Ending::RangeTest { tested, warnings, seconds }, &told).await
             }
-            tracing::info!(job = id, status = job.status.name(), "job ended");
+            Ok(Done::Report(diagnose::Diagnosed { stopped, seconds })) => {
+                let warnings = &claimed.job.warnings;
+                store
+                    .finish(
+                        &claimed,
+                        Ending::Report { warnings, stopped, seconds: &seconds },
+                        &told,
+                    )
+                    .await
+            }
+            Ok(Done::Evaluation(done)) => {
+                let evaluate::Evaluated { report, stopped } = &*done;
+                store
+                    .finish(&claimed, Ending::Evaluation { report, stopped: *stopped }, &told)
+                    .await
+            }
+            Err(Failure::Cancelled) => store.finish(&claimed, Ending::Cancelled, &told).await,
+            Err(Failure::Released) => store.finish(&claimed, Ending::Released, &told).await,
+            Err(Failure::Lost) => Err(StoreError::LeaseLost),
+            Err(Failure::Problem(problem)) => {
+                store.finish(&claimed, Ending::Failed(&problem), &told).await
+            }
+        };
+        let finished = match finished {
+            // What failed while the model was stored is the job's failure.
+            Err(error @ (StoreError::Full | StoreError::Files(_) | StoreError::Io(_))) => {
+                let problem = Problem::from(error);
+                store.finish(&claimed, Ending::Failed(&problem), &told).await
+            }
+            other => other,
+        };
+        match finished {
+            Ok(job) => {
+                if job.status != JobStatus::Queued && !may_go_on(&job) {
+                    forget_checkpoint(&store, &job).await;
+                }
+                tracing::info!(job = id, status = job.status.name(), "job ended");
+            }
+            Err(StoreError::LeaseLost) => {
+                tracing::warn!(job = id, attempt, "the lease was lost; another worker has the job");
+            }
+            // The lease runs out and the job is taken up again.
+            Err(error) => tracing::error!(job = id, attempt, %error, "ending the job failed"),
         }
-        Err(StoreError::LeaseLost) => {
-            tracing::warn!(job = id, attempt, "the lease was lost; another worker has the job");
-        }
-        // The lease runs out and the job is taken up again.
-        Err(error) => tracing::error!(job = id, attempt, %error, "ending the job failed"),
     }
 }
 
@@ -128,22 +162,18 @@ impl From<StoreError> for Failure {
     }
 }
 
-async fn perform(
+async fn work(
     store: &Store,
     claimed: &Claimed,
     launcher: &Launcher,
-    stage: watch::Receiver<Stage>,
+    control: Arc<Control>,
+    told: &mut Told,
 ) -> Result<Done, Failure> {
-    let control = Arc::new(Control::default());
-    let heart = tokio::spawn(heart(store.clone(), claimed.clone(), control.clone(), stage));
-    let _heart = AbortOnDrop(heart);
     if claimed.job.kind == crate::job::evaluate::KIND {
         let threads = launcher.threads_per_job();
         let done = evaluate::perform(store, claimed, &control, threads).await?;
         return Ok(Done::Evaluation(Box::new(done)));
     }
-    let environment = environment(&claimed.spec, launcher.threads_per_job());
-    store.record_environment(&claimed.job.run, &environment).await?;
     let table = table(store, &claimed.spec).await?;
     let source = source::load(store, &claimed.spec).await?;
     if claimed.job.kind == "sweep" {
@@ -176,7 +206,7 @@ async fn perform(
     let outcome = launcher.launch(inputs, store.clock.clone(), reporter).await;
     // The sender went with the reporter, so the recorder writes what is left and ends.
     match recorder.await {
-        Ok(recorded) => recorded?,
+        Ok(recorded) => *told = recorded?,
         Err(error) => tracing::error!(%error, "recording a job's events failed"),
     }
     match outcome.map_err(|error| Failure::Problem(error.into()))? {
@@ -196,17 +226,22 @@ async fn finish_with_model(
     store: &Store,
     claimed: &Claimed,
     made: Made,
+    told: &Told,
 ) -> Result<Job, StoreError> {
     let Made { trained, run, spec, stopped } = made;
     let Trained { artifact, card, test, steps, last, seconds } = trained;
     let bytes = artifact.len() as u64;
-    let kept = match last {
-        Some(state) => keep(store, &run, state).await,
-        None => None,
-    };
     // Held until the row is in: the same bytes may be another model's, about to be deleted.
     let _files = store.hold_files().await;
-    let key = store.put_model(artifact).await?;
+    let keeping = async {
+        match last {
+            Some(state) => keep(store, &run, state).await,
+            None => None,
+        }
+    };
+    // They wait for the same disk together.
+    let (key, kept) = tokio::join!(store.put_model(artifact), keeping);
+    let key = key?;
     let model = NewModel {
         id: store.ids.next("model"),
         made_by: Some((&claimed.job.id, &run)),
@@ -219,7 +254,7 @@ async fn finish_with_model(
     let test = test.as_ref();
     let model = Box::new(model);
     let ending = Ending::Model { model, test, steps, kept, seconds: &seconds, stopped };
-    let job = store.finish(claimed, ending).await?;
+    let job = store.finish(claimed, ending, told).await?;
     if job.model.is_none() && kept.is_some() {
         // It was cancelled while the last writes were made.
         store.artifacts.delete(&Store::state_key(&run)).await?;
@@ -304,6 +339,9 @@ fn checkpoint(bytes: &[u8]) -> Result<(Arrays, Position), ArraysError> {
 /// Reads the columns that a spec names.
 pub(super) async fn table(store: &Store, spec: &TrainSpec) -> Result<TrainingTable, Failure> {
     let stored = store.training_table(spec).await?;
+    if let Some(table) = stored.known() {
+        return Ok(table);
+    }
     let read = compute::run_apart("load", 1, move || stored.read()).await;
     read.map_err(|error| Failure::Problem(error.into()))?
         .map_err(|error| Failure::Problem(error.into()))
@@ -330,11 +368,15 @@ async fn heart(
 ) {
     let id = &claimed.job.id;
     let mut last_success = store.clock.monotonic();
-    let mut beat = tokio::time::interval(HEARTBEAT);
+    // The claim was the first beat.
+    let mut beat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    let mut first = true;
     loop {
         let bell = store.signals.job(id).notified();
-        // The bell asks only to look; the lease is extended now and then.
+        // What was asked since the claim rang before anyone listened. A bell asks only to look; the
+        // lease is extended now and then.
         let asked = tokio::select! {
+            () = std::future::ready(()), if first => store.end_requested(id, &claimed.lease).await,
             _ = beat.tick() => store.heartbeat(id, &claimed.lease).await,
             () = bell => store.end_requested(id, &claimed.lease).await,
             changed = stage.changed() => {
@@ -347,6 +389,7 @@ async fn heart(
                 continue;
             }
         };
+        first = false;
         match asked {
             Ok(None) => last_success = store.clock.monotonic(),
             Ok(Some(EndRequest::Stop)) => {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::model::spec::TrainSpec;
 use crate::store::Store;
 use launcher::Launcher;
 
@@ -90,12 +91,18 @@ async fn work(
     launcher: Arc<Launcher>,
     mut stage: watch::Receiver<Stage>,
 ) {
+    let place = |spec: &TrainSpec| attempt::environment(spec, launcher.threads_per_job());
+    // The end of a job is written while the next one is worked on, so that no core waits for the disk:
+    // one at a time, so that no more than one result waits in memory.
+    let mut concluding = JoinSet::new();
     while *stage.borrow_and_update() == Stage::Run {
         // The bell is armed before the queue is looked at, so that no job slips in between.
         let bell = store.signals.queue().notified();
-        match store.claim(&name).await {
+        match store.claim(&name, place).await {
             Ok(Some(claimed)) => {
-                attempt::run(&store, claimed, &launcher, stage.clone()).await;
+                let performed = attempt::perform(&store, claimed, &launcher, stage.clone()).await;
+                concluded(&mut concluding).await;
+                concluding.spawn(performed.conclude());
                 continue;
             }
             Ok(None) => {}
@@ -105,6 +112,15 @@ async fn work(
             () = bell => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
             _ = stage.changed() => {}
+        }
+    }
+    concluded(&mut concluding).await;
+}
+
+async fn concluded(concluding: &mut JoinSet<()>) {
+    while let Some(ended) = concluding.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "recording how a job ended broke off");
         }
     }
 }

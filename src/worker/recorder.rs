@@ -70,15 +70,15 @@ pub fn checkpoint_key(run: &str) -> String {
     format!("checkpoints/{run}.safetensors")
 }
 
-/// Records until the training has ended and everything is written. Takes one of `checkpoints` for
-/// each that is stored.
+/// Records until the training has ended; returns what is not written yet, for the transaction that ends
+/// the job. Takes one of `checkpoints` for each that is stored.
 pub async fn record(
     store: Store,
     claimed: Claimed,
     position: Position,
     mut messages: mpsc::Receiver<Message>,
     mut checkpoints: mpsc::Receiver<()>,
-) -> Result<(), StoreError> {
+) -> Result<Told, StoreError> {
     let mut book = Book::new(&claimed, position, store.clock.monotonic());
     let mut due = Instant::now() + FLUSH;
     let mut inbox = Vec::with_capacity(512);
@@ -92,7 +92,11 @@ pub async fn record(
             }
         };
         if received == 0 {
-            return flush(&store, &claimed, &mut book).await;
+            return Ok(if book.changed {
+                book.told(store.clock.monotonic())
+            } else {
+                Told::default()
+            });
         }
         for Message { event, at } in inbox.drain(..) {
             if let Event::Checkpoint { epoch, step, state } = event {
@@ -115,13 +119,8 @@ async fn flush(store: &Store, claimed: &Claimed, book: &mut Book) -> Result<(), 
     if !book.changed {
         return Ok(());
     }
-    let chunks = book.take_chunks();
-    let epochs = std::mem::take(&mut book.epochs);
-    book.changed = false;
-    let seconds = book.seconds(store.clock.monotonic());
-    let warnings = std::mem::take(&mut book.warned).then_some(book.warnings.as_slice());
-    let told = Told { epochs: &epochs, chunks, warnings };
-    store.record_progress(claimed, &book.progress(), &seconds, told).await
+    let told = book.told(store.clock.monotonic());
+    store.record_progress(claimed, &book.progress(), &told).await
 }
 
 /// Stores a checkpoint. One that cannot be stored is logged: training is worth more than the means
@@ -140,6 +139,8 @@ async fn save(
             return Ok(());
         }
     };
+    // A state is never on disk without what was measured before it.
+    store.synced().await?;
     match store.artifacts.put(&key, bytes).await {
         Ok(()) => store.record_checkpoint(claimed, &key, place).await,
         Err(error) => {
@@ -278,6 +279,18 @@ impl Book {
     /// Seconds of this attempt so far.
     fn seconds(&self, now: Duration) -> Seconds {
         Seconds { total: (now - self.began).as_secs_f64(), phases: self.phases_until(now) }
+    }
+
+    /// Takes what is not written yet.
+    fn told(&mut self, now: Duration) -> Told {
+        self.changed = false;
+        let warned = std::mem::take(&mut self.warned);
+        Told {
+            seconds: Some(self.seconds(now)),
+            epochs: std::mem::take(&mut self.epochs),
+            chunks: self.take_chunks(),
+            warnings: warned.then(|| self.warnings.clone()),
+        }
     }
 
     fn take_chunks(&mut self) -> Vec<Chunk> {

@@ -7,13 +7,14 @@ use crate::data::reader::Format;
 use crate::data::records::RecordWriter;
 use crate::data::{Cell, Sink};
 use crate::job::execute::{Event, ExecuteError, Inputs, Output, Reporter, execute};
-use crate::job::{Job, JobStatus};
+use crate::job::{Environment, Job, JobStatus};
 use crate::learn::trainer::Interrupt;
 use crate::model::resolve::{Allowance, resolve};
 use crate::model::spec::TrainRequest;
 use crate::store::StoreError;
 use crate::store::datasets::{NewDataset, Origin};
-use crate::store::queue::Ending;
+use crate::store::finish::Ending;
+use crate::store::queue::{Progress, Told};
 
 /// A store with one small dataset.
 async fn store(folder: &Path) -> (Store, String) {
@@ -35,6 +36,10 @@ async fn store(folder: &Path) -> (Store, String) {
     };
     let (dataset, _) = store.insert_dataset(new, None).await.unwrap();
     (store, dataset.id)
+}
+
+fn place(spec: &TrainSpec) -> Environment {
+    attempt::environment(spec, 1)
 }
 
 async fn submit(store: &Store, dataset: &str, seed: u64) -> Job {
@@ -106,12 +111,12 @@ async fn a_dead_workers_job_is_taken_up_again_until_its_attempts_are_spent() {
     let (store, dataset) = store(folder.path()).await;
     let id = submit(&store, &dataset, 1).await.id;
     for attempt in 1..=3 {
-        let claimed = store.claim("dead:0").await.unwrap().unwrap();
+        let claimed = store.claim("dead:0", place).await.unwrap().unwrap();
         assert_eq!((claimed.job.id.as_str(), claimed.job.attempt), (id.as_str(), attempt));
-        assert!(store.claim("other:0").await.unwrap().is_none(), "claimed twice");
+        assert!(store.claim("other:0", place).await.unwrap().is_none(), "claimed twice");
         store.reap(Some("dead")).await.unwrap();
         // Whatever the dead one still writes is fenced off.
-        let late = store.finish(&claimed, Ending::Cancelled).await;
+        let late = store.finish(&claimed, Ending::Cancelled, &Told::default()).await;
         assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
     }
     let job = store.job(&id).await.unwrap();
@@ -159,7 +164,7 @@ async fn a_death_between_a_checkpoint_and_its_row_leaves_no_gap() {
     workers.stop().await;
 
     let job = submit_for(&store, &dataset, 1, 6).await;
-    let claimed = store.claim("dead:0").await.unwrap().unwrap();
+    let claimed = store.claim("dead:0", place).await.unwrap().unwrap();
     let Ok(table) = attempt::table(&store, &claimed.spec).await else { panic!("no table") };
     let inputs = Inputs {
         spec: claimed.spec.clone(),
@@ -180,7 +185,10 @@ async fn a_death_between_a_checkpoint_and_its_row_leaves_no_gap() {
     drop(events);
     let begin = recorder::Position::default();
     let (_, stored) = tokio::sync::mpsc::channel(1);
-    recorder::record(store.clone(), claimed.clone(), begin, received, stored).await.unwrap();
+    let rest =
+        recorder::record(store.clone(), claimed.clone(), begin, received, stored).await.unwrap();
+    let progress = Progress { progress: 0.5, phase: "training", eta_seconds: None };
+    store.record_progress(&claimed, &progress, &rest).await.unwrap();
     let key = recorder::checkpoint_key(&job.run);
     store.artifacts.put(&key, state.to_bytes().unwrap()).await.unwrap();
     assert_eq!(losses(&store, &job.run).await.len() as u64, step);

@@ -247,7 +247,8 @@ impl Diagnosis<'_> {
         let eta_seconds = (share > 0.0).then(|| seconds * (1.0 - share) / share);
         let progress = Progress { progress: share * 0.99, phase: "training", eta_seconds };
         let spent = Seconds { total: seconds, ..Seconds::default() };
-        let recorded = self.store.record_progress(self.claimed, &progress, &spent, Told::default());
+        let told = Told { seconds: Some(spent), ..Told::default() };
+        let recorded = self.store.record_progress(self.claimed, &progress, &told);
         Ok(recorded.await?)
     }
 }
