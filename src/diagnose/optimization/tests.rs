@@ -23,6 +23,7 @@ pub fn request(only: Option<&[&str]>, remedies: usize) -> DiagnoseSpec {
         seeds: None,
         remedies: Some(remedies),
         only: only.map(|only| only.iter().map(|kind| (*kind).to_owned()).collect()),
+        slice: None,
         seed: None,
     };
     request.resolve("model_1".to_owned())
