@@ -18,6 +18,7 @@ pub mod render;
 pub mod report;
 pub mod request;
 mod signs;
+mod steadiness;
 mod suspect;
 mod topics;
 mod usual;

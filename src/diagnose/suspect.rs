@@ -7,8 +7,8 @@ use super::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, 
 use super::gain::Gain;
 use super::known::Known;
 use super::looks::{self, Look, MATTERS, MORE_SEEDS, Told, Trainings, level};
-use super::optimization::unstable_over_seeds::is_unstable;
 use super::probe::{Change, Probe};
+use super::steadiness::is_unstable;
 use super::{Diagnosis, Wanted};
 
 /// Share of the variance that it must account for where numbers are predicted: below, what it would
