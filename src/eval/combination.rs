@@ -193,6 +193,21 @@ mod tests {
         }
     }
 
+    /// Fisher's statistic of the p-values 0.1, 0.2 and 0.3; twice it has a chi-square distribution of six
+    /// degrees of freedom where axes are independent, whose upper tail is e^−T (1 + T + T² / 2).
+    #[test]
+    fn fishers_statistic_of_known_p_values() {
+        let axis: Vec<f64> = (1..=9).map(f64::from).collect();
+        let combination = Combination::new(vec![axis; 3]);
+        let ranked = combination.rank(&[9.5, 8.5, 7.5]);
+        for (found, expected) in ranked.axes.iter().zip([0.1, 0.2, 0.3]) {
+            assert!((found - expected).abs() < 1e-12, "{found}");
+        }
+        let t = ranked.score;
+        let tail = (-t).exp() * (1.0 + t + t * t / 2.0);
+        assert!((tail - 0.115_216).abs() < 1e-6, "{tail}");
+    }
+
     /// A new record of the same distribution is flagged with probability at most α, although the
     /// axes depend on one another; Fisher's chi-square distribution, which ignores that, is not safe.
     #[test]

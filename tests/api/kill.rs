@@ -102,7 +102,7 @@ async fn all(server: &Process, path: &str) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_survive_kills() {
-    survive(60, 8, 400).await;
+    survive(40, 6, 300).await;
 }
 
 /// Takes some minutes: `cargo test --release --test api -- --ignored thousand`.
@@ -133,7 +133,7 @@ async fn a_run_killed_within_an_epoch_ends_with_the_same_bits() {
         "training": {"epochs": 2, "batch_size": 2, "ema_decay": 0.99, "early_stopping": null,
             "checkpoint_steps": 50, "checkpoint_seconds": 3600},
     });
-    ends_with_the_same_bits(crate::stopping::line(5_000), request).await;
+    ends_with_the_same_bits(crate::stopping::line(2_000), request).await;
 }
 
 /// Texts that are changed in every epoch are changed the same way again, for both forms of texts.
@@ -147,7 +147,7 @@ async fn a_run_killed_within_an_epoch_of_changed_texts_ends_with_the_same_bits()
             "kind": "train", "network": network,
             "task": {"type": "text_classification", "text": "text", "label": "sentiment"},
             "augmentation": {"text": {"word_dropout": 0.2, "swap": 0.2, "typos": 0.2}},
-            "training": {"epochs": 3, "batch_size": 1, "early_stopping": null,
+            "training": {"epochs": 2, "batch_size": 1, "early_stopping": null,
                 "checkpoint_steps": 50, "checkpoint_seconds": 3600},
         });
         ends_with_the_same_bits(crate::harness::REVIEWS.to_owned(), request).await;

@@ -95,8 +95,8 @@ async fn ten_units_and_a_hundred_epochs_are_too_few() {
         })
     };
     let patient = json!({"metric": "log_loss", "patience": 10, "min_delta": 0.0001});
-    let few = (1..=10).map(|seed| request(&[10], 100, Value::Null, seed));
-    let more = (1..=10).map(|seed| request(&[50, 50], 300, patient.clone(), seed));
+    let few = (1..=6).map(|seed| request(&[10], 100, Value::Null, seed));
+    let more = (1..=6).map(|seed| request(&[50, 50], 300, patient.clone(), seed));
     let requests: Vec<Value> = few.chain(more).collect();
     let comparison = compared(&server, &requests).await;
     let (accuracy, [difference, low, _]) = difference(&comparison, "test", "accuracy");

@@ -53,5 +53,11 @@ mod tests {
         assert!((multi_label_brier([one]) - 0.025).abs() < 1e-12);
         let expected = -(0.9f64.ln() + 0.8f64.ln()) / 2.0;
         assert!((multi_label_log_loss([one]) - expected).abs() < 1e-12);
+
+        // Of the predicted label alone: one label that is right or not.
+        let confidence = [0.95, 0.9, 0.85, 0.6, 0.55, 0.7, 0.99, 0.4].map(|p| [p]);
+        let right = [true, true, false, true, false, true, true, false].map(|right| [right]);
+        let records = confidence.iter().zip(&right).map(|(p, right)| (&p[..], &right[..]));
+        assert!((multi_label_brier(records) - 0.18095).abs() < 1e-12);
     }
 }
