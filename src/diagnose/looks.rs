@@ -48,7 +48,7 @@ pub trait Trainings {
 /// What trainings show so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Look {
-    /// It takes trainings with so many seeds of the original and so many of the change. `promised` where
+    /// It takes trainings with so many seeds of the original and so many of the change. `unclear` where
     /// three seeds did not tell.
     More {
         /// Of the original.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::unlike_training::UnlikeTraining;
 use super::{MANY, flags, losses, rows};
 use crate::diagnose::cache::Tested;
 use crate::diagnose::finding::{Area, Finding, FindingStatus, Measurement, Remedy};
@@ -180,8 +181,10 @@ impl Diagnosis for TopicsMissing {
         more("share of these that are flagged as unlike those that trained", flagged);
         let all = flags(known).iter().filter(|flagged| **flagged).count() as f64;
         more("share of all test records that are flagged", Some(all / tested.len().max(1) as f64));
-        // What is chosen by validation records speaks of none of them, whatever they are like.
-        let severity = share.max(apart.map_or(0.0, |apart| apart.excess));
+        // What is chosen by validation records speaks of none of them, whatever they are like; and this is
+        // why test records are unlike training, where they are.
+        let unlike = UnlikeTraining.conclude(known).map_or(0.0, |finding| finding.severity);
+        let severity = share.max(apart.map_or(0.0, |apart| apart.excess)).max(unlike);
         // Some of them can be labelled and the others tell what that is worth.
         let half = known.bench.to_label().len();
         let label = half.min(missing.records() - half) >= MIN_RECORDS;
