@@ -58,7 +58,7 @@ async fn trained(
     for (path, part) in files {
         rows(path, part, &mut all)?;
     }
-    let text = String::from_utf8(all.into_inner()?)?;
+    let text = String::from_utf8(all.into_inner().map_err(|error| error.to_string())?)?;
     let dataset: Value = server.client.post_as("/v1/datasets", "text/csv", text).await?.json()?;
     let request = json!({
         "kind": "train", "dataset": dataset["id"], "model_name": name,
@@ -161,7 +161,8 @@ async fn main() -> Result<(), Failure> {
             2 => "calibration",
             _ => "train",
         };
-        let job = trained(&server, "general", &[(general.clone(), part)]).await?;
+        let files: [(PathBuf, fn(usize) -> &'static str); 1] = [(general.clone(), part)];
+        let job = trained(&server, "general", &files).await?;
         let training = seconds(&job).await?;
         println!("A training takes {training:.1} seconds.\n");
         let report = diagnosed(&server, "general", training).await?;
