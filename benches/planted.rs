@@ -3,7 +3,7 @@
 //! nothing, and what are its verified remedies worth, on records and seeds that it never saw? Beside it
 //! stand AutoTrainer's symptom rules, and as many random changes as the diagnosis took trainings.
 //!
-//! `cargo bench --bench planted -- [--half development|final] [--only FAULT] [--cases N] [--runs R]
+//! `cargo bench --bench planted -- [--half development|further|final] [--only FAULT] [--cases N] [--runs R]
 //! [--alone] [--told]`.
 //! `FAULT` is a part of a fault's name, or `nothing` for the sound trainings; `R` is the budget of a
 //! diagnosis in trainings. A run of a whole half writes its tables into `PLANTED.md`. What needs
@@ -72,9 +72,9 @@ struct Arguments {
 }
 
 fn half(name: &str) -> Result<Half, String> {
-    let halves = [Half::Development, Half::Final];
+    let halves = [Half::Development, Half::Further, Half::Final];
     let half = halves.into_iter().find(|half| half.name() == name);
-    half.ok_or_else(|| "is development or final".to_owned())
+    half.ok_or_else(|| "is development, further or final".to_owned())
 }
 
 fn main() -> Result<(), Failure> {
@@ -104,10 +104,10 @@ fn main() -> Result<(), Failure> {
     let scored: Vec<Scored> = scored.into_iter().filter_map(Result::ok).flatten().collect();
     let figures = table::figures(&scored);
     let seconds = (clock.monotonic() - began).as_secs();
+    let [sound, fault, two] = arguments.half.seeds();
     let text = format!(
-        "Half: {}. Version {} on {}, {} of {} cores, {}; {seconds} s. Seeds of records and networks: 1 \
-         to 6 (sound), 101 to 104 (a fault), 201 and 202 (two); of fresh trainings: 9001 to 9005. \
-         Budget of a diagnosis: {} trainings. {absent} cases were left out because their data is not \
+        "Half: {}. Version {} on {}, {} of {} cores, {}; {seconds} s. First seeds of records and networks: {sound} \
+         (sound), {fault} (a fault), {two} (two); of fresh trainings: 9001 to 9005. Budget of a diagnosis: {} trainings. {absent} cases were left out because their data is not \
          there.\n\n{figures}",
         arguments.half.name(),
         env!("CARGO_PKG_VERSION"),

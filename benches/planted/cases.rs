@@ -1,5 +1,5 @@
-//! The cases: sound trainings, and the same ones with a fault or two. Half of them are for development,
-//! the other half only for final figures; a seeded hash says which.
+//! The cases: sound trainings, and the same ones with a fault or two. Some are for development, others only
+//! for final figures: each half has seeds of its own, and a seeded hash says which of them.
 
 use whereof::random::{fnv1a, keyed};
 
@@ -19,7 +19,9 @@ const OF_PAIR: usize = 2;
 pub enum Half {
     /// Those that may be looked at while diagnoses are worked on.
     Development,
-    /// Those that may not.
+    /// More of these, with other seeds, so that nothing is made to suit the first ones.
+    Further,
+    /// Those that may not be looked at before the end.
     Final,
 }
 
@@ -28,7 +30,18 @@ impl Half {
     pub fn name(self) -> &'static str {
         match self {
             Self::Development => "development",
+            Self::Further => "further",
             Self::Final => "final",
+        }
+    }
+
+    /// The first seeds of its sound trainings, of a fault's and of a pair's. A final half that has been
+    /// looked at gets others: 1, 101 and 201 were those of the one of 24 November.
+    pub fn seeds(self) -> [u64; 3] {
+        match self {
+            Self::Development => [1, 101, 201],
+            Self::Further => [21, 121, 221],
+            Self::Final => [51, 151, 251],
         }
     }
 }
@@ -82,15 +95,16 @@ impl Case {
     }
 }
 
-/// The cases of a half. Of every group each half has as many, or one more than the other.
+/// The cases of a half: of every group, one half of those with its seeds.
 pub fn cases(half: Half) -> Result<Vec<Case>, Failure> {
     let mut groups: Vec<Vec<Case>> = Vec::new();
+    let [sound, of_fault, of_pair] = half.seeds();
     for base in Base::SOUND {
-        let seeds = (0..SOUND).map(|i| i as u64 + 1);
+        let seeds = (0..SOUND).map(|i| i as u64 + sound);
         groups.push(seeds.map(|seed| Case::new(base, seed, Vec::new())).collect());
     }
     for fault in FAULTS {
-        let bases = fault.bases.iter().cycle().take(OF_FAULT).zip(101..);
+        let bases = fault.bases.iter().cycle().take(OF_FAULT).zip(of_fault..);
         groups.push(bases.map(|(base, seed)| Case::new(*base, seed, vec![fault])).collect());
     }
     for (names, base) in PAIRS {
@@ -98,7 +112,7 @@ pub fn cases(half: Half) -> Result<Vec<Case>, Failure> {
         for name in names {
             pair.push(fault(name).ok_or_else(|| format!("no fault is called {name:?}"))?);
         }
-        let seeds = (0..OF_PAIR).map(|i| i as u64 + 201);
+        let seeds = (0..OF_PAIR).map(|i| i as u64 + of_pair);
         groups.push(seeds.map(|seed| Case::new(*base, seed, pair.clone())).collect());
     }
     let mut chosen = Vec::new();

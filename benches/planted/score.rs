@@ -105,6 +105,7 @@ pub fn score(case: &Case, budget: f64, alone: bool) -> Result<Option<Scored>, Fa
         seeds: None,
         remedies: None,
         only: None,
+        slice: None,
         seed: Some(case.seed),
     };
     let request = request.resolve("planted".to_owned());

@@ -24,6 +24,9 @@ pub struct Limitations {
     /// What looking may cost, in trainings of the model [default: 20]
     #[arg(long, value_name = "RUNS")]
     runs: Option<f64>,
+    /// A column of the dataset that says what records are about, such as category
+    #[arg(long, value_name = "COLUMN")]
+    slice: Option<String>,
     /// Print an HTML page that needs nothing else
     #[arg(long, conflicts_with = "json")]
     html: bool,
@@ -32,7 +35,7 @@ pub struct Limitations {
 }
 
 pub fn limitations(arguments: Limitations) -> Result<(), Failure> {
-    let Limitations { model, again, runs, html, on } = arguments;
+    let Limitations { model, again, runs, slice, html, on } = arguments;
     let accept = match (on.json, html) {
         (true, _) => "application/json",
         (_, true) => "text/html",
@@ -47,6 +50,9 @@ pub fn limitations(arguments: Limitations) -> Result<(), Failure> {
                 let mut request = json!({"kind": "diagnose", "model": model});
                 if let Some(runs) = runs {
                     request["budget"] = json!({ "runs": runs });
+                }
+                if let Some(slice) = slice {
+                    request["slice"] = slice.into();
                 }
                 let job: Job = client.post("/v1/jobs", &request).await?;
                 note(&format!("job {}", job.id));

@@ -181,6 +181,7 @@ fn measure(
             outcome.flagged = flags.unwrap_or_default();
         }
         Selection::All
+        | Selection::Labelled
         | Selection::Share { .. }
         | Selection::Shuffled
         | Selection::Lacking { .. } => {}

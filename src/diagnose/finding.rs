@@ -126,6 +126,10 @@ pub struct Remedy {
     /// Rows of the dataset to look at, label or remove, from 1, the most pressing first; at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<u64>,
+    /// Whether it is to label records like those rows and to add them to the training split, and some are at
+    /// hand to try that with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub label: bool,
 }
 
 /// What came of trying a remedy.
@@ -178,6 +182,10 @@ pub struct Verification {
     /// prediction is wanted: those that the remedy leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacking: Vec<String>,
+    /// Test records that were added to training, as if they had been labelled for it: the remedy. All are
+    /// measured on the others of their topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labelled: Option<usize>,
 }
 
 /// A difference of means over seeds and test records.
@@ -280,7 +288,7 @@ impl Remedy {
         fields: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Self {
         let change = fields.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
-        Self { advice: advice.into(), change, rows: Vec::new() }
+        Self { advice: advice.into(), change, ..Self::default() }
     }
 
     /// Something to be done about the data.

@@ -10,6 +10,7 @@ use super::experiment::{self, Outcome, Performed, SharedOutcome};
 use super::finding::{Finding, FindingStatus};
 use super::known::Known;
 use super::probe::{Probe, Selection};
+use super::report::settings::effects;
 use super::report::{LimitationsReport, ProbeSummary, Scope, Spent, metric, ordered, summary};
 use super::request::DiagnoseSpec;
 use super::workbench::Workbench;
@@ -24,7 +25,7 @@ use crate::task::MetricsReport;
 /// Share of the budget that looking for limitations may take; the rest is for trying remedies.
 const LOOKING: f64 = 0.55;
 /// The same while nothing is found whose remedy could be tried.
-const UNFOUND: f64 = 0.75;
+const UNFOUND: f64 = 0.85;
 /// Severity of a finding whose remedy comes before all that may be found beside it: where one cause
 /// makes most of the errors, what else is wrong shows when it is gone.
 const DECISIVE: f64 = 0.5;
@@ -109,14 +110,15 @@ pub fn step(
                     "the budget does not reach for trainings worth {left:.1} of the model's own"
                 ),
             };
+            let settled = diagnosis.settle(&known);
+            if settled.as_ref().is_none_or(|f| f.status == FindingStatus::NotMeasured) {
+                not_looked_at.push(format!("{}: {why}", diagnosis.kind()));
+            }
             let statement = format!("Not measured: {} ({why})", diagnosis.about());
-            not_looked_at.push(format!("{}: {why}", diagnosis.kind()));
-            findings[at] = Finding::new(
-                diagnosis.kind(),
-                diagnosis.area(),
-                FindingStatus::NotMeasured,
-                statement,
-            );
+            let status = FindingStatus::NotMeasured;
+            findings[at] = settled.unwrap_or_else(|| {
+                Finding::new(diagnosis.kind(), diagnosis.area(), status, statement)
+            });
         }
         chosen = verify::candidates(bench.spec(), &findings, request.remedies);
     }
@@ -132,7 +134,7 @@ pub fn step(
         });
         for (at, seeds) in looks {
             let Some(remedy) = &findings[at].remedy else { continue };
-            let wants = verify::wants(&known, &remedy.change, seeds);
+            let wants = verify::wants(&known, remedy, seeds);
             if wants.is_empty() {
                 continue;
             }
@@ -156,6 +158,7 @@ pub fn step(
         model: request.model.clone(),
         complete: ended,
         summary: summary(&findings, ended, &scope),
+        settings: effects(&known),
         findings,
         scope,
     };
@@ -232,7 +235,7 @@ fn looking_until(known: &Known<'_>, findings: &[Finding], spent: f64, running: &
     if tried[first].verification.is_some() && open.is_empty() {
         return runs;
     }
-    let looks = verify::wants(known, &remedy.change, verify::LOOKS.len() * known.request.seeds);
+    let looks = verify::wants(known, remedy, verify::LOOKS.len() * known.request.seeds);
     let left = runs - price(known, &looks, running);
     if findings[first].severity >= DECISIVE { left.max(spent) } else { usual.max(left) }
 }
@@ -268,6 +271,7 @@ fn scope(known: &Known<'_>, done: &[Done], runs: f64, not_looked_at: Vec<String>
         Selection::Share { share } => format!("share of {share}"),
         Selection::WithoutTopic { topic } => format!("without topic {topic}"),
         Selection::Fold { fold, of } => format!("without fold {fold} of {of}"),
+        Selection::Labelled => "all, and half of the missing topics".to_owned(),
         Selection::Shuffled => "shuffled labels".to_owned(),
         Selection::Lacking { columns } => format!("all, tested without {}", columns.join(", ")),
     };

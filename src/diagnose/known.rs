@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::experiment::{Outcome, SharedOutcome};
+use super::gain::{Gain, paired_error};
 use super::probe::{Change, Probe, Selection};
 use super::request::DiagnoseSpec;
 use super::workbench::Workbench;
@@ -11,13 +12,10 @@ use crate::eval::seeds::{
 };
 use crate::task::MetricsReport;
 
-/// Standard errors by which a single training must do better to count as better.
-const STANDARD_ERRORS: f64 = 2.0;
-
-/// Standard errors from which on more seeds may tell.
-const PROMISING: f64 = 0.7;
-/// Share of the errors that a change must take away for records to be judged with it.
+/// Share of the errors that a change must take away for the model without it to be another model, ...
 const MENDS: f64 = 1.0 / 3.0;
+/// ... and for labels to be judged with it: where many of them are wrong, no change takes away much.
+const JUDGES: f64 = 0.1;
 
 /// What is known so far.
 #[derive(Clone, Copy)]
@@ -28,47 +26,6 @@ pub struct Known<'a> {
     pub request: &'a DiagnoseSpec,
     /// What came of each probe, by its key.
     pub outcomes: &'a BTreeMap<String, SharedOutcome>,
-}
-
-/// What one training with a change does on the validation records against the original one. Chosen by
-/// validation, so that the test records stay untouched for what verifies it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Gain {
-    /// Error of the original: 1 − accuracy, or the unexplained share of the variance, 1 − R².
-    pub original: f64,
-    /// Error with the change.
-    pub changed: f64,
-    /// Standard error of their difference: over the validation records, which are the same for both, and
-    /// over seeds where there are several.
-    pub standard_error: f64,
-}
-
-impl Gain {
-    /// Share of the original's error that the change takes away; negative where it adds to it.
-    pub fn share(&self) -> f64 {
-        let taken = self.original - self.changed;
-        if self.original > 0.0 { taken / self.original } else { taken }
-    }
-
-    /// Whether the change does better by more than chance explains.
-    pub fn helps(&self) -> bool {
-        self.original - self.changed > STANDARD_ERRORS * self.standard_error
-    }
-
-    /// Whether it does better by so much that more seeds may show it.
-    pub fn leans(&self) -> bool {
-        self.original - self.changed > PROMISING * self.standard_error
-    }
-
-    /// Whether it does worse by more than chance explains.
-    pub fn harms(&self) -> bool {
-        self.changed - self.original > STANDARD_ERRORS * self.standard_error
-    }
-
-    /// The smallest difference that would have counted.
-    pub fn smallest(&self) -> f64 {
-        STANDARD_ERRORS * self.standard_error
-    }
 }
 
 impl<'a> Known<'a> {
@@ -140,14 +97,8 @@ impl<'a> Known<'a> {
         if records == 0 {
             return None;
         }
-        let error = |outcome: &Outcome| match &outcome.failure {
-            Some(_) => Some(1.0),
-            None if of_training => self.training_error(outcome),
-            None => self.validation_error(outcome),
-        };
-        let error = |outcome: &Outcome| error(outcome).map(|error| error.min(1.0));
-        let before = error(original)?;
-        let after = changed.map_or(Some(0.0), error)?;
+        let before = self.error(original, by_training)?;
+        let after = changed.map_or(Some(0.0), |changed| self.error(changed, by_training))?;
         let paired = match of_training {
             true => None,
             false => self.paired_error(original, changed),
@@ -165,49 +116,48 @@ impl<'a> Known<'a> {
         };
         let apart = || (variance(before) + variance(after)).sqrt();
         let standard_error = paired.unwrap_or_else(apart);
-        Some(Gain { original: before, changed: after, standard_error })
+        Some(Gain::of_normal([before, after], standard_error))
     }
 
-    /// What a change does over so many seeds, the model's own first; `None` before all have run. Seeds
-    /// and records both count: the standard error is a quarter of the width of the 95 % interval.
+    /// The error of an outcome on the validation records, at most 1; or on the training records, where
+    /// there are no others and they may stand in for them.
+    pub fn error(&self, outcome: &Outcome, by_training: bool) -> Option<f64> {
+        let of_training = self.bench.parts.validation.is_empty() && by_training;
+        let error = match &outcome.failure {
+            Some(_) => Some(1.0),
+            None if of_training => self.training_error(outcome),
+            None => self.validation_error(outcome),
+        };
+        error.map(|error| error.min(1.0))
+    }
+
+    /// Seeds with which a change was trained, from the model's own on without a gap, `most` at most.
+    pub fn at_hand(&self, change: &Change, most: usize) -> usize {
+        let ran = |seed: &u64| self.of(&Probe::original(*seed).changed(change)).is_some();
+        self.seeds(most).iter().take_while(|seed| ran(seed)).count()
+    }
+
+    /// What a change does over so many seeds of the original and so many with the change, the model's own
+    /// first; `None` before all have run. Seeds and records both count. Of a single training with the
+    /// change, what its own seed adds is not known and does not count.
     pub fn gain_over_seeds(
         &self,
-        count: usize,
+        (originals, changes): (usize, usize),
         change: &Change,
         by_training: bool,
     ) -> Option<Gain> {
-        let original = self.over_seeds(count, |_| Change::new())?;
-        let changed = self.over_seeds(count, |_| change.clone())?;
-        let pairs = original.iter().zip(&changed);
-        let gains: Vec<Gain> = pairs
-            .map(|((_, a), (_, b))| self.gain_between(a, Some(b), by_training))
-            .collect::<Option<_>>()?;
-        let [first, _, ..] = gains.as_slice() else { return gains.first().copied() };
-        let n = gains.len() as f64;
-        let mean = |of: &dyn Fn(&Gain) -> f64| gains.iter().map(of).sum::<f64>() / n;
-        let values = |arm: &[(u64, &Outcome)]| -> Option<Vec<(u64, Vec<f64>)>> {
-            arm.iter().map(|(seed, outcome)| Some((*seed, self.validated(outcome)?))).collect()
+        let original = self.over_seeds(originals, |_| Change::new())?;
+        let changed = self.over_seeds(changes, |_| change.clone())?;
+        let single =
+            self.gain_between(original.first()?.1, Some(changed.first()?.1), by_training)?;
+        let errors = |arm: &[(u64, &Outcome)]| -> Option<Vec<f64>> {
+            arm.iter().map(|(_, outcome)| self.error(outcome, by_training)).collect()
         };
-        let compared = match (values(&original), values(&changed)) {
-            (Some(a), Some(b)) => {
-                compare_over_seeds(&runs(&a), &runs(&b), SeedDesign::Independent).ok()
-            }
-            _ => None,
+        let errors = [errors(&original)?, errors(&changed)?];
+        let values = |arm: &[(u64, &Outcome)]| -> Vec<Vec<f64>> {
+            arm.iter().filter_map(|(_, outcome)| self.validated(outcome)).collect()
         };
-        let standard_error = match compared {
-            Some(compared) => (compared.interval[1] - compared.interval[0]) / 4.0,
-            None => {
-                let spread = |of: &dyn Fn(&Gain) -> f64| {
-                    let centre = mean(of);
-                    gains.iter().map(|g| (of(g) - centre).powi(2)).sum::<f64>() / (n - 1.0) / n
-                };
-                let of_seeds = spread(&|gain| gain.original) + spread(&|gain| gain.changed);
-                // Records are the same for all, and their difficulty is shared by all trainings.
-                (of_seeds + (first.standard_error / 2.0).powi(2)).sqrt()
-            }
-        };
-        let (original, changed) = (mean(&|gain| gain.original), mean(&|gain| gain.changed));
-        Some(Gain { original, changed, standard_error })
+        Some(Gain::over_seeds(&single, &errors, [&values(&original), &values(&changed)]))
     }
 
     /// Standard error of the difference of two errors on the same validation records; what is hard for
@@ -218,14 +168,7 @@ impl<'a> Known<'a> {
             Some(changed) => self.validated(changed)?,
             None => vec![0.0; before.len()],
         };
-        let n = before.len() as f64;
-        let differences = before.iter().zip(&after).map(|(a, b)| a - b);
-        let mean = differences.clone().sum::<f64>() / n;
-        // One record more that either gets right and the other wrong, so that none among few is not
-        // certainty (after Bonett and Price 2012).
-        let more = if self.bench.output.head().is_some() { 2.0 } else { 0.0 };
-        let squares = differences.map(|d| (d - mean).powi(2)).sum::<f64>() + more;
-        Some(squares.sqrt() / n)
+        Some(paired_error(&before, &after, self.bench.output.head().is_some()))
     }
 
     /// The loss of each validation record in units of which their mean is an error: 1 for a wrong label,
@@ -290,26 +233,55 @@ impl<'a> Known<'a> {
         truths.iter().map(loss).collect()
     }
 
-    /// The change that a training needs before its records can be judged by it: of those that take away
-    /// at least a third of the errors, the best one; nothing where none does. Once records are judged by a
-    /// change it stays.
+    /// The change that a training needs before its records say anything: of those that take away at least
+    /// a third of the errors, the best one; nothing where none does.
     pub fn mended(&self) -> Change {
-        let probes = || self.outcomes.keys().filter_map(|key| serde_json::from_str(key).ok());
-        let own = |probe: &Probe| probe.seed == self.seed() && !probe.change.is_empty();
+        self.best_change(MENDS)
+    }
+
+    /// The change that labels are judged with: the best one that takes away some of the errors, nothing
+    /// where none does. Once they are judged by a change it stays.
+    pub fn judging(&self) -> Change {
         let judges = |probe: &Probe| matches!(probe.records, Selection::Fold { .. });
-        if let Some(probe) = probes().find(|probe: &Probe| own(probe) && judges(probe)) {
-            return probe.change;
+        let changes = || self.own_probes().filter(judges).map(|probe| probe.change);
+        match changes().find(|change| !change.is_empty()) {
+            Some(change) => change,
+            None if changes().next().is_some() => self.mended(),
+            None => self.best_change(JUDGES),
         }
+    }
+
+    /// The probes that ran with the model's own seed.
+    pub fn own_probes(&self) -> impl Iterator<Item = Probe> {
+        let probes = self.outcomes.keys().filter_map(|key| serde_json::from_str::<Probe>(key).ok());
+        probes.filter(|probe| probe.seed == self.seed())
+    }
+
+    /// Of the changes that do better on the validation records, and take away at least this share of the
+    /// errors, the best one.
+    fn best_change(&self, least: f64) -> Change {
         let tried = |probe: &Probe| {
             let other_columns = probe.change.keys().any(|path| path.starts_with("task."));
-            own(probe) && probe.records == Selection::All && !probe.range_test && !other_columns
+            probe.records == Selection::All && !probe.range_test && !other_columns
         };
         let helps = |probe: Probe| {
-            let gain = self.gain(&probe)?;
-            (gain.helps() && gain.share() >= MENDS).then_some((gain.changed, probe.change))
+            let gain = self.gain(&probe).filter(|_| !probe.change.is_empty())?;
+            (gain.helps() && gain.share() >= least).then_some((gain.changed, probe.change))
         };
-        let mends = probes().filter(tried).filter_map(helps);
+        let mends = self.own_probes().filter(tried).filter_map(helps);
         mends.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, change)| change).unwrap_or_default()
+    }
+
+    /// The losses of these records alone, or of all test records without a list.
+    pub fn losses_of(&self, outcome: &Outcome, records: Option<&[usize]>) -> Vec<f64> {
+        let Some(records) = records else { return self.losses(outcome) };
+        if outcome.failure.is_some() {
+            return self.unknowing(records);
+        }
+        let chosen = |record: &u64| records.binary_search(&(*record as usize)).is_ok();
+        let losses = outcome.losses.iter().filter(|(record, _)| chosen(record));
+        let losses: Vec<f64> = losses.map(|(_, loss)| *loss).collect();
+        bounded(&losses, &self.unknowing(records)).collect()
     }
 
     /// Compares outcomes over seeds on the same test records: loss of the second − loss of the first,
@@ -319,8 +291,18 @@ impl<'a> Known<'a> {
         first: &[(u64, &Outcome)],
         second: &[(u64, &Outcome)],
     ) -> Result<SeedComparison, NoSeedComparison> {
+        self.compare_on(first, second, None)
+    }
+
+    /// The same on these records alone.
+    pub fn compare_on(
+        &self,
+        first: &[(u64, &Outcome)],
+        second: &[(u64, &Outcome)],
+        records: Option<&[usize]>,
+    ) -> Result<SeedComparison, NoSeedComparison> {
         let values = |arm: &[(u64, &Outcome)]| -> Vec<(u64, Vec<f64>)> {
-            arm.iter().map(|(seed, outcome)| (*seed, self.losses(outcome))).collect()
+            arm.iter().map(|(seed, outcome)| (*seed, self.losses_of(outcome, records))).collect()
         };
         let (first, second) = (values(first), values(second));
         compare_over_seeds(&runs(&first), &runs(&second), SeedDesign::Independent)

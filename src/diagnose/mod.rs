@@ -7,8 +7,10 @@
 mod cache;
 pub mod experiment;
 pub mod finding;
+pub mod gain;
 pub mod investigation;
 pub mod known;
+mod looks;
 pub mod probe;
 pub mod random_change;
 mod readings;
@@ -16,6 +18,7 @@ pub mod render;
 pub mod report;
 pub mod request;
 mod signs;
+mod steadiness;
 mod suspect;
 mod topics;
 mod usual;
@@ -48,6 +51,11 @@ pub trait Diagnosis: Sync {
     fn wants(&self, known: &Known<'_>) -> Vec<Wanted>;
     /// What it concludes; `None` while what is known does not suffice.
     fn conclude(&self, known: &Known<'_>) -> Option<Finding>;
+    /// What it concludes from what is known, where no more of what it wants is affordable; `None` where
+    /// that says nothing.
+    fn settle(&self, _known: &Known<'_>) -> Option<Finding> {
+        None
+    }
 }
 
 /// A probe that a diagnosis needs.
@@ -97,6 +105,7 @@ pub static ALL: &[&dyn Diagnosis] = &[
     &data::label_noise::LabelNoise,
     &data::class_imbalance::ClassImbalance,
     &data::too_little_data::TooLittleData,
+    &generalization::missing_topics::TopicsMissing,
     &generalization::unlike_training::UnlikeTraining,
     &generalization::outside_coverage::ErrorsOutsideCoverage,
     &generalization::unseen_topics::FailsOnUnseenTopics,

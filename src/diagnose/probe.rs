@@ -51,6 +51,9 @@ pub enum Selection {
         /// Parts.
         of: usize,
     },
+    /// The training records and half of the test records whose topics training lacks, as if these had been
+    /// labelled; the other test records are tested.
+    Labelled,
     /// The training records with their labels or numbers shuffled among them.
     Shuffled,
     /// All, with the values of these columns shuffled among the test records: as if they were not known
@@ -112,6 +115,7 @@ impl Probe {
     pub fn cost(&self, original: &TrainSpec, unit: f64) -> f64 {
         let records = match &self.records {
             Selection::All
+            | Selection::Labelled
             | Selection::Shuffled
             | Selection::WithoutTopic { .. }
             | Selection::Lacking { .. } => 1.0,

@@ -2,6 +2,7 @@
 //! every moment; it grows while the diagnosis runs.
 
 pub mod compare;
+pub mod settings;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 use super::finding::{Finding, FindingStatus, Verdict};
 use super::request::ResolvedBudget;
 use crate::model::card::PartSizes;
+use settings::SettingEffect;
 
 /// The limitations of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -25,6 +27,10 @@ pub struct LimitationsReport {
     /// What was looked for: limitations that were found first, the most severe first of all; then
     /// what waits, what was not found, and what was not measured.
     pub findings: Vec<Finding>,
+    /// Which settings matter, and by how much: what each change that was tried did to the validation
+    /// error, the largest effect first.
+    #[serde(default)]
+    pub settings: Vec<SettingEffect>,
     /// What it rests on.
     pub scope: Scope,
 }

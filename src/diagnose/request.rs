@@ -26,6 +26,12 @@ pub struct DiagnoseRequest {
     #[serde(default)]
     #[schema(max_items = 100)]
     pub only: Option<Vec<String>>,
+    /// A column of the dataset whose values are topics, such as `category`: each is left out of training
+    /// to see how the model does on what it has not seen, and test records of topics that training has
+    /// none of are told of. Default: topics that the texts' words show.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, example = "category")]
+    pub slice: Option<String>,
     /// Seed of what is drawn: random changes, folds, resamples. Default: 1.
     #[serde(default)]
     pub seed: Option<u64>,
@@ -61,6 +67,9 @@ pub struct DiagnoseSpec {
     /// Limitations that are looked for; all that apply where there is no list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Vec<String>>,
+    /// The column whose values are topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<String>,
     /// Seed of what is drawn.
     pub seed: u64,
 }
@@ -95,6 +104,7 @@ impl DiagnoseRequest {
             seeds: self.seeds.unwrap_or(SEEDS),
             remedies: self.remedies.unwrap_or(REMEDIES),
             only: self.only.clone(),
+            slice: self.slice.clone(),
             seed: self.seed.unwrap_or(1),
         }
     }

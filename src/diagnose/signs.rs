@@ -134,6 +134,12 @@ impl Errors {
         (self.validation - self.train) / self.validation.max(1e-12)
     }
 
+    /// The 95 % interval of that share, the validation error taken as it is.
+    pub fn gap_interval(&self) -> [f64; 2] {
+        let half = 1.96 * self.standard_error / self.validation.max(1e-12);
+        [self.gap() - half, self.gap() + half]
+    }
+
     /// Whether validation is worse by more than chance explains.
     pub fn apart(&self) -> bool {
         self.validation - self.train > 2.0 * self.standard_error

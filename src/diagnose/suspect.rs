@@ -4,21 +4,16 @@
 
 use super::experiment::{EpochPoint, Outcome};
 use super::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
-use super::known::{Gain, Known};
-use super::probe::Probe;
+use super::gain::Gain;
+use super::known::Known;
+use super::looks::{self, Look, MATTERS, MORE_SEEDS, Told, Trainings, level};
+use super::probe::{Change, Probe};
+use super::steadiness::is_unstable;
 use super::{Diagnosis, Wanted};
 
-/// Share of the errors that a cause must account for to be named.
-pub const MATTERS: f64 = 0.1;
 /// Share of the variance that it must account for where numbers are predicted: below, what it would
 /// win is nothing that anybody sees.
 const MATTERS_OF_VARIANCE: f64 = 0.01;
-/// Seeds that decide where a single training is promising: one may be lucky, and the original unlucky.
-const SEEDS: usize = 3;
-/// Share of the errors that is more than such luck.
-const DECIDES: f64 = 0.5;
-/// Seeds that decide where these do not tell.
-const MORE_SEEDS: usize = 6;
 /// Worth of the trainings that confirm what one training promises, at least, ...
 const CONFIRMS: f64 = 0.5;
 /// ... and of those that decide where some did not tell.
@@ -56,6 +51,10 @@ pub enum Suspicion {
         statement: String,
         /// The smallest value of the sign that would have spoken for it.
         smallest: f64,
+        /// What was measured beside it.
+        beside: Option<Measurement>,
+        /// Probes that would tell more, though nothing hangs on them.
+        tells: Vec<Wanted>,
     },
     /// Something does.
     Case(Case),
@@ -94,10 +93,32 @@ impl Suspicion {
         Self::Unknown(vec![Wanted::new(known.original_probe(), 1.0)])
     }
 
+    /// With something that was measured beside it, where nothing speaks for it.
+    pub fn beside(mut self, measurement: Option<Measurement>) -> Self {
+        if let Self::Unfounded { beside, .. } = &mut self {
+            *beside = measurement;
+        }
+        self
+    }
+
+    /// With more probes that tell something, though it takes none to say that nothing speaks for it.
+    pub fn telling(mut self, probes: Vec<Wanted>) -> Self {
+        if let Self::Unfounded { tells, .. } = &mut self {
+            *tells = probes;
+        }
+        self
+    }
+
     /// Nothing speaks for it.
     pub fn unfounded(sign: Measurement, smallest: f64, statement: impl Into<String>) -> Self {
         let sign = if sign.threshold.is_some() { sign } else { sign.threshold(smallest) };
-        Self::Unfounded { sign, statement: statement.into(), smallest }
+        Self::Unfounded {
+            sign,
+            statement: statement.into(),
+            smallest,
+            beside: None,
+            tells: Vec::new(),
+        }
     }
 }
 
@@ -138,61 +159,92 @@ impl Case {
         if !perfect.helps() {
             return Judgement::Perfect(perfect);
         }
-        let seed = known.seed();
         let mut missing = vec![Wanted::new(known.original_probe(), 1.0)];
-        let gain = |trial: &Trial, seeds: usize| {
-            known.gain_over_seeds(seeds, &trial.remedy.change, self.by_training)
-        };
         let mut gains = Vec::new();
         for trial in &self.trials {
-            match gain(trial, 1) {
+            match known.gain_over_seeds((1, 1), &trial.remedy.change, self.by_training) {
                 Some(gain) => gains.push((trial, gain)),
-                None => missing.push(Wanted::new(Self::probe(known, trial, seed), self.worth)),
+                None => {
+                    missing.push(Wanted::new(Self::probe(known, trial, known.seed()), self.worth))
+                }
             }
         }
         if gains.len() < self.trials.len() {
-            return Judgement::Needs(missing);
+            return Judgement::Needs(missing, None);
         }
         let best = gains.into_iter().min_by(|a, b| a.1.changed.total_cmp(&b.1.changed));
-        let Some((trial, single)) = best else { return Judgement::Blind };
-        let promising = single.share() >= MATTERS && single.leans();
-        let decided = single.helps() && single.share() >= DECIDES;
-        if !promising || decided {
-            return Judgement::Tried { trial, gain: single, seeds: 1 };
-        }
-        let unclear = |gain: &Gain| !gain.helps() && gain.share() >= MATTERS && gain.leans();
-        let more = gain(trial, SEEDS).is_some_and(|gain| unclear(&gain));
-        let seeds = if more { MORE_SEEDS } else { SEEDS };
-        match gain(trial, seeds) {
-            Some(gain) => Judgement::Tried { trial, gain, seeds },
-            None => {
+        let Some((trial, _)) = best else { return Judgement::Blind };
+        let arms = Arms { known, change: &trial.remedy.change, by_training: self.by_training };
+        match looks::look(level(self.weight), &arms) {
+            None => Judgement::Blind,
+            Some(Look::Told(told)) => Judgement::Tried { trial, told },
+            Some(Look::More { originals, changed, unclear }) => {
                 // More of what did not tell comes last.
-                let worth = if more { UNCLEAR } else { self.worth.max(CONFIRMS) };
-                let both = known
-                    .seeds(seeds)
-                    .into_iter()
-                    .flat_map(|seed| [Probe::original(seed), Self::probe(known, trial, seed)]);
-                Judgement::Needs(both.map(|probe| Wanted::new(probe, worth)).collect())
+                let worth = if unclear { UNCLEAR } else { self.worth.max(CONFIRMS) };
+                let of = |count: usize, change: &Change| -> Vec<Wanted> {
+                    let probe = |seed| Probe::original(seed).changed(change);
+                    known.seeds(count).into_iter().map(|s| Wanted::new(probe(s), worth)).collect()
+                };
+                let [mut originals, changed] =
+                    [of(originals, &Change::new()), of(changed, &trial.remedy.change)];
+                // Seed by seed, so that what is affordable of it can be compared.
+                originals.extend(changed);
+                originals.sort_by_key(|wanted| wanted.probe.seed.wrapping_sub(known.seed()));
+                Judgement::Needs(originals, Some(trial))
             }
         }
     }
 }
 
+/// A change and the trainings that there are of it.
+struct Arms<'a, 'b> {
+    known: &'a Known<'b>,
+    change: &'a Change,
+    by_training: bool,
+}
+
+impl Trainings for Arms<'_, '_> {
+    fn at_hand(&self) -> (usize, usize) {
+        let of = |change: &Change| self.known.at_hand(change, MORE_SEEDS);
+        (of(&Change::new()), of(self.change))
+    }
+
+    fn gain(&self, originals: usize, changed: usize) -> Option<Gain> {
+        self.known.gain_over_seeds((originals, changed), self.change, self.by_training)
+    }
+
+    fn errors(&self, originals: usize, changed: usize) -> Option<[Vec<f64>; 2]> {
+        let of = |count: usize, change: &Change| -> Option<Vec<f64>> {
+            let outcomes = self.known.over_seeds(count, |_| change.clone())?;
+            outcomes.iter().map(|(_, o)| self.known.error(o, self.by_training)).collect()
+        };
+        Some([of(originals, &Change::new())?, of(changed, self.change)?])
+    }
+
+    fn hangs_on_seed(&self) -> bool {
+        is_unstable(self.known)
+    }
+}
+
 enum Judgement<'a> {
-    /// These probes first.
-    Needs(Vec<Wanted>),
+    /// These probes first; of the trial that is promising so far.
+    Needs(Vec<Wanted>, Option<&'a Trial>),
     /// There are no records to choose by.
     Blind,
     /// Not even a model without errors would be told from this one.
     Perfect(Gain),
     /// The best of the trials.
-    Tried { trial: &'a Trial, gain: Gain, seeds: usize },
+    Tried { trial: &'a Trial, told: Told },
 }
 
-/// What a model without errors would do.
+/// What a model without errors would do, against the worst of the original trainings at hand: a lucky seed
+/// is no sign that there is nothing to win.
 fn perfect(known: &Known<'_>, by_training: bool) -> Option<Gain> {
-    let original = known.original()?;
-    known.gain_between(original, None, by_training)
+    let originals =
+        known.over_seeds(known.at_hand(&Change::new(), looks::SEEDS), |_| Change::new())?;
+    let gains = originals.iter().map(|(_, outcome)| known.gain_between(outcome, None, by_training));
+    let gains: Vec<Gain> = gains.collect::<Option<_>>()?;
+    gains.into_iter().max_by(|a, b| a.original.total_cmp(&b.original))
 }
 
 impl<S: Suspect> Diagnosis for S {
@@ -215,12 +267,12 @@ impl<S: Suspect> Diagnosis for S {
     fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
         match self.suspicion(known) {
             Suspicion::Unknown(wanted) => wanted,
-            Suspicion::Unfounded { .. } => Vec::new(),
+            Suspicion::Unfounded { tells, .. } => tells,
             Suspicion::Case(_) if known.original().is_none() => {
                 vec![Wanted::new(known.original_probe(), 1.0)]
             }
             Suspicion::Case(case) => match case.judge(known) {
-                Judgement::Needs(wanted) => wanted,
+                Judgement::Needs(wanted, _) => wanted,
                 _ => Vec::new(),
             },
         }
@@ -230,17 +282,16 @@ impl<S: Suspect> Diagnosis for S {
         let finding = |status, statement: String| Finding::new(S::KIND, S::AREA, status, statement);
         let case = match self.suspicion(known) {
             Suspicion::Unknown(_) => return None,
-            Suspicion::Unfounded { sign, statement, smallest } => {
-                let finding = finding(FindingStatus::NotFound, statement).measured(sign);
+            Suspicion::Unfounded { sign, statement, smallest, beside, .. } => {
+                let mut finding = finding(FindingStatus::NotFound, statement).measured(sign);
+                finding.evidence.extend(beside);
                 return Some(finding.smallest_effect(smallest));
             }
             Suspicion::Case(case) => case,
         };
         known.original()?;
-        let labels = known.bench.output.head().is_some();
-        let part = if known.bench.parts.validation.is_empty() { "training" } else { "validation" };
         match case.judge(known) {
-            Judgement::Needs(_) => None,
+            Judgement::Needs(..) => None,
             Judgement::Blind => {
                 let statement = format!(
                     "Not measured: {} (there are no validation records to tell by: set \
@@ -250,6 +301,7 @@ impl<S: Suspect> Diagnosis for S {
                 Some(finding(FindingStatus::NotMeasured, statement).measured(case.sign))
             }
             Judgement::Perfect(gain) => {
+                let part = part(known);
                 let statement = format!(
                     "{}: not tried, as the model's error of {:.1} % on the {part} records is too \
                      small for so few of them to show anything better.",
@@ -260,70 +312,102 @@ impl<S: Suspect> Diagnosis for S {
                 let finding = finding(FindingStatus::NotFound, statement).measured(error);
                 Some(finding.measured(case.sign).smallest_effect(gain.smallest()))
             }
-            Judgement::Tried { trial, gain, seeds } => {
-                let outcomes: Vec<&Outcome> = known
-                    .seeds(seeds)
-                    .into_iter()
-                    .filter_map(|seed| known.of(&Case::probe(known, trial, seed)))
-                    .collect();
-                let unit = gain.original.max(1e-12);
-                let half = 1.96 * gain.standard_error / unit;
-                let taken = Measurement::new(
-                    format!("share of the {part} error that {} takes away", trial.with),
-                    gain.share(),
-                );
-                let taken = taken
-                    .interval(Some([gain.share() - half, gain.share() + half]))
-                    .threshold(MATTERS)
-                    .runs(outcomes.iter().map(|outcome| &outcome.run));
-                let smallest = (gain.smallest() / unit).max(MATTERS);
-                let matters = gain.share() >= MATTERS
-                    && (labels || gain.original - gain.changed >= MATTERS_OF_VARIANCE);
-                let found = gain.helps() && matters;
-                let error = |error: f64| Measurement::new(format!("{part} error"), error);
-                let named = |mut measurement: Measurement, what: &str| {
-                    measurement.name = format!("{} {what}", measurement.name);
-                    measurement
-                };
-                let (status, statement) = if found {
-                    (FindingStatus::Found, told(&case, trial, gain, (labels, part)))
-                } else {
-                    let change = match gain.original - gain.changed {
-                        taken if taken > 0.0 => "hardly less",
-                        _ => "no less",
-                    };
-                    let statement = format!(
-                        "{}: tried and not found, as the {part} error with {} is {change} \
-                         ({:.1} % instead of {:.1} %).",
-                        capitalised(S::ABOUT),
-                        trial.with,
-                        100.0 * gain.changed,
-                        100.0 * gain.original,
-                    );
-                    (FindingStatus::NotFound, statement)
-                };
-                let finding = finding(status, statement)
-                    .measured(taken)
-                    .measured(case.sign.clone())
-                    .measured(named(error(gain.original), "as it is"))
-                    .measured(named(error(gain.changed), &format!("with {}", trial.with)))
-                    .smallest_effect(smallest);
-                if !found {
-                    return Some(finding);
-                }
-                let finding = match curves(known.original()?, outcomes.first()?, &trial.with) {
-                    Some(figure) => finding.figure(figure),
-                    None => finding,
-                };
-                let severity = case.weight * gain.share();
-                Some(finding.severity(severity).remedy(trial.remedy.clone()))
-            }
+            Judgement::Tried { trial, told } => tried::<S>(known, &case, trial, told),
         }
+    }
+
+    fn settle(&self, known: &Known<'_>) -> Option<Finding> {
+        let Suspicion::Case(case) = self.suspicion(known) else { return None };
+        known.original()?;
+        let Judgement::Needs(_, Some(trial)) = case.judge(known) else { return None };
+        let change = &trial.remedy.change;
+        let arms = Arms { known, change, by_training: case.by_training };
+        let Some(Look::Told(told)) = looks::last(level(case.weight), &arms) else { return None };
+        let finding = tried::<S>(known, &case, trial, told)?;
+        if finding.status == FindingStatus::Found {
+            return Some(finding);
+        }
+        let statement = format!(
+            "Not measured: {} (with {} it looks better, {:.1} % {} errors instead of {:.1} %, but the \
+             budget does not reach for the trainings that would tell this from luck)",
+            S::ABOUT,
+            trial.with,
+            100.0 * told.gain.changed,
+            part(known),
+            100.0 * told.gain.original,
+        );
+        Some(Finding { status: FindingStatus::NotMeasured, statement, ..finding })
     }
 }
 
+/// The records that choose.
+fn part(known: &Known<'_>) -> &'static str {
+    if known.bench.parts.validation.is_empty() { "training" } else { "validation" }
+}
+
+/// What came of the best of the trials.
+fn tried<S: Suspect>(known: &Known<'_>, case: &Case, trial: &Trial, told: Told) -> Option<Finding> {
+    let Told { gain, better, level, changed } = told;
+    let (labels, part) = (known.bench.output.head().is_some(), part(known));
+    let outcomes: Vec<&Outcome> = known
+        .seeds(changed)
+        .into_iter()
+        .filter_map(|seed| known.of(&Case::probe(known, trial, seed)))
+        .collect();
+    let unit = gain.original.max(1e-12);
+    let half = 1.96 * gain.standard_error / unit;
+    let taken = Measurement::new(
+        format!("share of the {part} error that {} takes away", trial.with),
+        gain.share(),
+    );
+    let taken = taken
+        .interval(Some([gain.share() - half, gain.share() + half]))
+        .threshold(MATTERS)
+        .runs(outcomes.iter().map(|outcome| &outcome.run));
+    let chance =
+        format!("chance of such a difference if the change did nothing (counts up to {level:.4})");
+    let chance = Measurement::new(chance, gain.p_value);
+    let smallest = (gain.smallest() / unit).max(MATTERS);
+    let matters =
+        gain.share() >= MATTERS && (labels || gain.original - gain.changed >= MATTERS_OF_VARIANCE);
+    let found = better && matters;
+    let error = |error: f64, what: &str| Measurement::new(format!("{part} error {what}"), error);
+    let (status, statement) = if found {
+        (FindingStatus::Found, cost(case, trial, gain, (labels, part)))
+    } else {
+        let change = match gain.original - gain.changed {
+            taken if taken > 0.0 => "hardly less",
+            _ => "no less",
+        };
+        let statement = format!(
+            "{}: tried and not found, as the {part} error with {} is {change} ({:.1} % instead of \
+             {:.1} %).",
+            capitalised(S::ABOUT),
+            trial.with,
+            100.0 * gain.changed,
+            100.0 * gain.original,
+        );
+        (FindingStatus::NotFound, statement)
+    };
+    let finding = Finding::new(S::KIND, S::AREA, status, statement)
+        .measured(taken)
+        .measured(case.sign.clone())
+        .measured(chance)
+        .measured(error(gain.original, "as it is"))
+        .measured(error(gain.changed, &format!("with {}", trial.with)))
+        .smallest_effect(smallest);
+    if !found {
+        return Some(finding);
+    }
+    let finding = match curves(known.original()?, outcomes.first()?, &trial.with) {
+        Some(figure) => finding.figure(figure),
+        None => finding,
+    };
+    Some(finding.severity(case.weight * gain.share()).remedy(trial.remedy.clone()))
+}
+
 /// The cause and what it costs, in a sentence.
-fn told(case: &Case, trial: &Trial, gain: Gain, (labels, part): (bool, &str)) -> String {
+fn cost(case: &Case, trial: &Trial, gain: Gain, (labels, part): (bool, &str)) -> String {
     let Case { cause, .. } = case;
     let percent = 100.0 * gain.share();
     let (changed, original) = (100.0 * gain.changed, 100.0 * gain.original);

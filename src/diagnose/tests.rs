@@ -15,6 +15,7 @@ pub fn request(only: &[&str], runs: f64) -> DiagnoseSpec {
         seeds: None,
         remedies: None,
         only: Some(only.iter().map(|kind| (*kind).to_owned()).collect()),
+        slice: None,
         seed: None,
     };
     request.resolve("model_1".to_owned())

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::experiment::Outcome;
-use super::finding::{Finding, FindingStatus, SeedDifference, Verdict, Verification};
+use super::finding::{Finding, FindingStatus, Remedy, SeedDifference, Verdict, Verification};
 use super::known::Known;
 use super::probe::{Change, Probe, Selection, changed};
 use super::random_change::random_change;
@@ -46,7 +46,8 @@ pub fn candidates(spec: &TrainSpec, findings: &[Finding], most: usize) -> Vec<us
     for at in order {
         let Some(remedy) = &findings[at].remedy else { continue };
         let found = findings[at].status == FindingStatus::Found;
-        let told = !remedy.change.is_empty() && !remedy.change.keys().any(|path| untold(path));
+        let told = remedy.label
+            || !remedy.change.is_empty() && !remedy.change.keys().any(|path| untold(path));
         // Where columns should not be known yet, the test records say nothing of anything else.
         let leaks = changes.iter().any(|change| change.contains_key(FEATURES));
         let some = changed(spec, &remedy.change).is_some();
@@ -66,13 +67,26 @@ fn untold(path: &str) -> bool {
     path != FEATURES && ["task.", "split.", "calibrator"].iter().any(start)
 }
 
-/// What a remedy is judged on. One that leaves out columns is judged as if these were not known yet when
-/// a prediction is wanted, which is why it leaves them out.
+/// What the original and random changes are judged on. A remedy that leaves out columns is judged as if
+/// these were not known yet when a prediction is wanted, which is why it leaves them out.
 fn judged_on(known: &Known<'_>, remedy: &Change) -> Selection {
     let Some(left) = remedy.get(FEATURES).and_then(Value::as_array) else { return Selection::All };
     let names = known.bench.table.inputs.iter().map(|column| &column.name);
     let gone = names.filter(|name| !left.iter().any(|left| left == *name));
     Selection::Lacking { columns: gone.cloned().collect() }
+}
+
+/// What the remedy itself is trained and judged on.
+fn trained_on(known: &Known<'_>, remedy: &Remedy) -> Selection {
+    if remedy.label { Selection::Labelled } else { judged_on(known, &remedy.change) }
+}
+
+/// The test records that all arms are compared on; all where there is no list.
+fn compared_on(known: &Known<'_>, remedy: &Remedy) -> Option<Vec<usize>> {
+    let labelled = remedy.label.then(|| known.bench.to_label())?;
+    let mut rest = known.bench.of_missing_topics();
+    rest.retain(|record| labelled.binary_search(record).is_err());
+    Some(rest)
 }
 
 /// A training of an arm.
@@ -91,23 +105,23 @@ fn arm<'a>(
     known.seeds(seeds).into_iter().map(of).collect()
 }
 
-/// The random change that a seed's training of a remedy is compared with.
+/// The random change that a seed's training of a remedy is compared with: the same for all remedies that
+/// train as long.
 fn random_of(known: &Known<'_>, remedy: &Change, seed: u64) -> Change {
-    let name: u64 = remedy.keys().flat_map(|path| path.bytes()).map(u64::from).sum();
-    random_change(known.bench.spec(), remedy, keyed(known.request.seed ^ keyed(seed)) ^ name)
+    random_change(known.bench.spec(), remedy, keyed(known.request.seed ^ keyed(seed)))
 }
 
 /// The trainings that a look at a remedy with so many seeds still takes.
-pub fn wants(known: &Known<'_>, remedy: &Change, seeds: usize) -> Vec<Wanted> {
-    let records = judged_on(known, remedy);
+pub fn wants(known: &Known<'_>, remedy: &Remedy, seeds: usize) -> Vec<Wanted> {
+    let (records, own) = (judged_on(known, &remedy.change), trained_on(known, remedy));
     let mut wanted = Vec::new();
     for (at, seed) in known.seeds(seeds).into_iter().enumerate() {
-        let mut changes = vec![Change::new(), remedy.clone()];
+        let mut probes =
+            vec![trained(&records, &Change::new(), seed), trained(&own, &remedy.change, seed)];
         if at < known.request.seeds {
-            changes.push(random_of(known, remedy, seed));
+            probes.push(trained(&records, &random_of(known, &remedy.change, seed), seed));
         }
-        let probes = changes.iter().map(|change| trained(&records, change, seed));
-        let missing = probes.filter(|probe| known.of(probe).is_none());
+        let missing = probes.into_iter().filter(|probe| known.of(probe).is_none());
         wanted.extend(missing.map(|probe| Wanted::new(probe, 1.0)));
     }
     wanted
@@ -146,17 +160,19 @@ pub fn verify(
         let Some(remedy) = &findings[at].remedy else { continue };
         let looks = (1..=LOOKS.len()).rev().map(|look| look * first);
         let trial = looks.into_iter().find_map(|seeds| {
-            let records = judged_on(known, &remedy.change);
+            let (records, own) = (judged_on(known, &remedy.change), trained_on(known, remedy));
             let original = arm(known, &records, seeds, |_| Change::new())?;
-            let remedied = arm(known, &records, seeds, |_| remedy.change.clone())?;
+            let remedied = arm(known, &own, seeds, |_| remedy.change.clone())?;
             let random =
                 arm(known, &records, first, |seed| random_of(known, &remedy.change, seed))?;
             Some((seeds, original, remedied, random))
         });
+        let records = compared_on(known, remedy);
         let Some((seeds, original, remedy, random)) = trial else { continue };
-        let compared = known
-            .compare(&original, &remedy)
-            .and_then(|against| Ok((against, known.compare(&random, &remedy)?)));
+        let compared =
+            known.compare_on(&original, &remedy, records.as_deref()).and_then(|against| {
+                Ok((against, known.compare_on(&random, &remedy, records.as_deref())?))
+            });
         match compared {
             Ok((against_original, against_random)) => trials.push(Trial {
                 at,
@@ -186,8 +202,8 @@ pub fn verify(
     for (trial, p_values) in trials.into_iter().zip(p_values) {
         let Trial { at, seeds, .. } = trial;
         let promising = trial.against_original.difference < 0.0;
-        let change = findings[at].remedy.as_ref().map(|remedy| remedy.change.clone());
-        let judged = verification(known, &change.unwrap_or_default(), trial, p_values, tried);
+        let remedy = findings[at].remedy.clone().unwrap_or_default();
+        let judged = verification(known, &remedy, trial, p_values, tried);
         if judged.verdict == Verdict::Inconclusive && promising && seeds < LOOKS.len() * first {
             open.push((at, seeds + first));
         }
@@ -198,15 +214,17 @@ pub fn verify(
 
 fn verification(
     known: &Known<'_>,
-    change: &Change,
+    tried: &Remedy,
     trial: Trial<'_>,
     (p_original, p_random): (f64, f64),
     remedies_tried: usize,
 ) -> Verification {
     let Trial { seeds, original, remedy, random, against_original, against_random, .. } = trial;
+    let (change, records) = (&tried.change, compared_on(known, tried));
     let labels = known.bench.output.head().is_some();
     let mean = |arm: &[(u64, &Outcome)]| {
-        let losses: Vec<f64> = arm.iter().flat_map(|(_, outcome)| known.losses(outcome)).collect();
+        let of = |outcome: &Outcome| known.losses_of(outcome, records.as_deref());
+        let losses: Vec<f64> = arm.iter().flat_map(|(_, outcome)| of(outcome)).collect();
         let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
         if labels { 1.0 - loss } else { loss }
     };
@@ -243,6 +261,7 @@ fn verification(
             Selection::Lacking { columns } => columns,
             _ => Vec::new(),
         },
+        labelled: tried.label.then(|| known.bench.to_label().len()),
         runs: remedy.iter().map(|(_, outcome)| outcome.run.clone()).collect(),
         seeds,
     }

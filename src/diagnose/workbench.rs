@@ -1,6 +1,7 @@
 //! What every diagnosis of a model works with: the model, the records that it was made from, and the
 //! part that each was in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::data::Cell;
@@ -38,6 +39,8 @@ pub struct Workbench {
     pub warnings: Vec<Warning>,
     /// What the training records are about; `None` where that cannot be told.
     pub topics: Option<TopicAssignment>,
+    /// What each record of the dataset is about, where a column says so.
+    pub slices: Option<Vec<Option<String>>>,
     /// What was read of the records so far.
     pub readings: Readings,
 }
@@ -67,7 +70,27 @@ impl Workbench {
         let topics = topics::find(&model, &records, &parts, seed);
         let table = Arc::new(table);
         let readings = Readings::default();
-        Ok(Self { model, table, source, parts, outcomes, output, warnings, topics, readings })
+        Ok(Self {
+            model,
+            table,
+            source,
+            parts,
+            outcomes,
+            output,
+            warnings,
+            topics,
+            slices: None,
+            readings,
+        })
+    }
+
+    /// With the values of a column as topics, one cell a record of the dataset, instead of those that words
+    /// show.
+    pub fn sliced(mut self, column: &[Cell]) -> Self {
+        let slices: Vec<Option<String>> = column.iter().map(Cell::to_text).collect();
+        self.topics = Some(topics::named(&slices, &self.parts.train));
+        self.slices = Some(slices);
+        self
     }
 
     /// The spec of the model.
@@ -82,6 +105,21 @@ impl Workbench {
         records.filter(|(_, of)| **of == Some(topic)).map(|(record, _)| *record).collect()
     }
 
+    /// The positions of the test records of topics that training has none of, where a column names topics.
+    pub fn of_missing_topics(&self) -> Vec<usize> {
+        let Some(slices) = &self.slices else { return Vec::new() };
+        let of = |record: &usize| slices.get(*record).and_then(Option::as_deref);
+        let trained: BTreeSet<&str> = self.parts.train.iter().filter_map(of).collect();
+        let missing = |record: &usize| of(record).is_some_and(|topic| !trained.contains(topic));
+        self.parts.test.iter().copied().filter(missing).collect()
+    }
+
+    /// A half of them: those that are labelled to see what labels are worth.
+    pub fn to_label(&self) -> Vec<usize> {
+        let half = |record: &usize| random::keyed(LABELLED ^ *record as u64).is_multiple_of(2);
+        self.of_missing_topics().into_iter().filter(half).collect()
+    }
+
     /// The records that a probe trains and is tested on, with a split column that says so.
     pub fn select(&self, selection: &Selection, seed: u64) -> Selected {
         let Parts { train, validation, calibration, test, .. } = &self.parts;
@@ -94,6 +132,11 @@ impl Workbench {
                 let without = self.of_topic(*topic);
                 train.retain(|record| without.binary_search(record).is_err());
                 test.extend(without);
+            }
+            Selection::Labelled => {
+                let labelled = self.to_label();
+                test.retain(|record| labelled.binary_search(record).is_err());
+                train.extend(labelled);
             }
             Selection::Fold { fold, of } => {
                 let order = self.by_label(random::keyed(FOLDS));
@@ -211,6 +254,7 @@ pub fn shuffle_among(cells: &mut [Cell], places: &[usize]) {
 }
 
 const LACKING: u64 = 0x6c61_636b_696e;
+const LABELLED: u64 = 0x6c61_6265_6c6c;
 const FOLDS: u64 = 0x0066_6f6c_6473;
 const SHARES: u64 = 0x7368_6172_6573;
 

@@ -14,7 +14,6 @@ pub mod distribution;
 pub mod drift;
 mod exponential;
 pub mod false_discovery;
-pub mod fit_gap;
 pub mod groups;
 pub mod guarantee;
 pub mod importance;

@@ -46,6 +46,7 @@ pub(super) async fn submit(
     check_kinds(request.only.as_deref().unwrap_or_default())?;
     let model = state.store.model(&id).await?;
     let profile = profile_of(state, &model.spec).await?;
+    check_slice(request.slice.as_deref(), &profile)?;
     let spec = request.resolve(id);
     let (train, mut warnings) = (model.spec, Vec::new());
     let card = state.store.model_card(&spec.model).await?;
@@ -67,6 +68,19 @@ pub(super) async fn submit(
     let limits = (state.config.max_attempts, i64::from(state.config.max_queued));
     let inserted = state.store.insert_diagnosis(&spec, &train, &warnings, limits, keyed).await;
     super::accepted(state, keyed, inserted).await
+}
+
+/// Refuses a slice column that the dataset does not have.
+fn check_slice(slice: Option<&str>, profile: &Profile) -> Result<(), Problem> {
+    let Some(slice) = slice.filter(|slice| profile.column(slice).is_none()) else { return Ok(()) };
+    let names = || profile.columns.iter().map(|column| column.name.as_str());
+    let hint = match nearest(slice, names()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("the columns are {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    let detail = format!("the dataset has no column {slice:?}");
+    let errors = vec![FieldError::new("slice".to_owned(), detail).hint(hint)];
+    Err(Problem::fields(Code::InvalidRequest, errors))
 }
 
 /// Refuses limitations that nothing looks for.

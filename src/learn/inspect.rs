@@ -38,12 +38,9 @@ pub fn layers(
     loss: &Loss,
     (features, targets): (&Features, &Targets),
 ) -> Result<Vec<LayerReport>, LearnError> {
-    let mut network = Network::thaw(frozen)?.with_loss(loss.clone());
-    let none = NgramDropout::new(0.0, 0, 0);
-    let augmentation = Augmentation::new(&AugmentationSpec::default(), 0, 0);
-    let noise = Noise { ngrams: &none, augmentation: &augmentation, key: 0 };
     let all: Vec<usize> = (0..features.len()).collect();
-    let (gradients, _) = network.layer_gradients((features, targets), &all, noise)?;
+    let mut network = Network::thaw(frozen)?.with_loss(loss.clone());
+    let gradients = gradient_norms(&mut network, (features, targets), &all)?;
     let activation = frozen.spec().dense().activation;
     let mut units: Vec<Vec<Unit>> =
         frozen.spec().dense().hidden.iter().map(|width| vec![Unit::default(); *width]).collect();
@@ -73,6 +70,35 @@ pub fn layers(
         }
     };
     Ok(gradients.into_iter().map(report).collect())
+}
+
+/// Squared norm of the gradient of the mean loss, of each `size` records after another, as many as are
+/// full.
+pub fn squared_gradient_norms(
+    frozen: &Frozen,
+    loss: &Loss,
+    records: (&Features, &Targets),
+    size: usize,
+) -> Result<Vec<f64>, LearnError> {
+    let mut network = Network::thaw(frozen)?.with_loss(loss.clone());
+    let all: Vec<usize> = (0..records.0.len()).collect();
+    let of = |batch: &[usize]| {
+        let norms = gradient_norms(&mut network, records, batch)?;
+        Ok(norms.into_iter().map(|(_, norm)| norm * norm).sum())
+    };
+    all.chunks_exact(size.max(1)).map(of).collect()
+}
+
+/// The norm of the gradient of the mean loss of these records, for each layer.
+fn gradient_norms(
+    network: &mut Network,
+    records: (&Features, &Targets),
+    batch: &[usize],
+) -> Result<Vec<(String, f64)>, LearnError> {
+    let none = NgramDropout::new(0.0, 0, 0);
+    let augmentation = Augmentation::new(&AugmentationSpec::default(), 0, 0);
+    let noise = Noise { ngrams: &none, augmentation: &augmentation, key: 0 };
+    Ok(network.layer_gradients(records, batch, noise)?.0)
 }
 
 /// What was seen of a hidden unit.

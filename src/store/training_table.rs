@@ -109,6 +109,35 @@ impl Store {
     }
 }
 
+/// A column of a dataset.
+pub struct StoredColumn {
+    file: LocalFile,
+    position: usize,
+}
+
+impl Store {
+    /// Finds a column; [`StoreError::NotFound`] without the dataset or the column.
+    pub async fn stored_column(
+        &self,
+        dataset: &str,
+        name: &str,
+    ) -> Result<StoredColumn, StoreError> {
+        let profile = self.dataset(dataset).await?.profile();
+        let missing = || StoreError::NotFound { what: "column", id: name.to_owned() };
+        let (position, _) = profile.column(name).ok_or_else(missing)?;
+        let file = self.artifacts.file(&Artifacts::dataset_key(dataset)).await?;
+        Ok(StoredColumn { file, position })
+    }
+}
+
+impl StoredColumn {
+    /// Reads it. Blocking.
+    pub fn read(self) -> Result<Vec<Cell>, DataError> {
+        let input = BufReader::with_capacity(1 << 20, std::fs::File::open(self.file.path())?);
+        Ok(records::read_columns(input, &[self.position])?.pop().unwrap_or_default())
+    }
+}
+
 impl StoredTable {
     /// The columns, if they were read a short while ago.
     pub fn known(&self) -> Option<TrainingTable> {

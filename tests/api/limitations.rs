@@ -113,6 +113,8 @@ async fn what_cannot_be_diagnosed_is_refused() {
     let kind = refused(&post(only).await, 422, "invalid-request", "only[0]");
     assert_eq!(kind["hint"], "did you mean \"learning_rate_too_high\"?", "{kind}");
     refused(&post(json!({"seeds": 2})).await, 422, "invalid-request", "seeds");
+    let slice = refused(&post(json!({"slice": "lable"})).await, 422, "invalid-request", "slice");
+    assert_eq!(slice["hint"], "did you mean \"label\"?", "{slice}");
     refused(&post(json!({"budget": {"runs": 0}})).await, 422, "invalid-request", "budget.runs");
 
     let valid = server.post("/v1/jobs?validate_only=true", &diagnose(&json!({"budget": {}}))).await;
@@ -165,13 +167,15 @@ async fn a_killed_diagnosis_ends_as_if_nothing_had_happened() {
     let mut server = Process::start(folder.path(), SERVE).await;
     let answer = server.client.post_as("/v1/datasets", "text/csv", circle()).await.unwrap();
     let mut request = too_fast(&answer.value());
-    request["training"]["epochs"] = 60.into();
+    request["training"]["epochs"] = 30.into();
     let submit = async |server: &Process, request: &Value| -> String {
         let job: Value = server.client.post("/v1/jobs", request).await.unwrap();
         job["id"].as_str().unwrap().to_owned()
     };
     server.ended(&submit(&server, &request).await).await;
-    let id = submit(&server, &diagnose(&json!({}))).await;
+    // Enough to look for it and to try its remedy.
+    let short = diagnose(&json!({"budget": {"runs": 16}}));
+    let id = submit(&server, &short).await;
     for share in [0.2, 0.6] {
         server.reached(&id, share).await;
         server.kill();
@@ -179,7 +183,7 @@ async fn a_killed_diagnosis_ends_as_if_nothing_had_happened() {
     }
     let killed = server.ended(&id).await;
     assert_eq!(killed["status"], "succeeded", "{killed}");
-    let whole = submit(&server, &diagnose(&json!({}))).await;
+    let whole = submit(&server, &short).await;
     server.ended(&whole).await;
     let outcome = async |job: &str| {
         let report = server.get(&format!("/v1/models/circle/limitations?job={job}")).await;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{hidden, widths};
+use super::{hidden, parameters, widths};
 use crate::diagnose::finding::{Area, Measurement, Remedy};
 use crate::diagnose::known::Known;
 use crate::diagnose::suspect::{Case, Suspect, Suspicion};
@@ -51,14 +51,16 @@ impl Suspect for TooLarge {
     fn suspicion(&self, known: &Known<'_>) -> Suspicion {
         let Some((gap, apart)) = gap(known) else { return Suspicion::needs_original(known) };
         let name = "share of the validation error that the training records do not show";
-        let sign = Measurement::new(name, gap).threshold(GAP);
+        let errors = known.original().and_then(|original| signs::Errors::of(known, original));
+        let interval = errors.map(|errors| errors.gap_interval());
+        let sign = Measurement::new(name, gap).interval(interval).threshold(GAP);
         if !apart {
             let statement = format!(
                 "The network is not too large: {:.0} % of its validation error shows in the training \
                  records as well.",
                 100.0 * (1.0 - gap).clamp(0.0, 1.0)
             );
-            return Suspicion::unfounded(sign, GAP, statement);
+            return Suspicion::unfounded(sign, GAP, statement).beside(Some(parameters(known)));
         }
         let now = hidden(known);
         let next: Vec<usize> = now.iter().take(2).map(|width| (width / NARROWER).max(2)).collect();

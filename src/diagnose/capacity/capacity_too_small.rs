@@ -1,15 +1,16 @@
 //! Whether the network is too small: it makes as many mistakes on the records that trained it, and a wider
-//! and deeper one does better. Where the loss still fell at the end, the larger one gets more epochs too,
-//! and must then beat the same epochs alone.
+//! and deeper one does better in the same epochs. Where the loss still fell at their end, the larger one is
+//! tried with more of them too.
 
 use serde_json::{Value, json};
 
-use super::{hidden, widths};
+use super::{hidden, parameters, widths};
 use crate::diagnose::finding::{Area, Measurement, Remedy};
 use crate::diagnose::known::Known;
+use crate::diagnose::looks::MATTERS;
 use crate::diagnose::optimization::too_few_epochs::{ended_early, longer};
-use crate::diagnose::suspect::{Case, MATTERS, Suspect, Suspicion};
-use crate::diagnose::{Wanted, signs, usual};
+use crate::diagnose::suspect::{Case, Suspect, Suspicion};
+use crate::diagnose::{signs, usual};
 use crate::model::spec::default_metric;
 
 /// A network that is too small.
@@ -36,6 +37,28 @@ pub(super) fn larger(hidden: &[usize]) -> Vec<usize> {
     widths
 }
 
+/// The change to a larger network that is trained for longer, and stopped where it no longer gets better.
+fn longer_too(known: &Known<'_>, next: &[usize]) -> (String, Remedy) {
+    let spec = known.bench.spec();
+    let epochs = spec.training.epochs * longer(known);
+    let mut fields: Vec<(&'static str, Value)> =
+        vec![("network.hidden", json!(next)), ("training.epochs", json!(epochs))];
+    let mut with = format!("{} and {epochs} epochs", widths(next));
+    let mut advice = format!("set network.hidden to {next:?} and training.epochs to {epochs}");
+    if !known.bench.parts.validation.is_empty() {
+        let metric = match &spec.training.early_stopping {
+            Some(stopping) => stopping.metric,
+            None => default_metric(&spec.task),
+        };
+        let patience = PATIENCE.max(epochs / 20);
+        let stopping = json!({"metric": metric, "patience": patience, "min_delta": 1e-4});
+        fields.push(("training.early_stopping", stopping));
+        with.push_str(" with early stopping");
+        advice.push_str(", with early stopping");
+    }
+    (with, Remedy::change(advice, fields))
+}
+
 impl Suspect for TooSmall {
     const KIND: &'static str = "capacity_too_small";
     const AREA: Area = Area::Capacity;
@@ -45,7 +68,6 @@ impl Suspect for TooSmall {
         let (Some(original), Some((early, _))) = (known.original(), ended_early(known)) else {
             return Suspicion::needs_original(known);
         };
-        let spec = known.bench.spec();
         let train = known.training_error(original).unwrap_or(1.0);
         let shown = match signs::Errors::of(known, original) {
             Some(errors) => errors.train / errors.validation.max(1e-12),
@@ -65,7 +87,7 @@ impl Suspect for TooSmall {
             } else {
                 statement
             };
-            return Suspicion::unfounded(sign, SHOWN, statement);
+            return Suspicion::unfounded(sign, SHOWN, statement).beside(Some(parameters(known)));
         }
         if signs::few_epochs(known) {
             let statement =
@@ -76,51 +98,14 @@ impl Suspect for TooSmall {
         let next = larger(&now);
         let width = now.iter().copied().max().unwrap_or(0) as f64;
         let small = usual::decades_outside(width.max(1.0), UNITS);
-        // A network of hardly any units does better with more of them in the same epochs.
-        let early = early && small > HARDLY_ANY;
-        let network = json!(next);
-        let mut fields: Vec<(&'static str, Value)> = vec![("network.hidden", network)];
-        let mut with = widths(&next);
-        let mut advice = format!("set network.hidden to {next:?}");
-        if early {
-            let epochs = spec.training.epochs * longer(known);
-            let metric = match &spec.training.early_stopping {
-                Some(stopping) => stopping.metric,
-                None => default_metric(&spec.task),
-            };
-            fields.push(("training.epochs", json!(epochs)));
-            with = format!("{with} and {epochs} epochs");
-            advice = format!("{advice} and training.epochs to {epochs}");
-            if !known.bench.parts.validation.is_empty() {
-                let patience = PATIENCE.max(epochs / 20);
-                let stopping = json!({"metric": metric, "patience": patience, "min_delta": 1e-4});
-                fields.push(("training.early_stopping", stopping));
-                with.push_str(" with early stopping");
-                advice = format!("{advice}, with early stopping");
-            }
-        }
-        // More epochs alone may be all that it takes.
-        let alone = known
-            .original_probe()
-            .with("training.epochs", json!(spec.training.epochs * longer(known)));
-        if early && known.of(&alone).is_none() {
-            return Suspicion::Unknown(vec![Wanted::new(alone, 0.5)]);
-        }
-        let remedy = Remedy::change(advice, fields);
-        let both = known.original_probe().changed(&remedy.change);
-        if early
-            && let (Some(alone), Some(both)) = (known.gain(&alone), known.gain(&both))
-            && (alone.changed - both.changed) < MATTERS * alone.original
-        {
-            let beyond = (alone.changed - both.changed) / alone.original.max(1e-12);
-            let name = "share of the validation error that a larger network takes away beyond what \
-                        more epochs do";
-            let statement = format!(
-                "The network is large enough: {} do no better than more epochs alone.",
-                widths(&next)
-            );
-            return Suspicion::unfounded(Measurement::new(name, beyond), MATTERS, statement);
-        }
+        let advice = format!("set network.hidden to {next:?}");
+        let wider = Remedy::change(advice, [("network.hidden", json!(next))]);
+        let in_same_epochs = known.gain_over_seeds((1, 1), &wider.change, true);
+        // Where a larger network does better in the same epochs and the loss still falls, more of them may
+        // do better still. One of hardly any units needs no more than units.
+        let promising = in_same_epochs.is_some_and(|gain| gain.share() >= MATTERS && gain.leans());
+        let and_longer =
+            (early && small > HARDLY_ANY && promising).then(|| longer_too(known, &next));
         let cause = format!(
             "The network is too small: with {} it makes {:.1} % mistakes even on the records that \
              trained it",
@@ -138,7 +123,10 @@ impl Suspect for TooSmall {
         };
         let mut case = Case::new(cause, sign)
             .likely(if small < 0.0 { 0.9 } else { 0.2 }, usual::weight(2.0 * small))
-            .trying(with, remedy);
+            .trying(widths(&next), wider);
+        if let Some((with, remedy)) = and_longer {
+            case = case.trying(with, remedy);
+        }
         case.by_training = true;
         Suspicion::Case(case)
     }

@@ -3,6 +3,7 @@
 //! could memorise is no limitation as long as that costs nothing.
 
 use super::capacity_too_large::{GAP, gap, regularized};
+use crate::diagnose::experiment::Outcome;
 use crate::diagnose::finding::{Area, Measurement};
 use crate::diagnose::known::Known;
 use crate::diagnose::probe::Selection;
@@ -15,6 +16,8 @@ pub struct Memorizes;
 /// Training error with shuffled labels, as a share of that of who knows nothing, below which they are
 /// learnt by heart.
 const BY_HEART: f64 = 0.3;
+/// Worth of what is told though nothing hangs on it.
+const TELLING: f64 = 0.03;
 /// A network that is too large, records that are too few or mislabelled come first where they are
 /// found.
 const WEIGHT: f64 = 0.6;
@@ -30,23 +33,32 @@ impl Suspect for Memorizes {
 
     fn suspicion(&self, known: &Known<'_>) -> Suspicion {
         let Some((gap, apart)) = gap(known) else { return Suspicion::needs_original(known) };
+        let probe = known.original_probe().on(Selection::Shuffled);
+        let shuffled = known.of(&probe);
+        let what = if known.bench.output.head().is_some() { "labels" } else { "numbers" };
+        let name = "training error with shuffled labels as a share of that of who knows nothing";
+        let left = |shuffled: &Outcome| {
+            let left = signs::unlearnt(known, shuffled);
+            (left, Measurement::new(name, left).runs([&shuffled.run]))
+        };
         if !apart {
+            // Told where the budget reaches for it, though nothing hangs on it.
+            let beside = shuffled.map(|shuffled| left(shuffled).1);
             let name = "share of the validation error that the training records do not show";
             let statement = format!(
                 "The network does not memorise: {:.0} % of its validation error shows in the training \
                  records as well.",
                 100.0 * (1.0 - gap).clamp(0.0, 1.0)
             );
-            return Suspicion::unfounded(Measurement::new(name, gap), GAP, statement);
+            return Suspicion::unfounded(Measurement::new(name, gap), GAP, statement)
+                .beside(beside)
+                .telling(vec![Wanted::new(probe, TELLING)]);
         }
-        let probe = known.original_probe().on(Selection::Shuffled);
-        let Some(shuffled) = known.of(&probe) else {
+        let Some(shuffled) = shuffled else {
             return Suspicion::Unknown(vec![Wanted::new(probe, 0.1)]);
         };
-        let left = signs::unlearnt(known, shuffled);
-        let what = if known.bench.output.head().is_some() { "labels" } else { "numbers" };
-        let name = "training error with shuffled labels as a share of that of who knows nothing";
-        let sign = Measurement::new(name, left).threshold(BY_HEART).runs([&shuffled.run]);
+        let (left, sign) = left(shuffled);
+        let sign = sign.threshold(BY_HEART);
         let Some((with, remedy)) = regularized(known).filter(|_| left < BY_HEART) else {
             let statement = format!(
                 "The network cannot memorise its records: of shuffled {what}, which say nothing, it \

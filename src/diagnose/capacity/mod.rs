@@ -4,11 +4,19 @@ pub mod capacity_too_large;
 pub mod capacity_too_small;
 pub mod memorizes;
 
+use crate::diagnose::finding::Measurement;
 use crate::diagnose::known::Known;
 
 /// Hidden widths of the model.
 fn hidden(known: &Known<'_>) -> Vec<usize> {
     known.bench.spec().network.dense().hidden.clone()
+}
+
+/// Parameters of the network for each training record: many more than one can remember them all.
+fn parameters(known: &Known<'_>) -> Measurement {
+    let records = known.bench.parts.train.len().max(1) as f64;
+    let parameters = known.bench.model.card.parameters as f64;
+    Measurement::new("parameters of the network for each training record", parameters / records)
 }
 
 /// Widths as text, such as `50-50`, or `none`.

@@ -27,7 +27,7 @@ fn confidence_that_is_too_high_is_found_and_calibration_helps() {
             "split": {"train": 0.15, "validation": 0.0, "calibration": 0.3, "test": 0.55, "seed": 1},
             "calibrator": calibrator,
         }));
-        spec.training.epochs = 300;
+        spec.training.epochs = 100;
         spec
     };
     let found = finding("miscalibrated", &spec(json!("identity")), table.clone());

@@ -107,7 +107,7 @@ fn folds<'a>(known: &Known<'a>, change: &Change) -> Option<Vec<&'a Outcome>> {
 /// Whether the model itself is too weak to judge, and nothing that mends it is known.
 fn is_weak(known: &Known<'_>) -> bool {
     let error = known.original().and_then(|original| known.validation_error(original));
-    error.is_some_and(|error| error > WEAK * signs::baseline(known)) && known.mended().is_empty()
+    error.is_some_and(|error| error > WEAK * signs::baseline(known)) && known.judging().is_empty()
 }
 
 /// The predictions of the models that judge, or why they cannot.
@@ -192,7 +192,7 @@ impl Diagnosis for LabelNoise {
             return Vec::new();
         }
         // A poor model judges poorly: what takes away most of its errors comes first.
-        let change = known.mended();
+        let change = known.judging();
         if change.is_empty() && is_weak(known) && folds(known, &change).is_none() {
             return Vec::new();
         }
@@ -212,7 +212,7 @@ impl Diagnosis for LabelNoise {
                     .smallest_effect(most),
             );
         }
-        let change = known.mended();
+        let change = known.judging();
         let Some(outcomes) = folds(known, &change) else {
             let weak = "the model itself is wrong on too many records to judge labels";
             return is_weak(known).then(|| self.unknown(weak));

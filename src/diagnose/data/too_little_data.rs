@@ -23,7 +23,8 @@ pub struct TooLittleData;
 const SHARES: [f64; 3] = [0.125, 0.25, 0.5];
 /// Share of the errors that twice the records must take away.
 const MATTERS: f64 = 0.1;
-/// Share of all records, or of the variance, that it must be as well: below, nobody sees it.
+/// Share of all records, or of the variance, that twice the records must win if they take away as large a
+/// share of the errors as the last doubling did: below, nobody sees it.
 const SEEN: f64 = 0.02;
 /// What the training error must lie below the validation error, where no smaller or more regularised
 /// network does better, for the records to be what is lacking.
@@ -67,14 +68,28 @@ impl Curve<'_> {
     }
 }
 
+/// The change that the trainings on parts of the records are made with: nothing, or what the model needs
+/// before its records say anything. Once there is a training on the least part with a change, it stays.
+fn needed(known: &Known<'_>) -> Change {
+    let least = Selection::Share { share: SHARES[0] };
+    let changed = |probe: &Probe| probe.records == least && !probe.change.is_empty();
+    known.own_probes().find(changed).map_or_else(|| known.mended(), |probe| probe.change)
+}
+
 fn probe(known: &Known<'_>, share: f64) -> Probe {
-    known.original_probe().on(Selection::Share { share })
+    known.original_probe().changed(&needed(known)).on(Selection::Share { share })
+}
+
+/// The training on all records.
+fn whole(known: &Known<'_>, seed: u64) -> Probe {
+    Probe::original(seed).changed(&needed(known))
 }
 
 /// Half of the records, for as many steps as all of them take.
 fn as_many_steps(known: &Known<'_>, seed: u64) -> Probe {
-    let training = &known.bench.spec().training;
     let probe = Probe { seed, ..probe(known, 0.5) };
+    let spec = probe.spec(known.bench.spec());
+    let training = &spec.as_ref().unwrap_or(known.bench.spec()).training;
     let probe = probe.with("training.epochs", json!(2 * training.epochs));
     match &training.early_stopping {
         Some(stopping) => {
@@ -90,7 +105,7 @@ fn brought(known: &Known<'_>) -> Option<Result<SeedComparison, NoSeedComparison>
     let seeds = known.seeds(SEEDS).into_iter();
     let half = seeds.map(|seed| Some((seed, known.of(&as_many_steps(known, seed))?)));
     let half: Vec<(u64, &Outcome)> = half.collect::<Option<_>>()?;
-    let all = known.over_seeds(SEEDS, |_| Change::new())?;
+    let all = known.over_seeds(SEEDS, |_| needed(known))?;
     Some(known.compare(&half, &all))
 }
 
@@ -113,7 +128,7 @@ fn curve<'a>(known: &Known<'a>) -> Option<Result<Curve<'a>, String>> {
     let parts: Option<Vec<&Outcome>> =
         SHARES.iter().map(|share| known.of(&probe(known, *share))).collect();
     let mut outcomes = parts?;
-    outcomes.push(known.original()?);
+    outcomes.push(known.of(&whole(known, known.seed()))?);
     // One that failed, for want of a label perhaps, is no point of the curve.
     let trained: Vec<(usize, &Outcome)> = outcomes
         .iter()
@@ -201,7 +216,9 @@ impl TooLittleData {
 impl TooLittleData {
     /// A finding, unless training and validation error say otherwise.
     fn or_overfits(&self, known: &Known<'_>, finding: Finding) -> Finding {
-        let Some(errors) = overfits(known) else { return finding };
+        let Some(errors) = overfits(known).filter(|_| needed(known).is_empty()) else {
+            return finding;
+        };
         let records = known.bench.parts.train.len();
         let statement = format!(
             "The model has too few records to learn from: its error is {:.1} % on the {records} records \
@@ -246,16 +263,13 @@ impl Diagnosis for TooLittleData {
     }
 
     fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
-        if !known.mended().is_empty() {
-            return Vec::new();
-        }
         let mut wanted = vec![Wanted::new(known.original_probe(), 1.0)];
         wanted.extend(SHARES.iter().map(|share| Wanted::new(probe(known, *share), 0.3)));
         if let Some(Ok(curve)) = curve(known)
             && curve.promises()
         {
             for seed in known.seeds(SEEDS) {
-                wanted.push(Wanted::new(Probe::original(seed), 0.3));
+                wanted.push(Wanted::new(whole(known, seed), 0.3));
                 wanted.push(Wanted::new(as_many_steps(known, seed), 0.3));
             }
         }
@@ -263,15 +277,6 @@ impl Diagnosis for TooLittleData {
     }
 
     fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
-        if !known.mended().is_empty() {
-            let statement = format!(
-                "Not measured: {} (another setting takes away more than a third of the errors; what more \
-                 records would bring shows with it)",
-                self.about()
-            );
-            let status = FindingStatus::NotMeasured;
-            return Some(Finding::new(self.kind(), self.area(), status, statement));
-        }
         let curve = match curve(known)? {
             Ok(curve) => curve,
             Err(why) => {
@@ -303,7 +308,7 @@ impl Diagnosis for TooLittleData {
                 return Some(self.measured(FindingStatus::NotMeasured, statement, &curve));
             }
         };
-        let all = known.over_seeds(SEEDS, |_| Change::new())?;
+        let all = known.over_seeds(SEEDS, |_| needed(known))?;
         let losses: Vec<f64> = all.iter().flat_map(|(_, o)| known.losses(o)).collect();
         let error = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
         let before = (error - brought.difference).max(1e-12);
@@ -313,18 +318,24 @@ impl Diagnosis for TooLittleData {
             .interval(Some([-brought.interval[1] / before, -brought.interval[0] / before]))
             .threshold(MATTERS)
             .runs(all.iter().map(|(_, outcome)| &outcome.run));
-        let seen = -brought.difference / known.unit_of_loss().max(1e-12) >= SEEN;
+        // What the next doubling would win if it took away as large a share.
+        let seen = taken * error / known.unit_of_loss().max(1e-12) >= SEEN;
         if brought.interval[1] >= 0.0 || taken < MATTERS || !seen {
             let statement = format!(
                 "More records are not what the model lacks: half of the {records} training records \
-                 do about as well when they are trained for as many steps."
+                 make about as few errors when they are trained for as many steps, or twice as many \
+                 would win less than anybody sees."
             );
             let finding = self.measured(FindingStatus::NotFound, statement, &curve);
             return Some(self.or_overfits(known, finding.measured(evidence)));
         }
+        let with = match needed(known).is_empty() {
+            true => "",
+            false => " (trained with the change that it needs first)",
+        };
         let statement = format!(
-            "The model has too few records to learn from: the second half of them took away {:.0} % of its \
-             errors, and twice the {records} training records would take away about {:.0} % ({:.0} to \
+            "The model has too few records to learn from{with}: the second half of them took away {:.0} % \
+             of its errors, and twice the {records} training records would take away about {:.0} % ({:.0} to \
              {:.0} %).",
             100.0 * taken,
             100.0 * share,
@@ -334,9 +345,17 @@ impl Diagnosis for TooLittleData {
         let (four_times, _) = Curve::taken(now, later.get(1)?);
         let finding = self.measured(FindingStatus::Found, statement, &curve).measured(evidence);
         let next = 1.0 - (1.0 - taken).powi(2);
+        // Of the errors that are left once the model has what it needs first.
+        let left = match known.original() {
+            Some(original) if !needed(known).is_empty() => {
+                let losses = known.losses(original);
+                (error * losses.len() as f64 / losses.iter().sum::<f64>().max(1e-12)).min(1.0)
+            }
+            _ => 1.0,
+        };
         Some(
             finding
-                .severity(four_times.max(next))
+                .severity(left * four_times.max(next))
                 .remedy(Remedy::data(advice(records), Vec::new())),
         )
     }

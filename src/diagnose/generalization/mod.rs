@@ -1,5 +1,6 @@
 //! Limits of where the model holds: records unlike those that trained.
 
+pub mod missing_topics;
 pub mod outside_coverage;
 pub mod typos;
 pub mod unlike_training;
@@ -33,15 +34,20 @@ impl Flags {
         let tested = known.bench.tested().ok()?;
         let p_values: Option<Vec<f64>> = tested.iter().map(|record| record.p_value).collect();
         let p_values = p_values.filter(|p| !p.is_empty())?;
+        // Half of the calibration records rank the combination.
+        Some(Self::among(&p_values, known.bench.model.calibration.records() as f64 / 2.0))
+    }
+
+    /// From p-values among so many records that rank them.
+    fn among(p_values: &[f64], ranked: f64) -> Self {
         let flagged = p_values.iter().filter(|p| **p <= FLAGGED).count();
-        // The rate at which like records are flagged varies with the calibration records: as a beta
-        // distribution of those that rank the combination, half of them.
-        let ranked = known.bench.model.calibration.records() as f64 / 2.0;
+        // The rate at which like records are flagged varies with the calibration records, as a beta
+        // distribution.
         let variance = FLAGGED * (1.0 - FLAGGED);
         let error = (variance / p_values.len() as f64 + variance / (ranked + 2.0)).sqrt();
         let z = (flagged as f64 / p_values.len() as f64 - FLAGGED) / error;
         let smallest = (FLAGGED + SURE * error).max(MANY);
-        Some(Self { records: p_values.len(), flagged, z, smallest })
+        Self { records: p_values.len(), flagged, z, smallest }
     }
 
     fn share(&self) -> f64 {

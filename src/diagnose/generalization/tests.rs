@@ -1,16 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Flags;
 use super::unseen_topics::FailsOnUnseenTopics;
 use crate::clock::ManualClock;
+use crate::data::Cell;
 use crate::diagnose::Diagnosis;
 use crate::diagnose::experiment::{Outcome, SharedOutcome};
 use crate::diagnose::finding::{Finding, FindingStatus};
 use crate::diagnose::investigation::run;
 use crate::diagnose::known::Known;
+use crate::diagnose::readings::Apart;
 use crate::diagnose::tests::request;
 use crate::diagnose::workbench::Workbench;
 use crate::diagnose::workbench::tests::{bench, pick, spec_of_texts, split_of_record, texts};
+use crate::random::{self, Rng};
 
 const KINDS: [&str; 5] = [
     "unlike_training",
@@ -130,8 +134,8 @@ fn a_model_that_hangs_on_one_word_is_sensitive_to_typos() {
     for record in 0..1200 {
         let label = pick(record, "label", 10);
         let text = format!("kind{label} w{} n{record}", pick(record, "w", 4));
-        table.inputs[0].cells[record] = crate::data::Cell::Text(text);
-        table.wanted[0][record] = crate::data::Cell::Text(format!("label{label}"));
+        table.inputs[0].cells[record] = Cell::Text(text);
+        table.wanted[0][record] = Cell::Text(format!("label{label}"));
     }
     let found = findings(&bench(&spec_of_texts(), table), &["sensitive_to_typos"]);
     check(&found["sensitive_to_typos"], FindingStatus::Found);
@@ -147,4 +151,59 @@ fn a_vocabulary_that_misses_most_of_its_language_is_found() {
     let bench = bench(&spec_of_texts(), texts(640, words, split_of_record));
     let found = findings(&bench, &["vocabulary_grows"]);
     check(&found["vocabulary_grows"], FindingStatus::Found);
+}
+
+/// Records like those that calibrated are called many that are not in one of a hundred models at most, and
+/// errors that lie anywhere are found to lie somewhere as seldom.
+#[test]
+fn what_is_no_more_than_chance_is_seldom_found() {
+    const TRIALS: u64 = 2_000;
+    let (mut many, mut apart) = (0, 0);
+    for trial in 0..TRIALS {
+        let mut rng = random::stream(trial, "flags");
+        let mut draw = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.random()).collect() };
+        let (ranked, tested, wrong) = (draw(70), draw(280), draw(280));
+        let p =
+            |score: &f64| (1 + ranked.iter().filter(|other| *other >= score).count()) as f64 / 71.0;
+        let p_values: Vec<f64> = tested.iter().map(p).collect();
+        many += usize::from(Flags::among(&p_values, 70.0).are_many());
+        let losses: Vec<f64> = wrong.iter().map(|w| f64::from(u8::from(*w < 0.15))).collect();
+        let chosen: Vec<bool> = tested.iter().map(|score| *score < 0.1).collect();
+        let found = Apart::of(&losses, &chosen).is_some_and(|apart| apart.z > super::SURE);
+        apart += usize::from(found);
+    }
+    println!("{many} and {apart} of {TRIALS}");
+    assert!(many <= 20 && apart <= 20, "{many} and {apart} of {TRIALS}");
+}
+
+/// A column says what records are about: those of a topic that training lacks are told of, before all else.
+#[test]
+fn a_topic_that_only_the_test_records_have_is_named() {
+    let slices = |bench: &Workbench| -> Vec<Cell> {
+        let of = |record: usize| {
+            let away = split_of_record(record) == "test" && pick(record, "away", 10) < 4;
+            format!("topic {}", if away { 3 } else { pick(record, "topic", 3) })
+        };
+        (0..bench.table.wanted[0].len()).map(|record| Cell::Text(of(record))).collect()
+    };
+    let bench = niche();
+    let column = slices(&bench);
+    let bench = bench.sliced(&column);
+    let mut request = request(&KINDS, 20.0);
+    request.remedies = 0;
+    request.only.as_mut().unwrap().push("topics_missing_from_training".to_owned());
+    let (report, _) = run(&bench, &request, ManualClock::at(0).as_ref()).unwrap();
+    let found: Vec<&Finding> = report.found().collect();
+    let first = found[0];
+    assert!(first.statement.contains("topic 3"), "{first:#?}");
+    let kinds = ["topics_missing_from_training", "unlike_training", "fails_on_unseen_topics"];
+    assert!(kinds.contains(&first.kind.as_str()), "{first:#?}");
+    let missing = found.iter().find(|f| f.kind == "topics_missing_from_training").unwrap();
+    check(missing, FindingStatus::Found);
+    let advice = &missing.remedy.as_ref().unwrap().advice;
+    assert!(advice.starts_with("label records about topic 3"), "{advice}");
+    let row = missing.remedy.as_ref().unwrap().rows[0] as usize - 1;
+    assert_eq!(column[row], Cell::Text("topic 3".to_owned()));
+    // A training without a topic of the column, not of the words.
+    assert!(report.scope.probes.iter().any(|probe| probe.records.starts_with("without topic")));
 }

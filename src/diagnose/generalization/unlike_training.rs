@@ -29,10 +29,14 @@ impl Gap {
                 report.as_ref()?.classification()?;
             Some((1.0 - accuracy, *records as f64))
         };
-        let ((validation, n), (test, m)) = (report(&metrics.validation)?, report(&metrics.test)?);
+        Some(Self::between(report(&metrics.validation)?, report(&metrics.test)?))
+    }
+
+    /// Between two errors, each of so many records.
+    fn between((validation, n): (f64, f64), (test, m): (f64, f64)) -> Self {
         let pooled = (validation * n + test * m + 1.0) / (n + m + 2.0);
         let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
-        Some(Self { validation, test, z: (test - validation) / error })
+        Self { validation, test, z: (test - validation) / error }
     }
 
     fn is_large(&self) -> bool {
@@ -158,5 +162,35 @@ impl UnlikeTraining {
         Finding::new(self.kind(), self.area(), FindingStatus::Found, statement)
             .severity(1.0 - gap.validation / gap.test)
             .remedy(Remedy::data(advice, Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{self, Rng};
+
+    /// Test records that are like the validation records are called worse in one of two hundred models at
+    /// most; those with twice the errors mostly.
+    #[test]
+    fn like_records_are_seldom_called_worse() {
+        const TRIALS: usize = 2_000;
+        let called = |rate: f64, times: f64| {
+            let mut rng = random::stream(9, "gap");
+            let mut error = |rate: f64| {
+                let wrong = (0..200).filter(|_| rng.random::<f64>() < rate).count();
+                (wrong as f64 / 200.0, 200.0)
+            };
+            let large = (0..TRIALS)
+                .filter(|_| Gap::between(error(rate), error(rate * times)).is_large())
+                .count();
+            large as f64 / TRIALS as f64
+        };
+        for rate in [0.05, 0.2, 0.4] {
+            let (alike, worse) = (called(rate, 1.0), called(rate, 2.2));
+            println!("{rate}: {alike} alike, {worse} worse");
+            assert!(alike <= 0.005, "{rate}: {alike}");
+            assert!(worse > if rate < 0.1 { 0.2 } else { 0.8 }, "{rate}: {worse}");
+        }
     }
 }

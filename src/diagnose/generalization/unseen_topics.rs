@@ -1,6 +1,7 @@
 //! How the model does on a topic that it was not trained on, and whether it notices.
 
-use super::Flags;
+use super::missing_topics::Missing;
+use super::{Flags, MANY};
 use crate::diagnose::experiment::Outcome;
 use crate::diagnose::finding::{Area, Finding, FindingStatus, Measurement, Remedy};
 use crate::diagnose::known::Known;
@@ -89,6 +90,17 @@ fn left_out<'a>(known: &Known<'a>, topic: usize) -> Option<LeftOut<'a>> {
     Some(found)
 }
 
+/// The test records of topics that training lacks, where there are many.
+fn missing(known: &Known<'_>) -> Option<Missing> {
+    Missing::of(known).filter(|missing| missing.share() >= MANY)
+}
+
+/// The share of the test records that come from where training saw nothing, if they are many.
+fn they_come(known: &Known<'_>) -> Option<f64> {
+    let flagged = || Flags::of(known).filter(Flags::are_many).map(|flags| flags.share());
+    missing(known).map(|missing| missing.share()).or_else(flagged)
+}
+
 impl Diagnosis for FailsOnUnseenTopics {
     fn kind(&self) -> &'static str {
         "fails_on_unseen_topics"
@@ -108,7 +120,7 @@ impl Diagnosis for FailsOnUnseenTopics {
 
     fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
         // Where test records come from elsewhere, this is what happens to them.
-        let worth = if Flags::of(known).is_some_and(|flags| flags.are_many()) { 0.5 } else { 0.1 };
+        let worth = if they_come(known).is_some() { 0.5 } else { 0.1 };
         topics(known).into_iter().map(|topic| Wanted::new(probe(known, topic), worth)).collect()
     }
 
@@ -165,21 +177,26 @@ impl Diagnosis for FailsOnUnseenTopics {
             }
             finding
         };
-        let flags = Flags::of(known);
-        let come = flags.filter(Flags::are_many);
+        let come = they_come(known);
         let fails = worst.fails() && noticed.is_none_or(|share| share < NOTICED);
         match come.filter(|_| fails) {
-            Some(flags) => {
+            Some(share) => {
                 let statement = format!(
                     "The model fails on what it has not seen, and such records come: {:.0} % of the \
-                     test records are unlike training. As measured: {told}.",
-                    100.0 * flags.share()
+                     test records are {}. As measured: {told}.",
+                    100.0 * share,
+                    match missing(known) {
+                        Some(missing) => format!("about {}, which training lacks", missing.names()),
+                        None => "unlike training".to_owned(),
+                    }
                 );
                 let error = LeftOut::error(worst.topic);
                 let due = error - LeftOut::error(worst.others);
-                let test: f64 = super::losses(known).iter().sum::<f64>() / flags.records as f64;
-                let severity = 0.9 * (flags.share() * due / test.max(1e-9)).min(1.0);
-                let rows = super::rows(known, &super::flags(known));
+                let losses = super::losses(known);
+                let test = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+                let severity = 0.9 * (share * due / test.max(1e-9)).min(1.0);
+                let chosen = missing(known).map_or_else(|| super::flags(known), |m| m.chosen);
+                let rows = super::rows(known, &chosen);
                 let advice = "label records of every topic that the model will meet; until then refuse \
                               what is flagged (max_false_alarm)";
                 let found = with(finding(FindingStatus::Found, statement));

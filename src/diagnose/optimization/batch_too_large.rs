@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::diagnose::experiment::Outcome;
 use crate::diagnose::finding::{Area, Measurement, Remedy};
 use crate::diagnose::known::Known;
 use crate::diagnose::suspect::{Case, Suspect, Suspicion};
@@ -18,24 +19,47 @@ const INSTEAD: usize = 32;
 /// ... and steps of an epoch to have with them at least.
 const STEPS_INSTEAD: usize = 16;
 
+/// That an epoch has steps enough, with how large batches are worth while: the gradient noise scale.
+fn unfounded(original: &Outcome, size: usize, steps: usize) -> Suspicion {
+    let layers = original.trained.as_ref().map(|trained| &trained.layers);
+    let noise = layers.and_then(|layers| layers.noise_after.or(layers.noise_before));
+    let epoch = format!("an epoch of batches of {size} has {steps} steps");
+    let sign = Measurement::new("steps of an epoch", steps as f64).threshold(STEPS as f64);
+    let smallest = STEPS as f64;
+    let Some(noise) = noise else {
+        let statement = format!("Batches are not too large: {epoch}.");
+        return Suspicion::unfounded(sign, smallest, statement);
+    };
+    let scale = noise.noise_scale;
+    let worth = if size as f64 > scale {
+        "larger ones would hardly make a step surer"
+    } else {
+        "up to about so many, larger batches make steps surer"
+    };
+    let statement = format!(
+        "Batches are not too large: {epoch}. A step's direction is as much noise as signal at {scale:.0} \
+         records a batch (gradient noise scale): {worth}."
+    );
+    let name = "records a batch at which noise is as large as the gradient (gradient noise scale)";
+    let beside = Measurement::new(name, scale).interval(noise.interval).runs([&original.run]);
+    Suspicion::unfounded(sign, smallest, statement).beside(Some(beside))
+}
+
 impl Suspect for BatchTooLarge {
     const KIND: &'static str = "batch_too_large";
     const AREA: Area = Area::Optimization;
     const ABOUT: &'static str = "whether smaller batches do better in the same epochs";
-
-    fn possible(&self, known: &Known<'_>) -> bool {
-        let training = &known.bench.spec().training;
-        let per_step = training.batch_size.saturating_mul(training.accumulate);
-        let few = signs::steps_per_epoch(known) < STEPS;
-        (few || per_step as f64 > usual::BATCH[1])
-            && known.bench.parts.train.len() > 2 * STEPS_INSTEAD
-    }
 
     fn suspicion(&self, known: &Known<'_>) -> Suspicion {
         let records = known.bench.parts.train.len();
         let training = &known.bench.spec().training;
         let size = training.batch_size.saturating_mul(training.accumulate).min(records);
         let steps = signs::steps_per_epoch(known);
+        let few = steps < STEPS && records > 2 * STEPS_INSTEAD;
+        if !few && size as f64 <= usual::BATCH[1] {
+            let Some(original) = known.original() else { return Suspicion::needs_original(known) };
+            return unfounded(original, size, steps);
+        }
         let sign = Measurement::new("steps of an epoch", steps as f64).threshold(STEPS as f64);
         let instead = (records / STEPS_INSTEAD).clamp(1, INSTEAD);
         let advice = format!("set training.batch_size to {instead}");

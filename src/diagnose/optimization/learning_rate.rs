@@ -1,11 +1,13 @@
 //! Whether the learning rate is too high: it is beyond what is usual, training diverged or learnt nothing,
-//! or a range test explodes below it; and a smaller one does better on the validation records.
+//! a range test explodes below it, or the result hangs on the seed; and a smaller one does better on the
+//! validation records.
 
 use serde_json::json;
 
 use crate::diagnose::finding::{Area, Measurement, Remedy};
 use crate::diagnose::known::Known;
 use crate::diagnose::probe::Probe;
+use crate::diagnose::steadiness::is_unstable;
 use crate::diagnose::suspect::{Case, Suspect, Suspicion};
 use crate::diagnose::{Wanted, signs, usual};
 use crate::learn::range_test::RangeTestReport;
@@ -84,6 +86,7 @@ impl Suspect for TooHigh {
             () if above > 0.0 => 0.9,
             () if diverged => 0.8,
             () if tested => 0.5,
+            () if is_unstable(known) => 0.5,
             () if unlearnt => 0.2,
             () => {
                 let statement = format!(

@@ -4,20 +4,14 @@
 use crate::diagnose::finding::{Area, Figure, Finding, FindingStatus, Measurement, Remedy, Series};
 use crate::diagnose::known::Known;
 use crate::diagnose::probe::Probe;
+use crate::diagnose::steadiness::{SEEDS, Steadiness};
 use crate::diagnose::{Diagnosis, Wanted};
 
 /// A result that hangs on the seed.
 pub struct UnstableOverSeeds;
 
-/// Trainings that it takes.
-const SEEDS: usize = 3;
-/// Standard errors between the best and the worst of three: of normal numbers, the range of three
-/// exceeds 3.3 standard deviations once in twenty times, and the difference of two has √2.
-const STANDARD_ERRORS: f64 = 2.4;
-/// How many times the best error the worst one is at least, ...
-const TIMES: f64 = 1.5;
-/// ... and how much more of the variance stays unexplained, where numbers are predicted.
-const OF_VARIANCE: f64 = 0.05;
+/// The chance that it is so.
+const WORTH: f64 = 0.2;
 /// A setting that makes trainings unstable comes first where it is found.
 const WEIGHT: f64 = 0.5;
 
@@ -41,27 +35,15 @@ impl Diagnosis for UnstableOverSeeds {
     fn wants(&self, known: &Known<'_>) -> Vec<Wanted> {
         // What other trainings are compared with, so that they are done for most reports anyway.
         let seeds = known.seeds(SEEDS).into_iter();
-        seeds.map(|seed| Wanted::new(Probe::original(seed), 0.05)).collect()
+        seeds.map(|seed| Wanted::new(Probe::original(seed), WORTH)).collect()
     }
 
     fn conclude(&self, known: &Known<'_>) -> Option<Finding> {
         let seeds = known.seeds(SEEDS);
-        let outcomes: Vec<_> =
-            seeds.iter().map(|seed| known.of(&Probe::original(*seed))).collect::<Option<_>>()?;
-        // Of each against the first; a training that failed has an error of 1.
-        let gains: Vec<_> =
-            seeds.iter().filter_map(|seed| known.gain(&Probe::original(*seed))).collect();
-        let errors: Vec<f64> = gains.iter().map(|gain| gain.changed).collect();
-        let own = *errors.first()?;
-        let (best, worst) =
-            errors.iter().fold((own, own), |(low, high), e| (low.min(*e), high.max(*e)));
-        let standard_error = gains.iter().map(|gain| gain.standard_error).fold(0.0, f64::max);
-        let labels = known.bench.output.head().is_some();
-        let least = (STANDARD_ERRORS * standard_error).max((TIMES - 1.0) * best).max(if labels {
-            0.0
-        } else {
-            OF_VARIANCE
-        });
+        let steadiness = Steadiness::of(known)?;
+        let own = *steadiness.errors.first()?;
+        let Steadiness { outcomes, errors, best, worst, least } = &steadiness;
+        let (best, worst, least) = (*best, *worst, *least);
         let measured = Measurement::new(
             format!("worst minus best validation error of {SEEDS} seeds"),
             worst - best,
@@ -75,7 +57,7 @@ impl Diagnosis for UnstableOverSeeds {
                 .measured(Measurement::new("validation error of the model's own seed", own))
                 .smallest_effect(least)
         };
-        if worst - best <= least {
+        if !steadiness.hangs() {
             let statement = format!(
                 "The result does not hang on the seed: {SEEDS} trainings that differ only in it have \
                  validation errors of {low:.1} % to {high:.1} %."
@@ -88,7 +70,7 @@ impl Diagnosis for UnstableOverSeeds {
              errors of {low:.1} % to {high:.1} %; that of the model's own seed is {:.1} %.",
             100.0 * own
         );
-        let points = seeds.iter().zip(&errors).map(|(seed, error)| [*seed as f64, *error]);
+        let points = seeds.iter().zip(errors).map(|(seed, error)| [*seed as f64, *error]);
         let figure = Figure {
             title: "Validation error by seed".to_owned(),
             x: "seed".to_owned(),
@@ -97,7 +79,8 @@ impl Diagnosis for UnstableOverSeeds {
             series: vec![Series { name: "as it is".to_owned(), points: points.collect() }],
         };
         let advice = "train with several seeds (a sweep over training.seed) and keep the one that does \
-         best on the validation records; where most do badly, look at the initial                       parameters and the learning rate";
+                      best on the validation records; where another finding here names a cause, begin \
+                      with that";
         let severity = WEIGHT * (mean - best) / mean.max(1e-12);
         Some(
             finding(FindingStatus::Found, statement)

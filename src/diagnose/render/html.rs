@@ -33,6 +33,7 @@ pub fn html(report: &LimitationsReport, subject: &Subject) -> String {
     pending(&mut out, report);
     not_found(&mut out, report);
     not_looked_at(&mut out, report);
+    settings(&mut out, report);
     scope(&mut out, report);
     out.push_str(
         "<section aria-labelledby=\"words\">\n<h2 id=\"words\">What the words mean</h2>\n<dl>\n",
@@ -214,7 +215,7 @@ fn did_it_help(out: &mut String, report: &LimitationsReport, tried: &Verificatio
     table(out, &tables::verification(report, tried), false);
     let tries = match tried.remedies_tried {
         1 => "It was the only remedy that was tried.".to_owned(),
-        n => format!("{n} remedies were tried; the p-values are corrected for that (Holm 1979)."),
+        n => format!("{n} remedies were tried; the p-values are corrected for that."),
     };
     let changes: Vec<String> = tried.random_changes.iter().map(words::change).collect();
     let changes: Vec<String> = tried
@@ -303,6 +304,19 @@ fn not_looked_at(out: &mut String, report: &LimitationsReport) {
         out.push_str(&format!("<li>{}</li>\n", escaped(&words::sentence(line))));
     }
     out.push_str("</ul>\n</section>\n");
+}
+
+fn settings(out: &mut String, report: &LimitationsReport) {
+    if report.settings.is_empty() {
+        return;
+    }
+    out.push_str(&format!(
+        "<section aria-labelledby=\"settings\">\n<h2 id=\"settings\">Which settings matter</h2>\n\
+         <p>{}</p>\n",
+        words::SETTINGS
+    ));
+    table(out, &tables::settings(report), false);
+    out.push_str("</section>\n");
 }
 
 fn scope(out: &mut String, report: &LimitationsReport) {

@@ -45,6 +45,10 @@ pub fn markdown(report: &LimitationsReport, subject: &Subject) -> String {
         }
     }
     not_looked_at(&mut out, report);
+    if !report.settings.is_empty() {
+        out.push_str(&format!("## Which settings matter\n\n{}\n\n", words::SETTINGS));
+        table(&mut out, &tables::settings(report));
+    }
     scope(&mut out, report);
     out.push_str("## What the words mean\n\n");
     for (term, meaning) in words::TERMS {

@@ -1,6 +1,8 @@
 //! A report with every status, verdict and kind of remedy, for tests; and the same with texts that would
 //! do harm if they were not escaped.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::Subject;
@@ -8,6 +10,7 @@ use crate::diagnose::finding::{
     Area, Figure, Finding, FindingStatus, Measurement, Remedy, SeedDifference, Series, Verdict,
     Verification,
 };
+use crate::diagnose::report::settings::SettingEffect;
 use crate::diagnose::report::{LimitationsReport, ProbeSummary, Scope, Spent, ordered, summary};
 use crate::diagnose::request::ResolvedBudget;
 use crate::model::card::PartSizes;
@@ -60,6 +63,7 @@ fn tried(verdict: Verdict, remedy: f64, interval: [f64; 2], p: f64) -> Verificat
         ],
         runs: vec![run(5), run(6), run(7)],
         lacking: Vec::new(),
+        labelled: None,
     }
 }
 
@@ -225,6 +229,22 @@ pub fn report() -> LimitationsReport {
         model: subject().id,
         complete: false,
         summary: summary(&findings, false, &scope),
+        settings: vec![
+            SettingEffect {
+                change: BTreeMap::from([("optimizer.learning_rate".to_owned(), json!(0.01))]),
+                difference: -0.12,
+                interval: [-0.16, -0.08],
+                trainings: 3,
+                matters: true,
+            },
+            SettingEffect {
+                change: BTreeMap::from([("network.dropout".to_owned(), json!(0.5))]),
+                difference: 0.01,
+                interval: [-0.01, 0.03],
+                trainings: 1,
+                matters: false,
+            },
+        ],
         findings,
         scope,
     }

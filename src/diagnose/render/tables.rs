@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::words::{self, between, count, maybe, number};
 use crate::diagnose::finding::{Figure, Finding, Verification};
+use crate::diagnose::report::settings::SettingEffect;
 use crate::diagnose::report::{LimitationsReport, ProbeSummary};
 
 /// A cell: texts, some of which are links to a path of the API.
@@ -200,6 +201,36 @@ pub fn duration(seconds: f64) -> String {
         0 => count(minutes / 60, "hour"),
         rest => format!("{} and {}", count(minutes / 60, "hour"), count(rest, "minute")),
     }
+}
+
+/// Which settings matter: what every change that was tried did.
+pub fn settings(report: &LimitationsReport) -> Table {
+    let row = |effect: &SettingEffect| -> Vec<Cell> {
+        let points = |share: f64| number(100.0 * share);
+        let [low, high] = effect.interval;
+        let told = match (effect.matters, effect.difference < 0.0) {
+            (false, _) => "may be chance",
+            (true, true) => "better",
+            (true, false) => "worse",
+        };
+        vec![
+            words::change(&effect.change).into(),
+            points(effect.difference).into(),
+            format!("{} to {}", points(low), points(high)).into(),
+            told.into(),
+            effect.trainings.to_string().into(),
+        ]
+    };
+    let head = [
+        "What was set",
+        "Change of the error, in points",
+        "With 95 % confidence",
+        "What it does",
+        "Trainings",
+    ];
+    let rows = report.settings.iter().map(row).collect();
+    let caption = "Error on the validation records, in points of percent: below 0 is better";
+    Table::new(caption, &head, rows)
 }
 
 /// The trainings that a report rests on.

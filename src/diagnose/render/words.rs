@@ -155,6 +155,13 @@ pub fn verification(verification: &Verification) -> String {
             if columns.len() == 1 { "is" } else { "are" }
         ),
     };
+    let lacking = match verification.labelled {
+        Some(labelled) => format!(
+            ", with {} of these records labelled and added to training, and measured on the others",
+            number(labelled as f64)
+        ),
+        None => lacking,
+    };
     format!(
         "Tried with {}{lacking}: {} {} → {} (difference {}, with 95 % confidence {}); random changes of equal \
          cost: {}. {}.",
@@ -303,6 +310,11 @@ pub fn headline(report: &LimitationsReport) -> String {
         n => format!("{found}; {n} remedies were tried and help"),
     }
 }
+
+/// What the table of settings is.
+pub const SETTINGS: &str = "What each change that was tried, for whatever reason, did to the errors on the \
+                            validation records. The largest effects come first, those that may be chance \
+                            last. Of twenty settings that do nothing, one seems to matter all the same.";
 
 /// What the report's words mean.
 pub const TERMS: &[(&str, &str)] = &[

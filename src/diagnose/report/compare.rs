@@ -157,6 +157,7 @@ mod tests {
             model: model.to_owned(),
             complete: true,
             summary: String::new(),
+            settings: Vec::new(),
             findings: findings.iter().map(finding).collect(),
             scope: Scope {
                 budget: ResolvedBudget { runs: 20.0, epochs: None, seconds: None },

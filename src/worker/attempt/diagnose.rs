@@ -79,7 +79,22 @@ pub async fn perform(
     let key = store.model_artifact(&request.model).await?;
     let (model, _) = source::parse(store.artifacts.get_hashed(&key).await?).await?;
     let seed = request.seed;
-    let work = move || Workbench::new(Arc::new(model), table, from, seed);
+    let slices = match &request.slice {
+        None => None,
+        Some(slice) => {
+            let stored = store.stored_column(&claimed.spec.dataset, slice).await?;
+            let read = compute::run_apart("load", 1, move || stored.read()).await;
+            let read = read.map_err(|error| Failure::Problem(error.into()))?;
+            Some(read.map_err(|error| Failure::Problem(error.into()))?)
+        }
+    };
+    let work = move || {
+        let bench = Workbench::new(Arc::new(model), table, from, seed)?;
+        Ok::<_, FitError>(match slices {
+            Some(slices) => bench.sliced(&slices),
+            None => bench,
+        })
+    };
     let bench = compute::run_apart("diagnose", parallel.max(1), work).await;
     let bench = bench.map_err(|error| Failure::Problem(error.into()))?;
     let bench = bench.map_err(|error| Failure::Problem(error.into()))?;
