@@ -9,8 +9,7 @@ fn main() {
         println!("cargo:rerun-if-changed={part}");
     }
     println!("cargo:rerun-if-env-changed=WHEREOF_COMMIT");
-    #[expect(clippy::disallowed_methods, reason = "a build script has no settings but these")]
-    let given = std::env::var("WHEREOF_COMMIT").ok().filter(|commit| !commit.is_empty());
+    let given = setting("WHEREOF_COMMIT").filter(|commit| !commit.is_empty());
     if let Some(commit) = given.or_else(commit) {
         println!("cargo:rustc-env=WHEREOF_COMMIT={commit}");
     }
@@ -21,7 +20,8 @@ fn main() {
 fn commit() -> Option<String> {
     // The source may lie inside another project's repository.
     let root = git(&["rev-parse", "--show-toplevel"])?;
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().ok()?;
+    // As cargo says now: a compiled script may have moved along with its target folder.
+    let own = Path::new(&setting("CARGO_MANIFEST_DIR")?).canonicalize().ok()?;
     if Path::new(&root).canonicalize().ok()? != own {
         return None;
     }
@@ -37,6 +37,11 @@ fn commit() -> Option<String> {
     let source = ["src", "migrations", "demo", "Cargo.toml", "Cargo.lock", "build.rs"];
     let altered = git(&[&["status", "--porcelain", "--"][..], &source[..]].concat())?;
     Some(if altered.is_empty() { commit } else { format!("{commit}-altered") })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a build script has no settings but these")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

@@ -21,9 +21,10 @@ const USUAL: f64 = 0.05;
 /// wrong than right, so that less evidence makes it as sure (weighted p-values; Genovese et al. 2006).
 const UNUSUAL: f64 = 0.2;
 
-/// The same where the result is known to hang on the seed: something makes it so, and what is unusual is
-/// the first to be asked.
-const STEADIES: f64 = 0.35;
+/// How far below the best of the originals a single training must lie, in ranges of the originals, to be
+/// called better alone: for the usual level and for what is unusual (after Dixon 1950; where two were tried,
+/// and however much seeds differ, each is exceeded by chance as often as the first look may err).
+const APART: [f64; 2] = [4.0, 2.0];
 /// How near the best of the original a training must come to be about as good, as a share of what the mean
 /// is worse.
 const NEAR: f64 = 0.25;
@@ -84,18 +85,26 @@ fn least(errors: &[f64]) -> f64 {
 }
 
 /// Where the original hangs on its seed, the chance that a change which does nothing looks as if it steadied
-/// it: all of its trainings are about as good as the best of the original, and take away half of the errors.
-/// `None` where it does not look so.
-fn steadies(of: &impl Trainings) -> Option<f64> {
-    let [before, after] = of.errors(SEEDS, SEEDS).filter(|_| of.hangs_on_seed())?;
+/// it: all of its trainings are about as good as the best of the original, take away half of the errors, and
+/// those that fail are all of the original (Fisher's exact test). `None` where it does not look so.
+fn steadies(of: &impl Trainings, originals: usize, changed: usize) -> Option<f64> {
+    let [before, after] = of.errors(originals, changed).filter(|_| of.hangs_on_seed())?;
     let mean = |errors: &[f64]| errors.iter().sum::<f64>() / errors.len() as f64;
     let best = least(&before);
     let about = best + NEAR * (mean(&before) - best);
-    let good = before.iter().filter(|error| **error <= about).count();
+    let bad = before.iter().filter(|error| **error > about).count();
     let steady = after.iter().all(|error| *error <= about);
     let huge = mean(&after) <= (1.0 - HUGE) * mean(&before);
-    let chance = (good as f64 / before.len() as f64).powi(after.len() as i32);
-    (steady && huge).then_some(chance)
+    let chance = |drawn: usize| (originals - drawn) as f64 / (originals + changed - drawn) as f64;
+    (steady && huge).then(|| (0..bad).map(chance).product())
+}
+
+/// The same as a look that has told, where it is unlikely enough.
+fn told_to_steady(level: f64, of: &impl Trainings, gain: Gain) -> Option<Look> {
+    let (originals, changed) = of.at_hand();
+    let p_value = steadies(of, originals, changed).filter(|p| level >= UNUSUAL && *p <= level)?;
+    let gain = Gain { p_value, ..gain };
+    Some(Look::Told(Told { gain, better: true, level, changed }))
 }
 
 /// Looks at a change; `None` where it cannot be compared.
@@ -115,15 +124,18 @@ pub fn look(level: f64, of: &impl Trainings) -> Option<Look> {
     }
     let own = of.gain(1, 1)?;
     let [before, _] = of.errors(SEEDS, 1)?;
-    if own.p_value <= alone && first.changed <= (1.0 - HUGE) * least(&before) {
+    let (best, worst) = (least(&before), before.iter().copied().fold(0.0, f64::max));
+    let apart = APART[usize::from(level >= UNUSUAL)];
+    let far = first.changed <= ((1.0 - HUGE) * best).min(best - apart * (worst - best));
+    if own.p_value <= alone && far {
         return told(first, true, alone, 1);
     }
     if changed < SEEDS {
         return Some(Look::More { originals: SEEDS, changed: SEEDS, unclear: false });
     }
     let second = of.gain(SEEDS, SEEDS)?;
-    if let Some(p_value) = steadies(of).filter(|p| level >= UNUSUAL && *p <= STEADIES) {
-        return told(Gain { p_value, ..second }, true, STEADIES, SEEDS);
+    if let Some(steadies) = told_to_steady(level, of, second) {
+        return Some(steadies);
     }
     if second.p_value <= few || !promising(&second) {
         return told(second, second.p_value <= few, few, SEEDS);
@@ -139,6 +151,9 @@ pub fn last(level: f64, of: &impl Trainings) -> Option<Look> {
     let (originals, changed) = of.at_hand();
     let spent = level * SPENT[2];
     let gain = of.gain(originals, changed)?;
+    if let Some(steadies) = told_to_steady(level, of, gain).filter(|_| changed >= SEEDS) {
+        return Some(steadies);
+    }
     // A single seed may be a lucky one.
     let better = changed > 1 && originals > 1 && gain.p_value <= spent;
     Some(Look::Told(Told { gain, better, level: spent, changed }))
@@ -194,7 +209,9 @@ mod tests {
         /// Whether the change is called better, and how many trainings that took. `reach` are those that
         /// can be afforded.
         fn decide(&self, level: f64, reach: usize) -> (bool, usize) {
-            let mut so_far = SoFar { of: self, at_hand: (1, 1) };
+            // That it hangs on the seed is known of three.
+            let originals = if self.hangs { SEEDS } else { 1 };
+            let mut so_far = SoFar { of: self, at_hand: (originals, 1) };
             loop {
                 let taken = so_far.at_hand.0 + so_far.at_hand.1;
                 match look(level, &so_far).unwrap() {
@@ -267,8 +284,9 @@ mod tests {
         }
     }
 
-    /// Trainings of which some fail altogether, by their seeds. A change that steadies them is named by three
-    /// seeds; one that does nothing as often as is said.
+    /// Trainings of which some fail altogether, by their seeds. A change that steadies them is named where
+    /// they fail often enough to tell; one that does nothing no more often than the level says, though only
+    /// trainings that are seen to fail are asked.
     #[test]
     fn what_steadies_trainings_that_fail_by_chance_is_named() {
         let named = |fails: f64, of_changed: f64| {
@@ -288,10 +306,12 @@ mod tests {
             let hanging: Vec<bool> = (0..400).filter_map(draw).collect();
             hanging.iter().filter(|named| **named).count() as f64 / hanging.len() as f64
         };
-        let (nothing, steadies) = (named(0.4, 0.4), named(0.4, 0.0));
-        println!("{nothing:.3} of what does nothing, {steadies:.3} of what steadies");
-        assert!(nothing <= STEADIES, "{nothing}");
-        assert!(steadies > 0.9, "{steadies}");
+        for fails in [0.15, 0.4, 0.7] {
+            let (nothing, steadies) = (named(fails, fails), named(fails, 0.0));
+            println!("{fails}: {nothing:.3} of what does nothing, {steadies:.3} of what steadies");
+            assert!(nothing <= UNUSUAL, "{fails}: {nothing}");
+            assert!(steadies > if fails < 0.2 { 0.1 } else { 0.5 }, "{fails}: {steadies}");
+        }
     }
 
     #[test]
@@ -299,7 +319,7 @@ mod tests {
         let large = called_better(&draws((0.1, 1.5)), USUAL, 12);
         let small = called_better(&draws((0.1, 0.4)), USUAL, 12);
         println!("{large:?} {small:?}");
-        assert!(large.0 > 0.9 && large.1 < 5.0, "{large:?}");
+        assert!(large.0 > 0.9 && large.1 < 6.0, "{large:?}");
         assert!(small.0 > 0.6 && small.1 > 6.0, "{small:?}");
     }
 }

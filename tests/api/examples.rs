@@ -73,6 +73,10 @@ impl Reader<'_> {
         let comparison = self.server.get(&path).await;
         assert_eq!(comparison["runs"][0]["run"], first, "{comparison}");
         self.done.insert("get /v1/runs/compare".to_owned());
+        let figure = path.replace("compare?", "compare/figures/validation_loss?");
+        let figure = self.server.get(&figure).await;
+        assert_eq!(figure["data"].as_array().map(Vec::len), Some(2), "{figure}");
+        self.done.insert("get /v1/runs/compare/figures/{name}".to_owned());
     }
 
     /// Looks at a small sweep.
@@ -138,7 +142,12 @@ async fn every_operation_has_an_example_that_works() {
         reader.call("get", path).await;
     }
     reader.call("post", "/v1/datasets").await;
-    for path in ["/v1/datasets", "/v1/datasets/{id}", "/v1/datasets/{id}/records"] {
+    for path in [
+        "/v1/datasets",
+        "/v1/datasets/{id}",
+        "/v1/datasets/{id}/records",
+        "/v1/datasets/{id}/figures/{name}",
+    ] {
         reader.call("get", path).await;
     }
     reader.job().await;
@@ -149,6 +158,7 @@ async fn every_operation_has_an_example_that_works() {
     }
     reader.call("get", "/v1/runs/{id}/metrics").await;
     reader.call("get", "/v1/runs/{id}/figures/{name}").await;
+    reader.call("get", "/v1/runs/{id}/test-records").await;
     reader.call("post", "/v1/runs/{id}/resume").await;
     reader.compare().await;
     reader.call("get", "/v1/models").await;

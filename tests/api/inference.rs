@@ -94,7 +94,7 @@ async fn rows_are_scored_and_what_does_not_fit_is_told() {
     refused(json!([x, x]), "stands there twice").await;
     refused(json!([x, tensor("wave", json!([1]))]), "inputs[1].shape").await;
     refused(json!([tensor("x", json!([]))]), "counts 0 records").await;
-    refused(json!([tensor("x", json!(["many"]))]), "record 1").await;
+    refused(json!([tensor("x", json!(["many"]))]), "inputs[0].data[0]").await;
     refused(json!([]), "inputs").await;
     let outputs = json!({"inputs": [x], "outputs": [{"name": "labels"}]});
     let answer = server.post("/v2/models/line/infer", &outputs).await;

@@ -37,20 +37,22 @@ pub(super) fn larger(hidden: &[usize]) -> Vec<usize> {
     widths
 }
 
-/// The change to a larger network that is trained for longer, and stopped where it no longer gets better.
-fn longer_too(known: &Known<'_>, next: &[usize]) -> (String, Remedy) {
-    let spec = known.bench.spec();
-    let epochs = spec.training.epochs * longer(known);
-    let mut fields: Vec<(&'static str, Value)> =
-        vec![("network.hidden", json!(next)), ("training.epochs", json!(epochs))];
-    let mut with = format!("{} and {epochs} epochs", widths(next));
-    let mut advice = format!("set network.hidden to {next:?} and training.epochs to {epochs}");
-    if !known.bench.parts.validation.is_empty() {
-        let metric = match &spec.training.early_stopping {
-            Some(stopping) => stopping.metric,
-            None => default_metric(&spec.task),
-        };
-        let patience = PATIENCE.max(epochs / 20);
+/// The change to a larger network of so many times the epochs. Where the loss still falls it is stopped when it
+/// no longer gets better: a larger network may overfit before its epochs end.
+fn larger_for(known: &Known<'_>, next: &[usize], times: usize, falls: bool) -> (String, Remedy) {
+    let training = &known.bench.spec().training;
+    let epochs = training.epochs * times;
+    let mut fields: Vec<(&'static str, Value)> = vec![("network.hidden", json!(next))];
+    let mut with = widths(next);
+    let mut advice = format!("set network.hidden to {next:?}");
+    if times > 1 {
+        fields.push(("training.epochs", json!(epochs)));
+        with = format!("{with} and {epochs} epochs");
+        advice = format!("{advice} and training.epochs to {epochs}");
+    }
+    if falls && training.early_stopping.is_none() && !known.bench.parts.validation.is_empty() {
+        let metric = default_metric(&known.bench.spec().task);
+        let patience = PATIENCE.max(epochs / 10);
         let stopping = json!({"metric": metric, "patience": patience, "min_delta": 1e-4});
         fields.push(("training.early_stopping", stopping));
         with.push_str(" with early stopping");
@@ -98,14 +100,14 @@ impl Suspect for TooSmall {
         let next = larger(&now);
         let width = now.iter().copied().max().unwrap_or(0) as f64;
         let small = usual::decades_outside(width.max(1.0), UNITS);
-        let advice = format!("set network.hidden to {next:?}");
-        let wider = Remedy::change(advice, [("network.hidden", json!(next))]);
-        let in_same_epochs = known.gain_over_seeds((1, 1), &wider.change, true);
-        // Where a larger network does better in the same epochs and the loss still falls, more of them may
-        // do better still. One of hardly any units needs no more than units.
+        // One of hardly any units needs no more than units. Otherwise, where the loss still falls, more epochs
+        // may do better still: they are tried once a larger network does better in the same ones.
+        let falls = early && small > HARDLY_ANY;
+        let alone = larger_for(known, &next, 1, falls);
+        let in_same_epochs = known.gain_over_seeds((1, 1), &alone.1.change, true);
         let promising = in_same_epochs.is_some_and(|gain| gain.share() >= MATTERS && gain.leans());
         let and_longer =
-            (early && small > HARDLY_ANY && promising).then(|| longer_too(known, &next));
+            (falls && promising).then(|| larger_for(known, &next, longer(known), true));
         let cause = format!(
             "The network is too small: with {} it makes {:.1} % mistakes even on the records that \
              trained it",
@@ -123,7 +125,7 @@ impl Suspect for TooSmall {
         };
         let mut case = Case::new(cause, sign)
             .likely(if small < 0.0 { 0.9 } else { 0.2 }, usual::weight(2.0 * small))
-            .trying(widths(&next), wider);
+            .trying(alone.0, alone.1);
         if let Some((with, remedy)) = and_longer {
             case = case.trying(with, remedy);
         }

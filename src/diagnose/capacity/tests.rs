@@ -37,8 +37,8 @@ fn a_line_cannot_follow_a_sine() {
     assert_eq!(remedy.change["network.hidden"], json!([10, 10]), "{remedy:?}");
 }
 
-/// The textbook's ten units and hundred epochs: a larger network, trained for longer and stopped where it no
-/// longer gets better, is named first, before smaller batches, a higher rate or more epochs alone, each of
+/// The textbook's ten units and hundred epochs: a larger network, stopped where it no longer gets better, is
+/// named first, before smaller batches, a higher rate or more epochs alone, each of
 /// which helps too; and it helps on the test records.
 #[test]
 fn ten_units_and_a_hundred_epochs_are_too_few() {
@@ -65,9 +65,9 @@ fn ten_units_and_a_hundred_epochs_are_too_few() {
     let finding = &report.findings[0];
     assert_eq!(finding.kind, "capacity_too_small", "{report:#?}");
     let change = &finding.remedy.as_ref().unwrap().change;
-    assert_eq!(change["network.hidden"], json!([50, 50]), "{change:?}");
-    assert!(change["training.epochs"].as_u64() >= Some(200), "{change:?}");
-    assert!(change["training.early_stopping"].is_object(), "{change:?}");
+    let of = |field: &str| change.get(field).unwrap_or(&Value::Null);
+    assert_eq!(of("network.hidden"), &json!([50, 50]), "{finding:#?}");
+    assert!(of("training.early_stopping").is_object(), "{finding:#?}");
     let verdict = finding.verification.as_ref().map(|verification| verification.verdict);
     assert_eq!(verdict, Some(Verdict::Verified), "{finding:#?}");
 }

@@ -61,14 +61,14 @@ fn a_model_of_few_records_has_too_little_data() {
     let mut spec = spec_with(json!({
         "task": {"type": "tabular_classification", "features": names, "label": "label"},
         "network": {"type": "mlp", "hidden": []},
-        "split": {"train": 0.02, "validation": 0.04, "calibration": 0.04, "test": 0.9, "seed": 1},
+        "split": {"train": 0.01, "validation": 0.04, "calibration": 0.04, "test": 0.91, "seed": 1},
     }));
     spec.training.epochs = 60;
     let (found, trainings) = finding("too_little_data", &spec, wide(6000));
     check(&found, FindingStatus::Found);
     // Four sizes, and two more seeds of all records and three of half of them, at as many steps.
     assert_eq!(trainings, 9);
-    assert!(found.statement.contains("twice the 120 training records"), "{}", found.statement);
+    assert!(found.statement.contains("twice the 60 training records"), "{}", found.statement);
     let twice = &found.evidence[0];
     assert!(twice.value > Some(0.1) && twice.interval.is_some(), "{twice:?}");
 }

@@ -238,7 +238,7 @@ pub async fn infer(
     }
     let asked = ScoreRequest { records: Some(records), ..ScoreRequest::default() };
     let answer = answered(&state, found, asked).await?;
-    let mut outputs = told(&answer.results, &model)?;
+    let mut outputs = told(&answer.results, &model, &request.inputs)?;
     if !wanted.is_empty() {
         outputs.retain(|output| wanted.iter().any(|wanted| wanted.name == output.name));
     }
@@ -335,8 +335,24 @@ fn outputs_of(model: &Model) -> Vec<TensorMetadata> {
     outputs
 }
 
+/// The problem with a record, by the places that it has in the tensors.
+fn of_tensors(mut problem: Problem, row: usize, inputs: &[InferInput]) -> Problem {
+    for error in &mut problem.errors {
+        let known = |input: &InferInput| Some(&input.name) == error.column.as_ref();
+        error.field = match inputs.iter().position(known) {
+            Some(at) => format!("inputs[{at}].data[{row}]"),
+            None => format!("inputs, record {}", row + 1),
+        };
+    }
+    problem
+}
+
 /// The answers as tensors. One that a record has no value of is left out: tensors know no gaps.
-fn told(results: &[ScoreItem], model: &Model) -> Result<Vec<InferOutput>, Problem> {
+fn told(
+    results: &[ScoreItem],
+    model: &Model,
+    inputs: &[InferInput],
+) -> Result<Vec<InferOutput>, Problem> {
     let mut rows: Vec<Map<String, Value>> = Vec::with_capacity(results.len());
     for (row, result) in results.iter().enumerate() {
         let fields = match result {
@@ -354,10 +370,7 @@ fn told(results: &[ScoreItem], model: &Model) -> Result<Vec<InferOutput>, Proble
             ScoreItem::Value(score) => json!({"value": score.value,
                 "ood_p_value": score.ood.p_value.map(shortest), "accepted": score.accepted}),
             ScoreItem::Failed { error } => {
-                let mut problem = (**error).clone();
-                let at = format!("record {}", row + 1);
-                problem.detail = format!("{at}: {}", problem.detail);
-                return Err(problem);
+                return Err(of_tensors((**error).clone(), row, inputs));
             }
         };
         rows.push(match fields {
