@@ -6,9 +6,8 @@
 //! floating-point operations a second, or to the plain copy, in bytes read and written a second; what
 //! works in the nearest cache may be faster than a copy of memory.
 
-use std::time::Instant;
-
 use candle_core::{Device, Tensor};
+use whereof::clock::SystemClock;
 use whereof::learn::augment::Augmentation;
 use whereof::learn::gradient::GradientSpec;
 use whereof::learn::kernels::{
@@ -255,13 +254,14 @@ fn steps() -> Result<Vec<Work>, Failure> {
 
 /// Measures each in turn, in rounds.
 fn measure(all: &mut [Work]) -> Result<(), Failure> {
+    let clock = SystemClock::shared();
     for round in 0..ROUNDS {
         for work in &mut *all {
-            let began = Instant::now();
+            let began = clock.monotonic();
             for _ in 0..work.runs {
                 (work.run)()?;
             }
-            let seconds = began.elapsed().as_secs_f64() / work.runs as f64;
+            let seconds = (clock.monotonic() - began).as_secs_f64() / work.runs as f64;
             // The first ones only tell how many runs a round takes.
             if round < 3 {
                 work.runs = ((SECONDS / seconds) as usize).max(1);

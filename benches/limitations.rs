@@ -6,13 +6,13 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::http::Method;
 use clap::Parser;
 use serde_json::{Value, json};
 use support::{Failure, Server};
+use whereof::clock::SystemClock;
 
 // As the service has it.
 #[global_allocator]
@@ -33,12 +33,11 @@ struct Arguments {
     bench: bool,
 }
 
+/// The part of a row, by its place.
+type Part = fn(usize) -> &'static str;
+
 /// The rows of a file, each with its part.
-fn rows(
-    path: &Path,
-    part: impl Fn(usize) -> &'static str,
-    into: &mut csv::Writer<Vec<u8>>,
-) -> Result<(), Failure> {
+fn rows(path: &Path, part: Part, into: &mut csv::Writer<Vec<u8>>) -> Result<(), Failure> {
     for (at, record) in csv::Reader::from_path(path)?.records().enumerate() {
         let mut record = record?;
         record.push_field(part(at));
@@ -48,15 +47,11 @@ fn rows(
 }
 
 /// Uploads the files, each with the part of its rows, and trains on them with every default.
-async fn trained(
-    server: &Server,
-    name: &str,
-    files: &[(PathBuf, fn(usize) -> &'static str)],
-) -> Result<Value, Failure> {
+async fn trained(server: &Server, name: &str, files: &[(PathBuf, Part)]) -> Result<Value, Failure> {
     let mut all = csv::Writer::from_writer(Vec::new());
     all.write_record(["text", "sentiment", "category", "split"])?;
     for (path, part) in files {
-        rows(path, part, &mut all)?;
+        rows(path, *part, &mut all)?;
     }
     let text = String::from_utf8(all.into_inner().map_err(|error| error.to_string())?)?;
     let dataset: Value = server.client.post_as("/v1/datasets", "text/csv", text).await?.json()?;
@@ -71,7 +66,8 @@ async fn trained(
 /// Diagnoses a model and prints how its report grows.
 async fn diagnosed(server: &Server, name: &str, training: f64) -> Result<Value, Failure> {
     let request = json!({"kind": "diagnose", "model": name, "slice": "category"});
-    let began = Instant::now();
+    let clock = SystemClock::shared();
+    let began = clock.monotonic();
     let job = server.submit(&request).await?;
     let id = job["id"].as_str().ok_or("no id")?;
     println!("| trainings | seconds | in trainings | found | not found | pending | first |");
@@ -96,7 +92,7 @@ async fn diagnosed(server: &Server, name: &str, training: f64) -> Result<Value, 
                     .map_or("–", |f| { f["kind"].as_str().unwrap_or_default() })
             );
             if row != told {
-                let seconds = began.elapsed().as_secs_f64();
+                let seconds = (clock.monotonic() - began).as_secs_f64();
                 let runs = report["scope"]["spent"]["runs"].as_f64().unwrap_or_default();
                 println!("| {runs:.1} | {seconds:.1} | {:.1} | {row} |", seconds / training);
                 told = row;
@@ -161,7 +157,7 @@ async fn main() -> Result<(), Failure> {
             2 => "calibration",
             _ => "train",
         };
-        let files: [(PathBuf, fn(usize) -> &'static str); 1] = [(general.clone(), part)];
+        let files: [(PathBuf, Part); 1] = [(general.clone(), part)];
         let job = trained(&server, "general", &files).await?;
         let training = seconds(&job).await?;
         println!("A training takes {training:.1} seconds.\n");
@@ -180,7 +176,7 @@ async fn main() -> Result<(), Failure> {
         1 => "calibration",
         _ => "train",
     };
-    let files: [(PathBuf, fn(usize) -> &'static str); 2] =
+    let files: [(PathBuf, Part); 2] =
         [(general, part), (folder.join("niche_baby_test.csv"), |_| "test")];
     let job = trained(&server, "niche", &files).await?;
     let report = diagnosed(&server, "niche", seconds(&job).await?).await?;

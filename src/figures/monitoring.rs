@@ -30,7 +30,8 @@ pub fn figure(name: &str, windows: &[Window]) -> Option<PlotlyFigure> {
         "monitoring_coverage" => {
             let mut plot = over_time("Coverage", "mean over the records");
             plot.layout.yaxis.range = Some([0.0, 1.0]);
-            let kinds: [(&str, fn(&MeanCoverage) -> Option<f64>); 4] = [
+            type Kind = fn(&MeanCoverage) -> Option<f64>;
+            let kinds: [(&str, Kind); 4] = [
                 ("words", |coverage| coverage.tokens),
                 ("pieces of text", |coverage| coverage.ngrams),
                 ("columns", |coverage| coverage.columns),

@@ -52,9 +52,12 @@ struct Kept {
     characters: Characters,
 }
 
+/// A word, once it was read.
+type Place = OnceLock<Box<Kept>>;
+
 /// What was read so far. It changes nothing but the time that a text takes. Copies share it.
 #[derive(Clone, Default)]
-pub(super) struct KnownWords(Arc<OnceLock<Box<[OnceLock<Box<Kept>>]>>>);
+pub(super) struct KnownWords(Arc<OnceLock<Box<[Place]>>>);
 
 impl KnownWords {
     /// The character n-grams of the word with an id, one of `words`, which are `read` where it is the

@@ -11,10 +11,13 @@ const MOST_GROUPS: usize = 1 << 16;
 /// Numbers that are kept at most.
 const MOST_NUMBERS: usize = 1 << 22;
 
+/// A sum, once it is known.
+type Place = OnceLock<Box<[f32]>>;
+
 /// The sums over the groups of a table whose rows stay as they are. They change nothing but the time that
 /// a record takes.
 #[derive(Default)]
-pub struct GroupSums(OnceLock<Box<[OnceLock<Box<[f32]>>]>>);
+pub struct GroupSums(OnceLock<Box<[Place]>>);
 
 impl GroupSums {
     /// Adds to `out` `scale` times the weighted sum of a group's rows of `table`. The same bits whether
