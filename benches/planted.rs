@@ -3,7 +3,7 @@
 //! nothing, and what are its verified remedies worth, on records and seeds that it never saw? Beside it
 //! stand AutoTrainer's symptom rules, and as many random changes as the diagnosis took trainings.
 //!
-//! `cargo bench --bench planted -- [--half development|further|final] [--only FAULT] [--cases N] [--runs R]
+//! `cargo bench --bench planted -- [--half development|further|former|final] [--only FAULT] [--cases N] [--runs R]
 //! [--alone] [--told]`.
 //! `FAULT` is a part of a fault's name, or `nothing` for the sound trainings; `R` is the budget of a
 //! diagnosis in trainings. A run of a whole half writes its tables into `PLANTED.md`. What needs
@@ -72,9 +72,9 @@ struct Arguments {
 }
 
 fn half(name: &str) -> Result<Half, String> {
-    let halves = [Half::Development, Half::Further, Half::Final];
+    let halves = [Half::Development, Half::Further, Half::Former, Half::Final];
     let half = halves.into_iter().find(|half| half.name() == name);
-    half.ok_or_else(|| "is development, further or final".to_owned())
+    half.ok_or_else(|| "is development, further, former or final".to_owned())
 }
 
 fn main() -> Result<(), Failure> {

@@ -237,6 +237,10 @@ fn looking_until(known: &Known<'_>, findings: &[Finding], spent: f64, running: &
     }
     let looks = verify::wants(known, remedy, verify::LOOKS.len() * known.request.seeds);
     let left = runs - price(known, &looks, running);
+    // A second look that is out of reach keeps nothing back.
+    if tried[first].verification.is_some() && left < spent {
+        return runs;
+    }
     if findings[first].severity >= DECISIVE { left.max(spent) } else { usual.max(left) }
 }
 

@@ -31,6 +31,10 @@ const SEEN: f64 = 0.02;
 const GAP: f64 = 0.1;
 /// Seeds that decide whether the second half of the records has brought something.
 const SEEDS: usize = 3;
+/// The same where a training is so short that it counts half at most: on few records seeds differ more.
+const MORE_SEEDS: usize = 6;
+/// Training records up to which halves are compared even where their parts make no curve.
+const FEW: usize = 128;
 /// Standard errors by which the last doubling must have done better.
 const STANDARD_ERRORS: f64 = 2.0;
 /// Training records below which parts of them are no training.
@@ -101,12 +105,56 @@ fn as_many_steps(known: &Known<'_>, seed: u64) -> Probe {
 
 /// What the second half of the records has brought at as many steps, over seeds: of test losses, all
 /// less half. `None` before the trainings have run.
-fn brought(known: &Known<'_>) -> Option<Result<SeedComparison, NoSeedComparison>> {
-    let seeds = known.seeds(SEEDS).into_iter();
+fn compared(known: &Known<'_>) -> Option<Result<SeedComparison, NoSeedComparison>> {
+    let seeds = seeds(known).into_iter();
     let half = seeds.map(|seed| Some((seed, known.of(&as_many_steps(known, seed))?)));
     let half: Vec<(u64, &Outcome)> = half.collect::<Option<_>>()?;
-    let all = known.over_seeds(SEEDS, |_| needed(known))?;
+    let all = known.over_seeds(half.len(), |_| needed(known))?;
     Some(known.compare(&half, &all))
+}
+
+fn seeds(known: &Known<'_>) -> Vec<u64> {
+    known.seeds(if known.bench.unit() <= 0.5 { MORE_SEEDS } else { SEEDS })
+}
+
+/// What the second half of the records has brought.
+struct Brought {
+    /// Test error with all of them.
+    error: f64,
+    /// Share of the error that they took away.
+    taken: f64,
+    /// Whether that is more than chance, and the next doubling would win what anybody sees.
+    matters: bool,
+    evidence: Measurement,
+}
+
+impl Brought {
+    fn of(known: &Known<'_>) -> Option<Result<Self, String>> {
+        let brought = match compared(known)? {
+            Ok(brought) => brought,
+            Err(why) => return Some(Err(why.to_string())),
+        };
+        let all = known.over_seeds(seeds(known).len(), |_| needed(known))?;
+        let losses: Vec<f64> = all.iter().flat_map(|(_, o)| known.losses(o)).collect();
+        let error = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+        let before = (error - brought.difference).max(1e-12);
+        let taken = -brought.difference / before;
+        let name = "share of the test error that the second half of the records took away, at as many steps";
+        let evidence = Measurement::new(name, taken)
+            .interval(Some([-brought.interval[1] / before, -brought.interval[0] / before]))
+            .threshold(MATTERS)
+            .runs(all.iter().map(|(_, outcome)| &outcome.run));
+        // What the next doubling would win if it took away as large a share.
+        let seen = taken * error / known.unit_of_loss().max(1e-12) >= SEEN;
+        let matters = brought.interval[1] < 0.0 && taken >= MATTERS && seen;
+        Some(Ok(Self { error, taken, matters, evidence }))
+    }
+
+    /// Probes that tell.
+    fn wants(known: &Known<'_>) -> impl Iterator<Item = Wanted> {
+        let probes = |seed| [whole(known, seed), as_many_steps(known, seed)];
+        seeds(known).into_iter().flat_map(probes).map(|probe| Wanted::new(probe, 0.3))
+    }
 }
 
 /// Training and validation error where they are far apart and nothing but records would bring them
@@ -116,6 +164,10 @@ fn overfits(known: &Known<'_>) -> Option<Errors> {
     let far = errors.apart() && errors.gap() >= 0.5 && errors.validation - errors.train >= GAP;
     let tried = TooLarge.conclude(known)?.status == FindingStatus::NotFound;
     (far && tried && TooLarge.possible(known)).then_some(errors)
+}
+
+fn are_few(known: &Known<'_>) -> bool {
+    known.bench.parts.train.len() <= FEW
 }
 
 /// Why there is no curve, in words.
@@ -214,6 +266,21 @@ impl TooLittleData {
 }
 
 impl TooLittleData {
+    /// A finding where there is no curve, as parts of the records are too few to train on, but where the
+    /// second half of them has brought much.
+    fn by_halves(&self, known: &Known<'_>, brought: Brought) -> Finding {
+        let records = known.bench.parts.train.len();
+        let statement = format!(
+            "The model has too few records to learn from: the second half of its {records} training records \
+             took away {:.0} % of its errors.",
+            100.0 * brought.taken
+        );
+        let finding = Finding::new(self.kind(), self.area(), FindingStatus::Found, statement);
+        let finding =
+            finding.measured(brought.evidence).remedy(Remedy::data(advice(records), Vec::new()));
+        finding.severity(1.0 - (1.0 - brought.taken).powi(2))
+    }
+
     /// A finding, unless training and validation error say otherwise.
     fn or_overfits(&self, known: &Known<'_>, finding: Finding) -> Finding {
         let Some(errors) = overfits(known).filter(|_| needed(known).is_empty()) else {
@@ -268,10 +335,10 @@ impl Diagnosis for TooLittleData {
         if let Some(Ok(curve)) = curve(known)
             && curve.promises()
         {
-            for seed in known.seeds(SEEDS) {
-                wanted.push(Wanted::new(whole(known, seed), 0.3));
-                wanted.push(Wanted::new(as_many_steps(known, seed), 0.3));
-            }
+            wanted.extend(Brought::wants(known));
+        }
+        if matches!(curve(known), Some(Err(_))) && are_few(known) {
+            wanted.extend(Brought::wants(known));
         }
         wanted
     }
@@ -280,6 +347,10 @@ impl Diagnosis for TooLittleData {
         let curve = match curve(known)? {
             Ok(curve) => curve,
             Err(why) => {
+                let brought = if are_few(known) { Brought::of(known)?.ok() } else { None };
+                if let Some(brought) = brought.filter(|brought| brought.matters) {
+                    return Some(self.by_halves(known, brought));
+                }
                 let statement = format!("Not measured: {}: {why}.", self.about());
                 let status = FindingStatus::NotMeasured;
                 let finding = Finding::new(self.kind(), self.area(), status, statement);
@@ -301,26 +372,14 @@ impl Diagnosis for TooLittleData {
             let finding = self.measured(FindingStatus::NotFound, statement, &curve);
             return Some(self.or_overfits(known, finding));
         }
-        let brought = match brought(known)? {
+        let Brought { error, taken, matters, evidence } = match Brought::of(known)? {
             Ok(brought) => brought,
             Err(why) => {
                 let statement = format!("Not measured: {}: {why}.", self.about());
                 return Some(self.measured(FindingStatus::NotMeasured, statement, &curve));
             }
         };
-        let all = known.over_seeds(SEEDS, |_| needed(known))?;
-        let losses: Vec<f64> = all.iter().flat_map(|(_, o)| known.losses(o)).collect();
-        let error = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
-        let before = (error - brought.difference).max(1e-12);
-        let taken = -brought.difference / before;
-        let name = "share of the test error that the second half of the records took away, at as many steps";
-        let evidence = Measurement::new(name, taken)
-            .interval(Some([-brought.interval[1] / before, -brought.interval[0] / before]))
-            .threshold(MATTERS)
-            .runs(all.iter().map(|(_, outcome)| &outcome.run));
-        // What the next doubling would win if it took away as large a share.
-        let seen = taken * error / known.unit_of_loss().max(1e-12) >= SEEN;
-        if brought.interval[1] >= 0.0 || taken < MATTERS || !seen {
+        if !matters {
             let statement = format!(
                 "More records are not what the model lacks: half of the {records} training records \
                  make about as few errors when they are trained for as many steps, or twice as many \
