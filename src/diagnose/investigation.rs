@@ -66,7 +66,8 @@ pub fn step(
     let spec = bench.spec();
     let unit = bench.unit();
     let cost = |probe: &Probe| probe.cost(spec, unit);
-    let spent: f64 = done.iter().map(|done| cost(&done.probe)).sum();
+    // From 0.0 on: the sum of nothing is -0.0.
+    let spent = done.iter().fold(0.0, |spent, done| spent + cost(&done.probe));
     let committed: f64 = spent + running.iter().map(cost).sum::<f64>();
     let mut not_looked_at: Vec<String> = over.map(str::to_owned).into_iter().collect();
 
