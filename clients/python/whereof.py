@@ -133,6 +133,7 @@ class LimitationsReport(TypedDict):
     findings: list[Finding]
     model: str
     scope: Scope
+    settings: NotRequired[list[SettingEffect]]
     summary: str
 
 
@@ -283,6 +284,16 @@ class Scope(TypedDict):
     test: NotRequired[float | None]
 
 
+class SettingEffect(TypedDict):
+    """A setting, or several that were set together, and what became of the error."""
+
+    change: dict[str, dict[str, Any]]
+    difference: float
+    interval: list[float]
+    matters: bool
+    trainings: int
+
+
 class FieldError(TypedDict):
     """One thing that is wrong with a request, located as closely as possible."""
 
@@ -372,6 +383,7 @@ class Remedy(TypedDict):
 
     advice: str
     change: NotRequired[dict[str, dict[str, Any]]]
+    label: NotRequired[bool]
     rows: NotRequired[list[int]]
 
 
@@ -384,6 +396,7 @@ class Verification(TypedDict):
 
     against_original: SeedDifference
     against_random: SeedDifference
+    labelled: NotRequired[int | None]
     lacking: NotRequired[list[str]]
     lower_is_better: bool
     metric: str
