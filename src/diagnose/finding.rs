@@ -50,7 +50,8 @@ pub struct Finding {
     /// How much it matters, in \[0, 1\]; higher is worse: the share of the model's errors (of its
     /// squared error, where numbers are predicted) that it accounts for, measured where a probe
     /// measured it. Limitations that make the measured errors themselves untrue, such as a leak, have
-    /// 1. 0 unless it was found.
+    /// 1; topics that training has no records of, at least the share of the test records that are about
+    /// them. 0 unless it was found.
     pub severity: f64,
     /// It in one plain sentence, with the number in it.
     pub statement: String,
