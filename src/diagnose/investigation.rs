@@ -115,11 +115,7 @@ pub fn step(
             if settled.as_ref().is_none_or(|f| f.status == FindingStatus::NotMeasured) {
                 not_looked_at.push(format!("{}: {why}", diagnosis.kind()));
             }
-            let statement = format!("Not measured: {} ({why})", diagnosis.about());
-            let status = FindingStatus::NotMeasured;
-            findings[at] = settled.unwrap_or_else(|| {
-                Finding::new(diagnosis.kind(), diagnosis.area(), status, statement)
-            });
+            findings[at] = settled.unwrap_or_else(|| diagnosis.not_measured(&why));
         }
         chosen = verify::candidates(bench.spec(), &findings, request.remedies);
     }

@@ -31,7 +31,7 @@ mod data;
 mod generalization;
 mod optimization;
 
-use finding::{Area, Finding};
+use finding::{Area, Finding, FindingStatus};
 use known::Known;
 use probe::Probe;
 
@@ -55,6 +55,11 @@ pub trait Diagnosis: Sync {
     /// that says nothing.
     fn settle(&self, _known: &Known<'_>) -> Option<Finding> {
         None
+    }
+    /// That it was not measured, and why, in words.
+    fn not_measured(&self, why: &str) -> Finding {
+        let statement = format!("Not measured: {} ({why})", self.about());
+        Finding::new(self.kind(), self.area(), FindingStatus::NotMeasured, statement)
     }
 }
 

@@ -293,12 +293,8 @@ impl<S: Suspect> Diagnosis for S {
         match case.judge(known) {
             Judgement::Needs(..) => None,
             Judgement::Blind => {
-                let statement = format!(
-                    "Not measured: {} (there are no validation records to tell by: set \
-                     split.validation)",
-                    S::ABOUT
-                );
-                Some(finding(FindingStatus::NotMeasured, statement).measured(case.sign))
+                let why = "there are no validation records to tell by: set split.validation";
+                Some(self.not_measured(why).measured(case.sign))
             }
             Judgement::Perfect(gain) => {
                 let part = part(known);
@@ -327,16 +323,16 @@ impl<S: Suspect> Diagnosis for S {
         if finding.status == FindingStatus::Found {
             return Some(finding);
         }
-        let statement = format!(
-            "Not measured: {} (with {} it looks better, {:.1} % {} errors instead of {:.1} %, but the \
-             budget does not reach for the trainings that would tell this from luck)",
-            S::ABOUT,
+        let why = format!(
+            "with {} it looks better, {:.1} % {} errors instead of {:.1} %, but the budget does not \
+             reach for the trainings that would tell this from luck",
             trial.with,
             100.0 * told.gain.changed,
             part(known),
             100.0 * told.gain.original,
         );
-        Some(Finding { status: FindingStatus::NotMeasured, statement, ..finding })
+        let Finding { status, statement, .. } = self.not_measured(&why);
+        Some(Finding { status, statement, ..finding })
     }
 }
 

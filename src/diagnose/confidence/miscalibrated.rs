@@ -106,10 +106,7 @@ impl Diagnosis for Miscalibrated {
             |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         let tested = match known.bench.tested() {
             Ok(tested) => tested,
-            Err(why) => {
-                let statement = format!("Not measured: {} ({why})", self.about());
-                return Some(finding(FindingStatus::NotMeasured, statement));
-            }
+            Err(why) => return Some(self.not_measured(why)),
         };
         let used = reliability.after.as_ref().unwrap_or(&reliability.before);
         let all: Vec<Stated> = tested.iter().filter_map(stated).collect();

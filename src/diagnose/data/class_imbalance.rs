@@ -131,9 +131,7 @@ impl Diagnosis for ClassImbalance {
         let finding =
             |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         let Some(recalls) = Recalls::of(card, &rare) else {
-            let statement =
-                format!("Not measured: {} (no validation or test record has one)", self.about());
-            return Some(finding(FindingStatus::NotMeasured, statement));
+            return Some(self.not_measured("no validation or test record has one"));
         };
         let names: Vec<String> = rare.iter().take(3).map(|l| format!("{:?}", l.label)).collect();
         let more = if rare.len() > names.len() { " and others" } else { "" };

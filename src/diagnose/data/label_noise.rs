@@ -141,11 +141,6 @@ impl LabelNoise {
     fn finding(&self, status: FindingStatus, statement: impl Into<String>) -> Finding {
         Finding::new(self.kind(), self.area(), status, statement)
     }
-
-    fn unknown(&self, why: &str) -> Finding {
-        let statement = format!("Not measured: {} ({why})", self.about());
-        self.finding(FindingStatus::NotMeasured, statement)
-    }
 }
 
 /// Disagreement by tenths of the records, the surest first.
@@ -215,11 +210,11 @@ impl Diagnosis for LabelNoise {
         let change = known.judging();
         let Some(outcomes) = folds(known, &change) else {
             let weak = "the model itself is wrong on too many records to judge labels";
-            return is_weak(known).then(|| self.unknown(weak));
+            return is_weak(known).then(|| self.not_measured(weak));
         };
         let judged = match judge(known, &outcomes) {
             Ok(judged) => judged,
-            Err(why) => return Some(self.unknown(&why)),
+            Err(why) => return Some(self.not_measured(&why)),
         };
         let all = judged.share(&judged.order);
         let sure = judged.surest(SURE);

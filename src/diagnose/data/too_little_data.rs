@@ -351,10 +351,7 @@ impl Diagnosis for TooLittleData {
                 if let Some(brought) = brought.filter(|brought| brought.matters) {
                     return Some(self.by_halves(known, brought));
                 }
-                let statement = format!("Not measured: {}: {why}.", self.about());
-                let status = FindingStatus::NotMeasured;
-                let finding = Finding::new(self.kind(), self.area(), status, statement);
-                return Some(self.or_overfits(known, finding));
+                return Some(self.or_overfits(known, self.not_measured(&why)));
             }
         };
         let records = curve.fitted.largest;

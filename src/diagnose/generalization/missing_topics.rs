@@ -112,10 +112,7 @@ impl Diagnosis for TopicsMissing {
             |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         let tested = match known.bench.tested() {
             Ok(tested) => tested,
-            Err(why) => {
-                let statement = format!("Not measured: {} ({why})", self.about());
-                return Some(finding(FindingStatus::NotMeasured, statement));
-            }
+            Err(why) => return Some(self.not_measured(why)),
         };
         let missing = Missing::of(known)?;
         let (records, share) = (missing.records(), missing.share());

@@ -80,10 +80,7 @@ impl Diagnosis for ErrorsOutsideCoverage {
             |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         let tested = match known.bench.tested() {
             Ok(tested) => tested,
-            Err(why) => {
-                let statement = format!("Not measured: {} ({why})", self.about());
-                return Some(finding(FindingStatus::NotMeasured, statement));
-            }
+            Err(why) => return Some(self.not_measured(why)),
         };
         let low = low(known).unwrap_or(0.0);
         let outside = |record: &Tested| {

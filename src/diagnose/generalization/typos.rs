@@ -40,8 +40,7 @@ impl Diagnosis for SensitiveToTypos {
         let finding =
             |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         if let Err(why) = known.bench.tested() {
-            let statement = format!("Not measured: {} ({why})", self.about());
-            return Some(finding(FindingStatus::NotMeasured, statement));
+            return Some(self.not_measured(why));
         }
         let plain = losses(known);
         let misspelt = known.bench.misspelt()?;

@@ -69,8 +69,7 @@ impl Diagnosis for UnlikeTraining {
         let finding =
             |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         if let Err(why) = known.bench.tested() {
-            let statement = format!("Not measured: {} ({why})", self.about());
-            return Some(finding(FindingStatus::NotMeasured, statement));
+            return Some(self.not_measured(why));
         }
         let gap = Gap::of(known);
         let with_gap = |finding: Finding| match &gap {
@@ -83,12 +82,10 @@ impl Diagnosis for UnlikeTraining {
         let large = gap.as_ref().filter(|gap| gap.is_large());
         let flagged = Flags::of(known);
         let Some(seen) = flagged else {
-            let statement = format!(
-                "Not measured: {} (there are no calibration records to rank them among)",
-                self.about()
-            );
             return Some(match large {
-                None => with_gap(finding(FindingStatus::NotMeasured, statement)),
+                None => with_gap(
+                    self.not_measured("there are no calibration records to rank them among"),
+                ),
                 Some(gap) => with_gap(self.worse(gap)),
             });
         };

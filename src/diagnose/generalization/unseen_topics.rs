@@ -134,9 +134,7 @@ impl Diagnosis for FailsOnUnseenTopics {
         let error = |left: &LeftOut<'_>| LeftOut::error(left.topic);
         let worst = left_out.iter().filter(trained).max_by(|a, b| error(a).total_cmp(&error(b)));
         let Some(worst) = worst else {
-            let statement =
-                format!("Not measured: {} (no training without a topic succeeded)", self.about());
-            return Some(finding(FindingStatus::NotMeasured, statement));
+            return Some(self.not_measured("no training without a topic succeeded"));
         };
         let right = |counted: (u64, u64)| 100.0 * (1.0 - LeftOut::error(counted));
         let noticed = worst.noticed_share();

@@ -41,10 +41,7 @@ impl Diagnosis for VocabularyGrows {
             |status, statement: String| Finding::new(self.kind(), self.area(), status, statement);
         let tested = match known.bench.tested() {
             Ok(tested) => tested,
-            Err(why) => {
-                let statement = format!("Not measured: {} ({why})", self.about());
-                return Some(finding(FindingStatus::NotMeasured, statement));
-            }
+            Err(why) => return Some(self.not_measured(why)),
         };
         let known_words = |place: usize| tested[place].coverage.tokens.unwrap_or(1.0);
         let mut shares: Vec<f64> = (0..tested.len()).map(known_words).collect();
